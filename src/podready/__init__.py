@@ -1,0 +1,37 @@
+"""podready makes a Python web application container- and Kubernetes-ready, and proves it.
+
+The names below are the whole public face. They are resolved on first use, so that
+`import podready` costs nothing in a pod that needs only one of them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from podready.runtime.settings import Secret as Secret
+    from podready.runtime.settings import Settings as Settings
+    from podready.runtime.settings import var as var
+
+__version__ = "0.1.0.dev0"
+
+_FACE = {
+    "Secret": "podready.runtime.settings",
+    "Settings": "podready.runtime.settings",
+    "var": "podready.runtime.settings",
+}
+
+__all__ = ["Secret", "Settings", "__version__", "var"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module that owns `name` and return it (PEP 562)."""
+    if name not in _FACE:
+        raise AttributeError(f"module 'podready' has no attribute {name!r}")
+    return getattr(import_module(_FACE[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names only."""
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""One file per command; console.py is the only printer."""

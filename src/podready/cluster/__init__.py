@@ -1,0 +1,1 @@
+"""A Kubernetes API on one machine; folder names are the boxes of Kubernetes' own diagram."""

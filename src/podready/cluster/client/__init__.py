@@ -1,0 +1,1 @@
+"""How everything else speaks to the API server (client-go's place)."""

@@ -1,0 +1,1 @@
+"""Workqueue and control loop (controller-runtime's place)."""

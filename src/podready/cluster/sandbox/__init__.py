@@ -1,0 +1,1 @@
+"""How a pod becomes processes: one interface, one file for each way."""

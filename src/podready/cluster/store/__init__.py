@@ -1,0 +1,1 @@
+"""Objects, resourceVersion, conflicts and watch history (etcd's place)."""

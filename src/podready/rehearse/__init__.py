@@ -1,0 +1,1 @@
+"""A rollout under load: who lost which request, why, and the cure."""

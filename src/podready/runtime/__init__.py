@@ -1,0 +1,1 @@
+"""What runs inside the user's pod: start, answer probes, log, drain, stop. Imports stay lean."""
