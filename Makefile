@@ -1,0 +1,59 @@
+# Every check and every demonstration, for people and for CI alike. `make help` lists them.
+# Needs only Python >= 3.11 with venv, make and git; everything else goes into .venv.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DEMO_OUT ?= podready-report
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint format types contracts docs clean lock docker-tools
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+
+$(VENV)/.python: scripts/require_python.py
+	@$(PYTHON) scripts/require_python.py
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.python pyproject.toml constraints.txt examples/hello/requirements.txt
+	@echo "installing podready and the example into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[rehearse]' -r examples/hello/requirements.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	@echo "installing the development tools into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all]' --group dev
+	@touch $@
+
+demo: $(VENV)/.demo ## rehearse a rolling update, a rollback and a deletion of examples/hello
+	@$(BIN)/podready rehearse examples/hello --out $(DEMO_OUT)
+
+test: $(VENV)/.dev ## the whole test suite, with coverage
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
+	@$(BIN)/coverage combine --quiet && $(BIN)/coverage report --format=total | sed 's/^/coverage, branches included: /; s/$$/ %/'
+
+check: lint types contracts ## lint, types and import contracts
+
+lint: $(VENV)/.dev ## ruff: rules and format
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+format: $(VENV)/.dev ## let ruff mend what it can
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+types: $(VENV)/.dev ## mypy, strict
+	@$(BIN)/mypy
+
+contracts: $(VENV)/.dev ## the import walls of docs/explanation/architecture.md
+	@$(BIN)/lint-imports
+
+lock: $(VENV)/.dev ## pin today's versions of everything in constraints.txt
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --universal --no-header --all-extras --group dev pyproject.toml \
+	  examples/hello/requirements.txt examples/hello_flask/requirements.txt --no-annotate -o constraints.txt
+
+clean: ## remove what the other targets made
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.* dist build $(DEMO_OUT)
