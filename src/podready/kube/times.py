@@ -1,0 +1,85 @@
+"""Kubernetes' words for time: RFC 3339 timestamps, durations, and ages as kubectl prints them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_FRACTION = re.compile(r"\.(\d+)")
+_GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|h|m|s)")
+_UNIT_SECONDS = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+}
+
+
+def rfc3339(moment: datetime) -> str:
+    """Return a metav1.Time: UTC, whole seconds, `Z` (fractions are cut, as Go does)."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def micro_time(moment: datetime) -> str:
+    """Return a metav1.MicroTime: UTC with exactly six digits of a second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: str) -> datetime:
+    """Return the moment of an RFC 3339 timestamp; ValueError when it is none.
+
+    Digits after the microseconds (Go writes nanoseconds) are cut.
+    """
+    cut = _FRACTION.sub(lambda found: "." + found[1][:6].ljust(6, "0"), text.strip())
+    moment = datetime.fromisoformat(cut)
+    if moment.tzinfo is None:
+        raise ValueError(f"timestamp without a time zone: {text!r}")
+    return moment.astimezone(UTC)
+
+
+def age(since: str | None, now: datetime) -> timedelta:
+    """Return how long ago a timestamp was; zero when it is missing or in the future."""
+    if not since:
+        return timedelta(0)
+    return max(now - parse_time(since), timedelta(0))
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of a Go duration such as `1m30s` or `500ms`; ValueError otherwise."""
+    if text == "0":
+        return 0.0
+    if not text or _GO_DURATION.sub("", text):
+        raise ValueError(f"not a duration such as 1m30s: {text!r}")
+    return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _GO_DURATION.findall(text))
+
+
+def human_duration(span: timedelta) -> str:
+    """Return an age as kubectl shows it (k8s.io/apimachinery duration.HumanDuration)."""
+    seconds = int(span.total_seconds())
+    if seconds < 0:
+        return "<invalid>" if seconds < -1 else "0s"
+    if seconds < 120:
+        return f"{seconds}s"
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    if minutes < 10:
+        return _pair(minutes, "m", seconds % 60, "s")
+    if hours < 3:
+        return f"{minutes}m"
+    if hours < 8:
+        return _pair(hours, "h", minutes % 60, "m")
+    if hours < 48:
+        return f"{hours}h"
+    if days < 8:
+        return _pair(days, "d", hours % 24, "h")
+    if days < 365 * 2:
+        return f"{days}d"
+    years = days // 365
+    return _pair(years, "y", days % 365, "d") if years < 8 else f"{years}y"
+
+
+def _pair(major: int, major_unit: str, minor: int, minor_unit: str) -> str:
+    """Return `3m20s`, or `3m` when nothing is left over."""
+    return f"{major}{major_unit}{minor}{minor_unit}" if minor else f"{major}{major_unit}"
