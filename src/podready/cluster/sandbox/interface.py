@@ -7,20 +7,26 @@ processes and says in `limits` what that cannot show.
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A host path that the container sees at `target`."""
+    """A host path that the container sees at `target`.
+
+    With `copy`, what the container writes there stays its own and ends with it.
+    """
 
     source: Path
     target: str
     read_only: bool = False
+    copy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
