@@ -1,0 +1,77 @@
+"""An event becomes one line of JSON, whatever is in it: the encoder never raises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+Event = dict[str, Any]
+_Dumps = Callable[[Event], bytes]
+
+
+def encode(event: Event) -> bytes:
+    """Return the event as one line of valid JSON with its newline.
+
+    Values that no encoder takes (numbers over 64 bits, lone surrogates, circular or very deep
+    containers, objects whose repr fails) are replaced, and `log_error` says why.
+    """
+    try:
+        return _fast(event)
+    except Exception as error:  # noqa: BLE001 - an app must never fail because it logged
+        from podready.runtime.log_sanitiser import sanitised
+
+        return _standard(sanitised(event, f"{type(error).__name__}: {text(error)}"[:200]))
+
+
+def use_orjson() -> None:
+    """Encode with orjson from now on where it is installed; it costs 20 ms to import."""
+    global _fast  # noqa: PLW0603 - one encoder per process, chosen once at start
+    try:
+        import orjson
+    except ImportError:
+        return
+    native = orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATACLASS
+    lenient = native | orjson.OPT_NON_STR_KEYS
+
+    def dumps(event: Event) -> bytes:
+        try:
+            return orjson.dumps(event, plain, native)
+        except TypeError:  # most often a nested dict with numbers as keys
+            return orjson.dumps(event, plain, lenient)
+
+    _fast = dumps
+
+
+def _standard(event: Event) -> bytes:
+    line = json.dumps(
+        event, default=plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    )
+    return line.encode() + b"\n"
+
+
+_fast: _Dumps = _standard
+
+
+def plain(value: object) -> object:
+    """Return something JSON knows for an object that it does not know."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).decode("utf-8", "backslashreplace")
+    if isinstance(value, set | frozenset):
+        return list(value)
+    if isinstance(value, Enum):
+        return value.value
+    if hasattr(value, "isoformat"):
+        return text(value.isoformat())
+    if isinstance(value, BaseException):
+        return f"{type(value).__name__}: {text(value)}"
+    return text(value)
+
+
+def text(value: object) -> str:
+    """Return `str(value)` or say why there is none; never raises."""
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001 - a failing __str__ belongs to the user's class
+        return f"<{type(value).__name__} whose str() raised {type(error).__name__}>"
