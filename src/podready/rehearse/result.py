@@ -111,6 +111,7 @@ class ScenarioResult:
     losses: tuple[Loss, ...] = ()
     bins: tuple[Bin, ...] = ()
     generator: dict[str, float] = field(default_factory=dict)  # lag_p99_ms, cpu_percent, …
+    findings: tuple[Cause, ...] = ()  # wrong even where it cost no request; count is pods
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,4 +127,5 @@ class RehearsalResult:
     settings: dict[str, str | int | float]  # rps, endpoint lag, rounds, seed, sandbox
     facts: dict[str, str | int | float]  # versions, machine, overhead, start times
     limits: tuple[str, ...] = ()  # what this way of running pods cannot show
+    findings: tuple[Cause, ...] = ()  # of the manifests, seen before anything ran
     schema: str = SCHEMA
