@@ -144,13 +144,13 @@ def _volume(volume: Object) -> None:
     for source in ("configMap", "secret", "downwardAPI", "projected"):
         if volume.get(source) is not None:
             _set(volume[source], defaultMode=_DEFAULT_MODE)
-    sources = [volume.get("downwardAPI") or {}]
+    down = [volume.get("downwardAPI") or {}]
     for projected in _items(volume.get("projected") or {}, "sources"):
-        sources.append(projected.get("downwardAPI") or {})
+        down.append(projected.get("downwardAPI") or {})
         if projected.get("serviceAccountToken"):
             _set(projected["serviceAccountToken"], expirationSeconds=3600)
-    for source in sources:
-        for item in _items(source, "items"):
+    for part in down:
+        for item in _items(part, "items"):
             if item.get("fieldRef"):
                 _set(item["fieldRef"], apiVersion="v1")
     if volume.get("hostPath") is not None:

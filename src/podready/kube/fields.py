@@ -53,6 +53,9 @@ class FieldSelector:
         return bool(self.terms)
 
 
+ALL_FIELDS = FieldSelector()
+
+
 def parse_field_selector(text: str, resource: Resource) -> FieldSelector:
     """Return the selector; ValueError for a bad form or a field the kind is not selectable by."""
     terms = []

@@ -126,7 +126,9 @@ def _text(requirement: Requirement) -> str:
     single = len(requirement.values) == 1
     forms = {
         "In": f"{requirement.key}={values}" if single else f"{requirement.key} in ({values})",
-        "NotIn": f"{requirement.key}!={values}" if single else f"{requirement.key} notin ({values})",
+        "NotIn": f"{requirement.key}!={values}"
+        if single
+        else f"{requirement.key} notin ({values})",
         "Exists": requirement.key,
         "DoesNotExist": f"!{requirement.key}",
         "Gt": f"{requirement.key}>{values}",

@@ -9,7 +9,9 @@ _QUANTITY = re.compile(
     r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+))"
     r"(?:(?P<binary>[KMGTPE]i)|(?P<decimal>[numkMGTPE])|[eE](?P<exponent>[+-]?\d+))?"
 )
-_BINARY = {unit: Decimal(1024) ** (n + 1) for n, unit in enumerate("Ki Mi Gi Ti Pi Ei".split())}
+_BINARY = {
+    unit: Decimal(1024) ** (n + 1) for n, unit in enumerate(["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"])
+}
 _DECIMAL = {
     "n": Decimal("1e-9"),
     "u": Decimal("1e-6"),

@@ -22,6 +22,8 @@ It is an answer of a protocol, not a sentence for the user: whoever asked transl
 Texts are those of k8s.io/apimachinery/pkg/api/errors, which kubectl prints as they are.
 """
 
+# ruff: noqa: N818 - the classes are named for Kubernetes' own reasons
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

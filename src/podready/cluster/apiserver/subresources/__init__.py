@@ -1,0 +1,1 @@
+"""What stands below an object's path: scale, binding, eviction, log."""

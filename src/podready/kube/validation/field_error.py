@@ -1,0 +1,63 @@
+"""One mistake in one field, worded as k8s.io/apimachinery/pkg/util/validation/field does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from podready.kube.status import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """Where a mistake is, its cause for machines and its sentence for people."""
+
+    path: str
+    reason: str
+    message: str
+
+    def cause(self) -> Cause:
+        """Return the cause for a Status."""
+        return Cause(self.reason, self.message, self.path)
+
+
+def required(path: str, detail: str = "") -> FieldError:
+    """Return the error of a missing value."""
+    return FieldError(path, "FieldValueRequired", _join("Required value", detail))
+
+
+def invalid(path: str, value: Any, detail: str) -> FieldError:
+    """Return the error of a value that is wrong in itself."""
+    return FieldError(path, "FieldValueInvalid", f"Invalid value: {_shown(value)}: {detail}")
+
+
+def not_supported(path: str, value: Any, allowed: Iterable[str]) -> FieldError:
+    """Return the error of a word that is not one of a list."""
+    words = ", ".join(f'"{word}"' for word in sorted(allowed))
+    message = f"Unsupported value: {_shown(value)}: supported values: {words}"
+    return FieldError(path, "FieldValueNotSupported", message)
+
+
+def duplicate(path: str, value: Any) -> FieldError:
+    """Return the error of a value that may be there once only."""
+    return FieldError(path, "FieldValueDuplicate", f"Duplicate value: {_shown(value)}")
+
+
+def forbidden(path: str, detail: str) -> FieldError:
+    """Return the error of a field that may not be there, or may not change."""
+    return FieldError(path, "FieldValueForbidden", _join("Forbidden", detail))
+
+
+def not_found(path: str, value: Any) -> FieldError:
+    """Return the error of a reference to nothing."""
+    return FieldError(path, "FieldValueNotFound", f"Not found: {_shown(value)}")
+
+
+def _join(head: str, detail: str) -> str:
+    return f"{head}: {detail}" if detail else head
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
