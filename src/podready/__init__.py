@@ -10,6 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from podready.runtime.hooks import hook as hook
+    from podready.runtime.hooks import warmup as warmup
+    from podready.runtime.inflight import task as task
+    from podready.runtime.notice import shutdown_notice as shutdown_notice
+    from podready.runtime.notice import shutting_down as shutting_down
     from podready.runtime.settings import Secret as Secret
     from podready.runtime.settings import Settings as Settings
     from podready.runtime.settings import var as var
@@ -19,10 +24,25 @@ __version__ = "0.1.0.dev0"
 _FACE = {
     "Secret": "podready.runtime.settings",
     "Settings": "podready.runtime.settings",
+    "hook": "podready.runtime.hooks",
+    "shutdown_notice": "podready.runtime.notice",
+    "shutting_down": "podready.runtime.notice",
+    "task": "podready.runtime.inflight",
     "var": "podready.runtime.settings",
+    "warmup": "podready.runtime.hooks",
 }
 
-__all__ = ["Secret", "Settings", "__version__", "var"]  # noqa: PLE0604
+__all__ = [
+    "Secret",
+    "Settings",
+    "__version__",
+    "hook",
+    "shutdown_notice",
+    "shutting_down",
+    "task",
+    "var",
+    "warmup",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,1 +1,43 @@
-"""HTTP servers the worker can run, one file each, picked by a table of dotted names."""
+"""The server engines, picked by a table of dotted names: one file each, imported only when used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    import socket
+
+    from podready.runtime.asgi import App
+    from podready.runtime.config import RunConfig
+
+ENGINES: Final = {"uvicorn": "podready.runtime.engines.uvicorn:UvicornEngine"}
+
+
+class Engine(Protocol):
+    """What the worker asks of a server. All of it runs on the worker's event loop."""
+
+    def __init__(self, app: App, config: RunConfig, state: dict[str, object]) -> None:
+        """Take the wrapped app and the lifespan's state."""
+
+    async def listen(self, sock: socket.socket) -> None:
+        """Begin to accept on `sock`, which stays open until `stop_accepting`."""
+
+    async def stop_accepting(self) -> int:
+        """Serve all that the kernel has accepted, close the socket; return how many those were."""
+
+    def close_idle(self, quiet: float) -> None:
+        """Close the connections that wait for a request since `quiet` seconds or longer."""
+
+    def open_connections(self) -> int:
+        """Return how many connections are open, idle ones included."""
+
+    async def close(self) -> None:
+        """Close all that is left."""
+
+
+def engine_class(name: str) -> type[Engine]:
+    """Import and return the engine called `name`."""
+    module, _, attribute = ENGINES[name].partition(":")
+    found: type[Engine] = getattr(import_module(module), attribute)
+    return found

@@ -1,0 +1,104 @@
+"""`podready COMMAND`: picks the command and turns errors into one line and an exit code.
+
+`podready run` takes a path of its own that imports neither click nor anything of the workshop,
+because it is how every pod starts. The other commands are click commands, imported by name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from podready import __version__
+from podready.cli.console import complain, say
+from podready.contract import ExitCode
+from podready.errors import MissingExtra, PodreadyError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RUN = "run"
+
+WORKSHOP: Final = {
+    "rehearse": ("podready.cli.rehearse:rehearse", "rehearse", "rehearse a rollout under load"),
+}
+"""Command -> click command, the extra it needs, and its line in the help."""
+
+_HELP = """\
+podready makes a Python web application container- and Kubernetes-ready, and proves it.
+
+usage: podready COMMAND ...
+
+commands:
+  run        run an ASGI or WSGI app in its pod: probes, drain, one grace budget
+{commands}
+
+examples:
+  podready run main:app
+  podready rehearse .
+
+options:
+  --version  print the version
+  --help     print this; podready COMMAND --help tells more
+"""
+
+
+def run_cli(argv: Sequence[str]) -> int:
+    """Run the command line `argv` (without the program's name); returns the exit code."""
+    try:
+        return _dispatch(list(argv))
+    except PodreadyError as error:
+        complain(f"podready: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
+        return ExitCode.OK
+
+
+def _dispatch(argv: list[str]) -> int:
+    if not argv or argv[0] in {"--help", "-h", "help"}:
+        say(_help())
+        return ExitCode.OK if argv else ExitCode.USAGE
+    if argv[0] in {"--version", "-V"}:
+        say(f"podready {__version__}")
+        return ExitCode.OK
+    if argv[0] == RUN:
+        from podready.cli.run import run
+
+        return run(argv[1:])
+    if argv[0] in WORKSHOP:
+        return _run_click(argv[0], argv[1:])
+    raise UsageError(f"there is no command {argv[0]!r}; see podready --help")
+
+
+def _help() -> str:
+    rows = [f"  {name:<10} {text}" for name, (_, _, text) in WORKSHOP.items()]
+    return _HELP.format(commands="\n".join(rows)).rstrip()
+
+
+def _run_click(name: str, arguments: list[str]) -> int:
+    command = _load(name)
+    import click
+
+    try:
+        code = command.main(args=arguments, prog_name=f"podready {name}", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except click.Abort:
+        return ExitCode.INTERRUPTED
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def _load(name: str) -> Any:
+    """Import a command; a part of its extra that is missing becomes one sentence."""
+    from importlib import import_module
+
+    dotted, extra, _ = WORKSHOP[name]
+    module, _, attribute = dotted.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "podready":
+            raise
+        raise MissingExtra(name, extra) from error

@@ -1,0 +1,57 @@
+"""`podready run MODULE:ATTR`: the app in its pod, under the supervisor."""
+
+from __future__ import annotations
+
+import os
+
+from podready.cli.console import say
+from podready.contract import ExitCode
+from podready.errors import PodreadyError
+from podready.runtime.config import OPTIONS, Option, load_config
+from podready.runtime.logs import select
+from podready.runtime.start import WorkerStart
+from podready.runtime.supervisor import supervise
+from podready.runtime.termination import write_termination_message
+
+_HEAD = """\
+usage: podready run MODULE:ATTR [OPTIONS]
+
+Run an ASGI or WSGI app: probes on their own port before the app is imported, and on SIGTERM a
+drain that loses nothing, inside one grace period.
+
+examples:
+  podready run main:app
+  podready run main:app --port 3000 --drain-delay 10s --grace 60s
+  PODREADY_PORT=3000 podready run mysite.wsgi:application --interface wsgi
+
+options (each is also an environment variable: --drain-delay is PODREADY_DRAIN_DELAY):"""
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command; returns the exit code, in the supervisor as in a forked worker."""
+    if "--help" in arguments or "-h" in arguments:
+        say(help_text())
+        return ExitCode.OK
+    try:
+        config = load_config(arguments, os.environ)
+    except PodreadyError as error:
+        write_termination_message(str(error))
+        raise
+    select(config.log_format, config.log_level)  # type: ignore[arg-type]
+    outcome = supervise(config)
+    if isinstance(outcome, WorkerStart):
+        from podready.runtime.worker import run_worker
+
+        return run_worker(outcome)
+    return outcome
+
+
+def help_text() -> str:
+    """Return the help, made from the table of settings."""
+    return "\n".join([_HEAD, *(_row(option) for option in OPTIONS)])
+
+
+def _row(option: Option) -> str:
+    left = f"  {option.flag} {option.kind.metavar}"
+    gap = "\n" + " " * 34 if len(left) > 32 else " " * (34 - len(left))
+    return f"{left}{gap}{option.help} [{option.default_text}]"

@@ -1,0 +1,298 @@
+"""The settings of `podready run`: one frozen dataclass from which flags, variables and help come.
+
+Each field of `RunConfig` carries its kind and its help text; `--drain-delay` and
+PODREADY_DRAIN_DELAY both follow from the field's name. A flag wins over the variable, the
+variable over the default. All bad values are reported together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final
+
+from podready.contract import (
+    ADMIN_PORT,
+    DEFAULT_GRACE_SECONDS,
+    ENV_PREFIX,
+    OUTSIDE_GRACE_SECONDS,
+)
+from podready.errors import SettingsError, UsageError
+from podready.runtime.budget import Budget, divide
+from podready.runtime.durations import parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_KUBERNETES_MARK = "KUBERNETES_SERVICE_HOST"
+"""The kubelet sets it in every container, also with enableServiceLinks: false."""
+
+_PLATFORM_PORT = "PORT"
+"""Cloud Run, Heroku, Knative and Buildpacks tell a container its port in this variable."""
+
+_DRAIN_IN_POD: Final = 5.0
+"""Seconds; lightship's default and what Spring's maintainers call common (5-10 s)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a setting's text becomes its value; `parse` raises ValueError saying what it expected."""
+
+    metavar: str
+    parse: Callable[[str], Any]
+
+
+def _integer(lowest: int, highest: int, noun: str) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.strip().isdecimal() or not lowest <= int(text) <= highest:
+            raise ValueError(f"{noun} from {lowest} to {highest}")
+        return int(text)
+
+    return parse
+
+
+def _choice(*words: str) -> Kind:
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError("one of " + ", ".join(words))
+        return text.lower()
+
+    return Kind("|".join(words), parse)
+
+
+def _switch(text: str) -> bool:
+    known = {"1": True, "true": True, "yes": True, "on": True}
+    known |= {"0": False, "false": False, "no": False, "off": False}
+    if text.strip().lower() not in known:
+        raise ValueError("true or false")
+    return known[text.strip().lower()]
+
+
+TEXT = Kind("TEXT", str)
+DURATION = Kind("DURATION", parse_duration)
+PORT = Kind("PORT", _integer(0, 65535, "a port"))
+COUNT = Kind("N", _integer(1, 1024, "a whole number"))
+LIMIT = Kind("N", _integer(0, 1_000_000_000, "a whole number"))
+SWITCH = Kind("BOOL", _switch)
+
+
+def _setting(default: Any, kind: Kind, text: str, shown: str = "") -> Any:
+    return field(default=default, metadata={"kind": kind, "help": text, "shown": shown})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """Everything `podready run` can be told; durations in seconds."""
+
+    app: str
+    in_pod: bool = False
+    host: str = _setting("0.0.0.0", TEXT, "address of the main listener")
+    port: int = _setting(8000, PORT, "port of the main listener; $PORT is read too, after these")
+    admin_host: str = _setting("0.0.0.0", TEXT, "address of the probes' listener")
+    admin_port: int = _setting(ADMIN_PORT, PORT, "port of /livez /readyz /startupz")
+    interface: str = _setting("auto", _choice("auto", "asgi", "wsgi"), "what the app speaks")
+    app_dir: str = _setting(".", TEXT, "directory put first on sys.path")
+    engine: str = _setting("uvicorn", _choice("uvicorn"), "server engine")
+    lifespan: str = _setting("auto", _choice("auto", "on", "off"), "ASGI lifespan protocol")
+    workers: int = _setting(1, COUNT, "worker processes")
+    threads: int = _setting(32, COUNT, "threads for a WSGI app, per worker")
+    grace: float | None = _setting(
+        None,
+        DURATION,
+        "the pod's terminationGracePeriodSeconds",
+        f"{DEFAULT_GRACE_SECONDS:g}s in a pod, {OUTSIDE_GRACE_SECONDS:g}s elsewhere",
+    )
+    drain_delay: float | None = _setting(
+        None,
+        DURATION,
+        "go on accepting for this long after SIGTERM",
+        f"{_DRAIN_IN_POD:g}s in a pod, 0s elsewhere",
+    )
+    hook_time: float = _setting(
+        5.0, DURATION, "lifespan shutdown and shutdown hooks together", "5s"
+    )
+    stream_window: float = _setting(
+        5.0, DURATION, "streams are ended spread over this long at most", "5s"
+    )
+    keep_alive_timeout: float = _setting(
+        75.0, DURATION, "close an idle connection; keep it above the load balancer's", "75s"
+    )
+    startup_timeout: float = _setting(
+        120.0, DURATION, "give up a start that takes longer (exit 3)", "2m"
+    )
+    stall_timeout: float = _setting(
+        30.0, DURATION, "/livez fails after this long without a heartbeat", "30s"
+    )
+    strict_exit: bool = _setting(False, SWITCH, "exit 70 when work in flight had to be cut")
+    log_level: str = _setting(
+        "info", _choice("debug", "info", "warning", "error"), "least severe line that is logged"
+    )
+    log_format: str = _setting(
+        "auto",
+        _choice("auto", "gcp", "console"),
+        "JSON lines, or readable ones (auto: at a terminal)",
+    )
+    access_log: bool = _setting(True, SWITCH, "one line for each request")
+
+    def budget(self) -> Budget:
+        """Return the grace period divided; raises SettingsError when the sum does not fit."""
+        grace = self.grace
+        if grace is None:
+            grace = DEFAULT_GRACE_SECONDS if self.in_pod else OUTSIDE_GRACE_SECONDS
+        drain = self.drain_delay
+        if drain is None:
+            drain = _DRAIN_IN_POD if self.in_pod else 0.0
+        return divide(grace, drain, self.hook_time)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One row of the table: a setting with its flag and its variable."""
+
+    name: str
+    kind: Kind
+    default: Any
+    help: str
+    shown: str
+
+    @property
+    def flag(self) -> str:
+        """The command line's word for it."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """The environment's word for it."""
+        return ENV_PREFIX + self.name.upper()
+
+    @property
+    def default_text(self) -> str:
+        """The default as the help text shows it."""
+        return self.shown or str(self.default).lower()
+
+
+OPTIONS: Final = tuple(
+    Option(
+        item.name,
+        item.metadata["kind"],
+        item.default,
+        item.metadata["help"],
+        item.metadata["shown"],
+    )
+    for item in fields(RunConfig)
+    if item.metadata
+)
+
+
+def load_config(arguments: Sequence[str], environ: Mapping[str, str]) -> RunConfig:
+    """Return the settings that `arguments` (after `podready run`) and `environ` amount to.
+
+    Raises UsageError for a flag that does not exist or a missing app, and SettingsError with
+    every bad value at once.
+    """
+    app, given = _split(arguments)
+    if app is None:
+        raise UsageError("podready run needs the app as MODULE:ATTR, for example main:app")
+    values: dict[str, Any] = {}
+    problems = []
+    for option in OPTIONS:
+        source, text = _find(option, given, environ)
+        if text is None:
+            continue
+        try:
+            values[option.name] = option.kind.parse(text)
+        except ValueError as error:
+            problems.append(f"{source}: {text!r} is not {error}")
+    config = RunConfig(app=app, in_pod=_KUBERNETES_MARK in environ, **values)
+    problems += _misfits(config)
+    if problems:
+        lines = "".join(f"\n  {problem}" for problem in problems)
+        raise SettingsError(f"podready run cannot use these settings:{lines}")
+    return config
+
+
+def _misfits(config: RunConfig) -> list[str]:
+    problems = []
+    try:
+        config.budget()
+    except SettingsError as error:
+        problems.append(str(error))
+    if config.port == config.admin_port != 0:
+        problems.append(f"--port and --admin-port are both {config.port}; they must differ")
+    return problems
+
+
+def _split(arguments: Sequence[str]) -> tuple[str | None, dict[str, str]]:
+    """Return the app and the flags' texts by setting name."""
+    by_flag = {option.flag: option for option in OPTIONS}
+    app: str | None = None
+    given: dict[str, str] = {}
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("-"):
+            if app is not None:
+                raise UsageError(f"podready run takes one app, but was given {app!r} and {word!r}")
+            app = word
+            continue
+        flag, equals, text = word.partition("=")
+        if flag.startswith("--no-") and "--" + flag[5:] in by_flag and not equals:
+            flag, equals, text = "--" + flag[5:], "=", "false"
+        option = _known(flag, by_flag)
+        if not equals:
+            text = _value_after(option, rest)
+        given[option.name] = text
+    return app, given
+
+
+def _known(flag: str, by_flag: Mapping[str, Option]) -> Option:
+    if flag in by_flag:
+        return by_flag[flag]
+    near = get_close_matches(flag, by_flag, n=1)
+    hint = f"; did you mean {near[0]}?" if near else "; see podready run --help"
+    raise UsageError(f"podready run has no option {flag}{hint}")
+
+
+def _value_after(option: Option, rest: list[str]) -> str:
+    if option.kind is SWITCH:
+        return "true"
+    if not rest or rest[0].startswith("--"):
+        raise UsageError(f"{option.flag} needs a value ({option.kind.metavar})")
+    return rest.pop(0)
+
+
+def _find(
+    option: Option, given: Mapping[str, str], environ: Mapping[str, str]
+) -> tuple[str, str | None]:
+    """Return where the option's text comes from, and the text (None: the default holds)."""
+    if option.name in given:
+        return option.flag, given[option.name]
+    text = environ.get(option.variable)
+    if text is not None and not _is_service_link(text):
+        return option.variable, text
+    if option.name == "port" and _PLATFORM_PORT in environ:
+        return _PLATFORM_PORT, environ[_PLATFORM_PORT]
+    return option.variable, None
+
+
+def _is_service_link(text: str) -> bool:
+    """Whether the kubelet wrote it: a Service named podready gives PODREADY_PORT=tcp://10..."""
+    return text.startswith(("tcp://", "udp://", "sctp://"))
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each PODREADY_* variable that no setting reads."""
+    known = {option.variable for option in OPTIONS}
+    sentences = []
+    for name in sorted(environ):
+        if not name.startswith(ENV_PREFIX) or name in known or _is_service_variable(name):
+            continue
+        near = get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        sentences.append(f"{name} is not a setting of podready run{hint}")
+    return sentences
+
+
+def _is_service_variable(name: str) -> bool:
+    """Whether the kubelet's service links made it (PODREADY_SERVICE_HOST, PODREADY_PORT_...)."""
+    return "_SERVICE_" in name or name.startswith(ENV_PREFIX + "PORT_")

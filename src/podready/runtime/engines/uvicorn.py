@@ -1,0 +1,129 @@
+"""uvicorn as the engine: its protocols and its date header, without its signals and its shutdown.
+
+Its own shutdown closes the listener first and cuts idle connections at once, which is where the
+lost requests of a rollout come from; ours is in `drain`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from podready.runtime.listener import BACKLOG
+
+if TYPE_CHECKING:
+    import socket
+
+    from podready.runtime.asgi import App
+    from podready.runtime.config import RunConfig
+
+_ACCEPT_ROUNDS = 1000
+_DATE_TICK = 1.0
+
+
+class _HttpProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, which also knows since when it has been waiting for a request."""
+
+    quiet_since = 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.quiet_since = self.loop.time()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self.quiet_since = self.loop.time()
+
+    @property
+    def waits_for_request(self) -> bool:
+        """Whether no request is under way on this connection."""
+        return self.cycle is None or self.cycle.response_complete
+
+
+class UvicornEngine:
+    """See `Engine`."""
+
+    def __init__(self, app: App, config: RunConfig, state: dict[str, object]) -> None:
+        self._state = state
+        self._config = uvicorn.Config(
+            app,
+            http=_HttpProtocol,
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=int(config.keep_alive_timeout),
+        )
+        self._config.load()
+        self._server = uvicorn.Server(self._config)
+        self._accepting: asyncio.Server | None = None
+        self._sock: socket.socket | None = None
+        self._ticker: asyncio.Task[None] | None = None
+
+    def _protocol(self) -> asyncio.Protocol:
+        return _HttpProtocol(self._config, self._server.server_state, self._state)
+
+    async def listen(self, sock: socket.socket) -> None:
+        """Begin to accept on `sock`."""
+        await self._server.on_tick(0)
+        self._ticker = asyncio.create_task(self._tick(), name="date header")
+        # The duplicate keeps the kernel's queue alive after asyncio closed its own descriptor.
+        self._sock = sock.dup()
+        loop = asyncio.get_running_loop()
+        self._accepting = await loop.create_server(self._protocol, sock=sock, backlog=BACKLOG)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_DATE_TICK)
+            await self._server.on_tick(0)
+
+    async def stop_accepting(self) -> int:
+        """Serve all that the kernel has accepted, then close the socket."""
+        if self._accepting is None or self._sock is None:
+            return 0
+        self._accepting.close()
+        # One turn, so that the loop really is off the descriptor before we read its queue.
+        await asyncio.sleep(0)
+        loop = asyncio.get_running_loop()
+        self._sock.setblocking(False)
+        taken = 0
+        for _ in range(_ACCEPT_ROUNDS * BACKLOG):
+            try:
+                client, _address = self._sock.accept()
+            except (BlockingIOError, OSError):
+                break
+            client.setblocking(False)
+            await loop.connect_accepted_socket(self._protocol, client)
+            taken += 1
+        self._sock.close()
+        self._accepting = self._sock = None
+        return taken
+
+    def close_idle(self, quiet: float) -> None:
+        """Close quiet connections; the others close after the answer they are giving."""
+        now = asyncio.get_running_loop().time()
+        for connection in self._http_connections():
+            if not connection.waits_for_request:
+                connection.cycle.keep_alive = False
+            elif now - connection.quiet_since >= quiet:
+                connection.transport.close()
+
+    def _http_connections(self) -> list[_HttpProtocol]:
+        connections: Any = self._server.server_state.connections
+        return [each for each in connections if isinstance(each, _HttpProtocol)]
+
+    def open_connections(self) -> int:
+        """Return how many connections are open."""
+        return len(self._server.server_state.connections)
+
+    async def close(self) -> None:
+        """Stop the ticker and cut what is left."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+        for connection in list(self._server.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)

@@ -1,0 +1,128 @@
+"""What is under way in this worker: requests, streams, WebSockets and named background tasks.
+
+Each piece of work is one `Work` in one set; the drain ends when the set is empty, and the stuck
+report is drawn from what is still in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+
+_LONGEST_ID = 128
+
+
+class Kind(StrEnum):
+    """What sort of work it is."""
+
+    REQUEST = "request"
+    STREAM = "stream"  # text/event-stream: ended by us when closing
+    WEBSOCKET = "websocket"
+    TASK = "task"  # podready.task("name")
+
+
+class Work:
+    """One piece of work under way."""
+
+    __slots__ = ("_id", "end", "ended", "kind", "name", "scope", "started", "task", "thread")
+
+    def __init__(
+        self, kind: Kind, *, scope: Scope | None = None, name: str = "", given_id: bytes = b""
+    ) -> None:
+        self.kind = kind
+        self.scope = scope
+        self.name = name
+        self._id: str | bytes = given_id
+        self.started = time.monotonic()
+        self.task: asyncio.Task[Any] | None = None
+        self.thread: int | None = None
+        self.end: Callable[[], Awaitable[None]] | None = None
+        self.ended = False
+
+    @property
+    def request_id(self) -> str:
+        """The caller's X-Request-ID when it is short and printable, else a new one."""
+        if isinstance(self._id, bytes):
+            self._id = _safe(self._id) or os.urandom(16).hex()
+        return self._id
+
+    @property
+    def title(self) -> str:
+        """What people call it: `GET /slow`, `websocket /echo`, or a task's own name."""
+        if self.scope is None:
+            return self.name
+        return f"{self.scope.get('method', self.kind)} {self.scope.get('path', '')}"
+
+
+def _safe(given: bytes) -> str:
+    """Return the id as text, or "" when it is longer than 128 characters or not printable."""
+    text = given.decode("ascii", "replace") if len(given) <= _LONGEST_ID else ""
+    return text if text.isascii() and text.isprintable() else ""
+
+
+class InFlight:
+    """The set of all work under way in this process."""
+
+    def __init__(self) -> None:
+        self.works: set[Work] = set()
+        self._empty: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def add(self, work: Work) -> None:
+        """Count `work` in."""
+        self.works.add(work)
+
+    def discard(self, work: Work) -> None:
+        """Count `work` out."""
+        self.works.discard(work)
+        if not self.works and self._empty is not None and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._empty.set)
+
+    def count(self, *kinds: Kind) -> int:
+        """Return how much work is under way, of these kinds or of all."""
+        if not kinds:
+            return len(self.works)
+        return sum(work.kind in kinds for work in tuple(self.works))
+
+    async def until_empty(self) -> None:
+        """Return once nothing is under way."""
+        self._loop = asyncio.get_running_loop()
+        while self.works:
+            self._empty = asyncio.Event()
+            if self.works:  # a thread may have emptied it between the two lines
+                await self._empty.wait()
+
+
+IN_FLIGHT = InFlight()
+"""This process's work: the wrapper, `podready.task` and the drain meet here."""
+
+CURRENT: contextvars.ContextVar[Work | None] = contextvars.ContextVar("podready_work", default=None)
+"""The work that the running code belongs to; logs read the request id from it."""
+
+
+@contextmanager
+def task(name: str) -> Iterator[None]:
+    """Count the block as work in flight, named `name` in the stuck report and in /tasks.
+
+    For work that no request waits for: a queue consumer's message, a scheduled job. The stop
+    waits for it until the deadline. Works in coroutines and in threads.
+    """
+    work = Work(Kind.TASK, name=name)
+    try:
+        work.task = asyncio.current_task()
+    except RuntimeError:  # not in an event loop: a thread
+        work.thread = threading.get_ident()
+    IN_FLIGHT.add(work)
+    try:
+        yield
+    finally:
+        IN_FLIGHT.discard(work)

@@ -1,0 +1,131 @@
+"""The stop procedure as the supervisor sees it: signals in, phases and deadlines out.
+
+    first signal    draining: not ready, still accepting, for the drain delay (0 for SIGINT)
+    second, or over closing: our copy of the listener shut, workers told their deadlines
+    third           cancelling: work in flight is cut now
+
+A signal during start-up ends the start instead. Whatever happens, the process ends before the
+grace period does.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from podready.contract import ExitCode, Phase
+from podready.runtime.logs import log_event
+
+if TYPE_CHECKING:
+    from podready.runtime.fleet import Exit, WorkerHandle
+    from podready.runtime.supervisor import Supervisor
+
+_ABORT_PATIENCE = 2.0
+"""Seconds a start-up has to end after SIGTERM before it is killed (R6)."""
+
+_EXIT_PATIENCE = 1.0
+"""Seconds a worker has to exit after it said that it is done; a stuck thread would keep it."""
+
+
+class Stop:
+    """Drives one supervisor from the first signal to the exit."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self._budget = supervisor.config.budget()
+        self._begun = 0.0
+        self._cut = 0
+        self._aborting = False
+
+    def signalled(self, number: int) -> None:
+        """Take the next step; every further signal hurries by one."""
+        phase = self._supervisor.lifecycle.phase
+        name = signal.Signals(number).name
+        if phase is Phase.STARTING:
+            self._abort_start(name)
+        elif phase is Phase.READY:
+            self._drain(name, 0.0 if number == signal.SIGINT else self._budget.drain)
+        elif phase is Phase.DRAINING and not self._aborting:
+            log_event("WARNING", f"{name} again: the drain ends now")
+            self._close()
+        elif phase is Phase.CLOSING:
+            log_event("WARNING", f"{name} again: cutting what is in flight")
+            self._supervisor.fleet.broadcast("cancel")
+
+    def _abort_start(self, name: str) -> None:
+        supervisor = self._supervisor
+        log_event("INFO", f"{name} during start-up: stopping")
+        self._aborting = True
+        self._begin(Phase.DRAINING)
+        supervisor.fleet.kill_all(signal.SIGTERM)
+        supervisor.loop.call_later(_ABORT_PATIENCE, self._abort_expired)
+        if not len(supervisor.fleet):
+            self._finish()
+
+    def worker_aborting(self) -> None:
+        """Give a worker that runs its hooks after an aborted start the hooks' time for it."""
+        loop = self._supervisor.loop
+        self._aborting = False
+        loop.call_later(_ABORT_PATIENCE + self._budget.hooks, self._expired)
+
+    def _abort_expired(self) -> None:
+        if self._aborting:
+            log_event("WARNING", f"start-up did not stop within {_ABORT_PATIENCE:g}s: killing it")
+            self._finish()
+
+    def _begin(self, phase: Phase) -> None:
+        self._begun = self._supervisor.loop.time()
+        self._supervisor.lifecycle.advance(phase, self._begun)
+
+    def _drain(self, name: str, delay: float) -> None:
+        self._begin(Phase.DRAINING)
+        log_event(
+            "INFO",
+            f"{name}: draining, still accepting for {delay:g}s; "
+            f"{self._budget.grace:g}s until the kubelet kills",
+            drain=delay,
+            grace=self._budget.grace,
+        )
+        supervisor = self._supervisor
+        supervisor.fleet.broadcast("drain")
+        supervisor.loop.call_at(
+            self._begun + self._budget.ends_at + self._budget.margin / 2, self._expired
+        )
+        supervisor.loop.call_later(delay, self._close)
+        if not len(supervisor.fleet):
+            self._finish()
+
+    def _close(self) -> None:
+        supervisor = self._supervisor
+        if not supervisor.lifecycle.advance(Phase.CLOSING, supervisor.loop.time()):
+            return
+        supervisor.close_listener()
+        log_event("INFO", "closing: the listener is shut, finishing what is in flight")
+        cancel_at = self._begun + self._budget.cancels_at
+        end_at = self._begun + self._budget.ends_at
+        supervisor.fleet.broadcast("close", cancel_at=cancel_at, end_at=end_at)
+
+    def worker_stopped(self, worker: WorkerHandle) -> None:
+        """Hear that a worker is done; it must be gone soon after."""
+        self._cut += int((worker.stopped or {}).get("cut", 0))
+        self._supervisor.loop.call_later(_EXIT_PATIENCE, lambda: worker.kill(signal.SIGKILL))
+
+    def worker_exited(self, ended: Exit) -> None:
+        """Note a worker's end; the last one ends the supervisor."""
+        if ended.worker.stopped is None and ended.code != 0:
+            log_event("ERROR", f"worker {ended.worker.pid} {ended.text} while stopping")
+        if not len(self._supervisor.fleet):
+            self._finish()
+
+    def _expired(self) -> None:
+        log_event("ERROR", "the grace period is nearly over: killing what is left")
+        self._cut += len(self._supervisor.fleet)
+        self._finish()
+
+    def _finish(self) -> None:
+        took = self._supervisor.loop.time() - self._begun
+        cut = f", {self._cut} cut" if self._cut else ""
+        text = f"stopped after {took:.2f} s{cut}"
+        log_event("INFO", text)
+        strict = self._cut and self._supervisor.config.strict_exit
+        self._supervisor.finish(ExitCode.CUT if strict else ExitCode.OK, text)

@@ -1,0 +1,218 @@
+"""The worker: a forked child that imports the user's app and serves it on an engine.
+
+It speaks to the supervisor over a channel and never touches signals' meaning itself: what a
+SIGTERM amounts to is decided by the supervisor, which sends `drain`, `close` and `cancel`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+from podready.contract import ExitCode
+from podready.errors import PodreadyError, SettingsError, StartupError
+from podready.runtime.asgi import Wrapper
+from podready.runtime.drain import Drain, Timeline, finish_app
+from podready.runtime.engines import Engine, engine_class
+from podready.runtime.hooks import SHUTDOWN
+from podready.runtime.inflight import IN_FLIGHT, Kind
+from podready.runtime.lifespan import Lifespan
+from podready.runtime.listener import sentence_for
+from podready.runtime.loading import load_app, speaks_asgi
+from podready.runtime.logs import configure
+from podready.runtime.notice import NOTICE
+from podready.runtime.wsgi import wsgi_to_asgi
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from podready.runtime.channel import Channel, Message
+    from podready.runtime.start import WorkerStart
+
+_BEAT = 0.5
+"""Seconds between heartbeats, as lightweight and as frequent as microship's."""
+
+_log = logging.getLogger("podready.worker")
+
+
+class StartAborted(BaseException):
+    """SIGTERM came while the app was still starting."""
+
+
+def run_worker(start: WorkerStart) -> int:
+    """Be the worker; returns its exit code. The supervisor is told the reason before that."""
+    try:
+        _take_signals(start.signal_mask)
+        return _run(start)
+    except StartAborted:
+        start.channel.send("aborted")
+        return ExitCode.OK
+    except SystemExit as error:
+        return _exited(start.channel, error)
+    except PodreadyError as error:
+        trace = getattr(error, "trace", None)
+        start.channel.send("failed", exit=int(_code(error)), message=str(error), trace=trace)
+        return _code(error)
+
+
+def _code(error: PodreadyError) -> ExitCode:
+    return ExitCode.CONFIG if isinstance(error, SettingsError) else ExitCode.STARTUP_FAILED
+
+
+def _exited(channel: Channel, error: SystemExit) -> int:
+    """Report an app that called sys.exit; 78 is kept, for it means bad settings everywhere."""
+    code = error.code if isinstance(error.code, int) else ExitCode.STARTUP_FAILED
+    wanted = ExitCode.CONFIG if code == ExitCode.CONFIG else ExitCode.STARTUP_FAILED
+    said = f": {error.code}" if isinstance(error.code, str) else f" with exit code {error.code}"
+    channel.send("failed", exit=int(wanted), message=f"the app ended itself{said}", trace=None)
+    return wanted
+
+
+def _take_signals(mask: frozenset[int]) -> None:
+    # Handlers, not SIG_IGN: a process that the app starts must get the kernel's defaults back.
+    signal.signal(signal.SIGINT, _leave_to_supervisor)
+    signal.signal(signal.SIGHUP, _leave_to_supervisor)
+    signal.signal(signal.SIGTERM, _abort_start)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # blocked by the supervisor around the fork
+
+
+def _leave_to_supervisor(_number: int, _frame: object) -> None:
+    """Ctrl-C reaches the whole terminal; the supervisor decides what it means."""
+
+
+def _abort_start(_number: int, _frame: object) -> None:
+    signal.signal(signal.SIGTERM, _leave_to_supervisor)
+    raise StartAborted
+
+
+def _run(start: WorkerStart) -> int:
+    config = start.config
+    configure(config.log_format, config.log_level)  # type: ignore[arg-type]
+    start.channel.send("stage", stage="importing")
+    app = load_app(config.app, config.app_dir)
+    asgi = config.interface == "asgi" or (config.interface == "auto" and speaks_asgi(app))
+    if not asgi:
+        app = wsgi_to_asgi(app, config.threads)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_Worker(start, app, wsgi=not asgi).serve())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # not on this platform; asyncio's own loop does the same, slower
+        return None
+    return uvloop.new_event_loop
+
+
+class _Worker:
+    """The worker's life on its event loop."""
+
+    def __init__(self, start: WorkerStart, app: Callable[..., Any], *, wsgi: bool) -> None:
+        self._config = start.config
+        self._channel = start.channel
+        self._listener = start.listener
+        self._lifespan = Lifespan(app, "off" if wsgi else start.config.lifespan)
+        self._wrapper = Wrapper(
+            app, IN_FLIGHT, secret=start.secret, access_log=start.config.access_log
+        )
+        self._engine: Engine | None = None
+        self._drain: Drain | None = None
+        self._closing: asyncio.Future[Timeline] | None = None
+        self._starting: asyncio.Task[None] | None = None
+
+    async def serve(self) -> int:
+        """Start, serve until told to close, stop."""
+        loop = asyncio.get_running_loop()
+        self._closing = loop.create_future()
+        loop.add_reader(self._channel.sock.fileno(), self._receive)
+        beats = asyncio.create_task(self._beat(), name="heartbeat")
+        await self._start()
+        assert self._engine is not None
+        self._drain = Drain(self._engine, IN_FLIGHT, self._lifespan)
+        timeline = await self._closing
+        await self._drain.run(timeline, self._config.stream_window, SHUTDOWN)
+        beats.cancel()
+        self._channel.send("stopped", cut=self._drain.cut)
+        return ExitCode.CUT if self._drain.cut and self._config.strict_exit else ExitCode.OK
+
+    async def _start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._starting = asyncio.create_task(self._start_up(), name="start-up")
+        loop.add_signal_handler(signal.SIGTERM, self._starting.cancel)
+        try:
+            await self._starting
+        except asyncio.CancelledError:
+            await self._abort()
+            raise StartAborted from None
+        # A process group's SIGTERM reaches us too; from here on the supervisor's word counts.
+        loop.add_signal_handler(signal.SIGTERM, _nothing)
+
+    async def _start_up(self) -> None:
+        self._channel.send("stage", stage="lifespan")
+        await self._lifespan.startup()
+        self._engine = engine_class(self._config.engine)(
+            self._wrapper, self._config, self._lifespan.state
+        )
+        try:
+            await self._engine.listen(self._listener)
+        except OSError as error:
+            host, port = self._listener.getsockname()[:2]
+            raise StartupError(sentence_for(error, host, port, "--port")) from error
+        self._channel.send("listening")
+
+    async def _abort(self) -> None:
+        _log.info("start-up stopped by SIGTERM")
+        self._channel.send("aborting")
+        await finish_app(self._lifespan, SHUTDOWN, time.monotonic() + self._config.hook_time)
+
+    async def _beat(self) -> None:
+        while True:
+            self._channel.send(
+                "beat",
+                inflight=IN_FLIGHT.count(Kind.REQUEST, Kind.TASK),
+                streams=IN_FLIGHT.count(Kind.STREAM, Kind.WEBSOCKET),
+                connections=self._engine.open_connections() if self._engine else 0,
+                cpu=time.process_time(),
+            )
+            await asyncio.sleep(_BEAT)
+
+    def _receive(self) -> None:
+        messages = self._channel.receive()
+        if messages is None:
+            asyncio.get_running_loop().remove_reader(self._channel.sock.fileno())
+            self._orphaned()
+            return
+        for message in messages:
+            self._obey(message)
+
+    def _obey(self, message: Message) -> None:
+        kind = message["kind"]
+        if kind == "drain":
+            self._wrapper.draining = True
+            NOTICE.give()
+        elif kind == "close":
+            self._close(Timeline(message["cancel_at"], message["end_at"]))
+        elif kind == "cancel" and self._drain is not None:
+            self._drain.hurry()
+
+    def _close(self, timeline: Timeline) -> None:
+        self._wrapper.draining = True
+        NOTICE.give()
+        if self._closing is not None and not self._closing.done():
+            self._closing.set_result(timeline)
+
+    def _orphaned(self) -> None:
+        """The supervisor is gone, against all rules: stop at once, within the hooks' time."""
+        _log.critical("the supervisor is gone; stopping")
+        now = time.monotonic()
+        self._close(Timeline(now + 1.0, now + 1.0 + self._config.hook_time))
+        if self._starting is not None:
+            self._starting.cancel()
+
+
+def _nothing() -> None:
+    """Leave the signal to the supervisor."""
