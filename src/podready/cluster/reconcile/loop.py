@@ -34,9 +34,8 @@ class Result:
 DONE = Result()
 
 Reconcile = Callable[[K], Awaitable[Result]]
-Unsubscribe = Callable[[], None]
-Source = Callable[[WorkQueue[K]], Unsubscribe]
-"""Feeds keys into the queue from the moment it is called until its answer is called."""
+Source = Callable[[WorkQueue[K]], None]
+"""Feeds keys into the queue from the moment it is called; a queue shut down takes none."""
 
 
 class Controller(Generic[K]):
@@ -56,19 +55,17 @@ class Controller(Generic[K]):
         self._queue = queue
         self._sources = tuple(sources)
         self._workers = workers
-        self._subscriptions: list[Unsubscribe] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Begin to listen and to work."""
-        self._subscriptions = [source(self._queue) for source in self._sources]
+        for source in self._sources:
+            source(self._queue)
         names = (f"{self.name}-{number}" for number in range(self._workers))
         self._tasks = [asyncio.create_task(self._work(), name=name) for name in names]
 
     async def stop(self) -> None:
-        """Stop listening, let the reconciles under way end, and return when all have."""
-        for unsubscribe in self._subscriptions:
-            unsubscribe()
+        """Take no more keys, let the reconciles under way end, and return when all have."""
         self._queue.shut_down()
         if not self._tasks:
             return

@@ -41,7 +41,7 @@ class WorkQueue(Generic[K]):
     """First in, first out; a key added again while it waits is one key, and while it is
     worked on it comes again afterwards."""
 
-    def __init__(self, backoff: Backoff = Backoff()) -> None:  # noqa: B008 - a frozen value
+    def __init__(self, backoff: Backoff = Backoff()) -> None:
         self._backoff = backoff
         self._ready: deque[K] = deque()
         self._dirty: set[K] = set()
