@@ -321,7 +321,8 @@ def _span(lost: tuple[LostRequest, ...]) -> str:
     offsets = [offset for offset in offsets if not math.isinf(offset)]
     if not offsets:
         return "at an unknown time"
-    return f"between +{max(0.0, min(offsets)):.2f} s and +{max(0.0, max(offsets)):.2f} s"
+    first, last = max(0.0, min(offsets)), max(0.0, *offsets)
+    return f"between +{first:.2f} s and +{last:.2f} s"
 
 
 def _offsets(

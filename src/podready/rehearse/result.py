@@ -112,6 +112,7 @@ class ScenarioResult:
     bins: tuple[Bin, ...] = ()
     generator: dict[str, float] = field(default_factory=dict)  # lag_p99_ms, cpu_percent, …
     findings: tuple[Cause, ...] = ()  # wrong even where it cost no request; count is pods
+    p999_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

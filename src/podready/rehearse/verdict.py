@@ -63,7 +63,7 @@ def reasons(result: RehearsalResult) -> list[str]:
 
 
 def ranked_causes(result: RehearsalResult) -> list[Cause]:
-    """Return the causes of all scenarios, one a code, the costliest first, evidence of the worst."""
+    """Return the causes of all scenarios, one a code, the costliest first."""
     return _merged([cause for s in result.scenarios for cause in s.causes])
 
 

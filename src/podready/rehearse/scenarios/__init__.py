@@ -1,0 +1,1 @@
+"""The scenarios, one file each; `podready.rehearse.scenario` has the table."""
