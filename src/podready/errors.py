@@ -52,10 +52,20 @@ class ManifestError(PodreadyError):
         self.file, self.line, self.message = file, line, message
 
 
-class SettingsError(PodreadyError):
-    """One or more settings are missing or invalid; the message is the whole report."""
+class SettingsError(PodreadyError, SystemExit):
+    """One or more settings are missing or invalid; the message is the whole report.
+
+    It is a SystemExit too: where nobody catches it (plain `python`, uvicorn, gunicorn), the
+    process ends with code 78 and without a traceback. `reported` says that the report has been
+    written already, so that whoever catches it does not write it again.
+    """
 
     exit_code = ExitCode.CONFIG
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.code = int(self.exit_code)
+        self.reported = False
 
 
 class StartupError(PodreadyError):

@@ -52,7 +52,8 @@ def _show_warning(
     category: type[Warning],
     filename: str,
     lineno: int,
-    *_: object,
+    file: object = None,  # noqa: ARG001 - warnings hands it over
+    line: object = None,  # noqa: ARG001 - the same
 ) -> None:
     """Log a warning with its place as fields (the signature is that of warnings.showwarning)."""
     place = {"category": category.__name__, "file": filename, "line": lineno}

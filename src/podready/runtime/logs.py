@@ -151,6 +151,11 @@ def flush(seconds: float = FLUSH_SECONDS) -> None:
         stderr.write(f"podready: {lost} log lines lost: nobody reads stdout\n".encode(), 30)
 
 
+def is_configured() -> bool:
+    """Say whether this process has chosen where its lines go."""
+    return _output.writer is not None
+
+
 def dropped_lines() -> int:
     """Return how many lines this process has dropped so far."""
     return _output.writer.dropped if _output.writer else 0

@@ -1,0 +1,220 @@
+"""From the text of a variable to a value of its field's type; ValueError says what is wrong.
+
+The message is the second half of a sentence whose first half is the quoted value
+(`"80a"` + `is not an integer`), so it never repeats the value: it may be secret.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import types
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, Final, Literal, NamedTuple, Union, get_args, get_origin
+
+from podready.runtime.settings.secret import Secret
+
+Parse = Callable[[str], Any]
+
+_TRUE: Final = frozenset({"true", "1", "yes", "on"})
+_FALSE: Final = frozenset({"false", "0", "no", "off"})
+_SEQUENCES: Final = (list, tuple, set, frozenset)
+
+
+class Parser(NamedTuple):
+    """How a type is read, and what to call it in a report."""
+
+    name: str
+    parse: Parse
+    secret: bool = False
+    optional: bool = False  # the type allows None
+
+
+def parser_for(hint: Any, separator: str = ",") -> Parser:
+    """Return the parser of a type hint; TypeError for a type that settings do not know."""
+    origin = get_origin(hint) or hint
+    if origin in (Union, types.UnionType):
+        return _optional(hint, separator)
+    if origin is Literal:
+        return _literal(get_args(hint))
+    if origin is Secret:
+        inner = parser_for((*get_args(hint), str)[0], separator)
+        return Parser(inner.name, lambda text: Secret(inner.parse(text)), secret=True)
+    if origin in _SEQUENCES:
+        return _sequence(origin, get_args(hint), separator)
+    if origin is dict:
+        return _mapping(get_args(hint), separator)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return _enum(hint)
+    found = _SCALARS.get(hint) or _imported(hint)
+    if found is None:
+        raise TypeError(f"settings do not know the type {hint!r}: give var() a parser")
+    return found
+
+
+def _boolean(text: str) -> bool:
+    word = text.strip().lower()
+    if word in _TRUE | _FALSE:
+        return word in _TRUE
+    raise ValueError("is not a boolean: use true or false")
+
+
+def _integer(text: str) -> int:
+    if text.startswith("tcp://"):
+        raise ValueError(
+            "is a Kubernetes service link, not an integer: set enableServiceLinks: false in the pod"
+        )
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("is not an integer") from None
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError("is not a number") from None
+    if not math.isfinite(number):
+        raise ValueError("is not a finite number")
+    return number
+
+
+_SCALARS: Final[dict[Any, Parser]] = {
+    str: Parser("str", str),
+    int: Parser("int", _integer),
+    float: Parser("float", _number),
+    bool: Parser("bool", _boolean),
+}
+
+
+def _imported(hint: Any) -> Parser | None:
+    """Return the parser of a type whose module only an app that uses it has imported.
+
+    pathlib alone would cost a third of the time that settings may take at start.
+    """
+    pathlib, datetime = sys.modules.get("pathlib"), sys.modules.get("datetime")
+    if pathlib and hint is pathlib.Path:
+        return Parser("path", pathlib.Path)
+    if datetime and hint is datetime.timedelta:
+        from podready.runtime.settings.durations import parse_duration
+
+        return Parser("duration", parse_duration)
+    return None
+
+
+def _optional(hint: Any, separator: str) -> Parser:
+    """`X | None` reads as X; other unions are ambiguous in a text."""
+    kinds = [kind for kind in get_args(hint) if kind is not type(None)]
+    if len(kinds) != 1:
+        raise TypeError(f"settings cannot choose among the types of {hint}: give var() a parser")
+    return parser_for(kinds[0], separator)._replace(optional=True)
+
+
+def _literal(choices: tuple[Any, ...]) -> Parser:
+    by_text = {str(choice): choice for choice in choices}
+    return _choice(by_text)
+
+
+def _enum(kind: type[Enum]) -> Parser:
+    """An enum reads by value, and by name in any case."""
+    names = {member.name.lower(): member for member in kind}
+    values = {str(member.value): member for member in kind}
+    shown = _choice(values)
+
+    def parse(text: str) -> Any:
+        return names[text.lower()] if text.lower() in names else shown.parse(text)
+
+    return Parser(shown.name, parse)
+
+
+def _choice(by_text: dict[str, Any]) -> Parser:
+    name = "one of " + ", ".join(by_text)
+
+    def parse(text: str) -> Any:
+        if text not in by_text:
+            raise ValueError(f"is not {name}")
+        return by_text[text]
+
+    return Parser(name, parse)
+
+
+def _sequence(kind: type, args: tuple[Any, ...], separator: str) -> Parser:
+    """Lists and their like: `a,b` or a JSON array."""
+    fixed = kind is tuple and args and args[-1] is not Ellipsis
+    items = [parser_for(arg) for arg in args if arg is not Ellipsis] or [_SCALARS[str]]
+
+    def parse(text: str) -> Any:
+        texts = _texts(text, separator)
+        if fixed and len(texts) != len(items):
+            raise ValueError(f"has {len(texts)} items, not {len(items)}")
+        readers = items if fixed else items * len(texts)
+        found = [_item(reader, value) for reader, value in zip(readers, texts, strict=True)]
+        return found if kind is list else kind(found)
+
+    names = ", ".join(item.name for item in items)
+    shape = names if fixed else f"{names} separated by {separator!r}"
+    return Parser(f"{kind.__name__} of {shape}", parse, secret=any(i.secret for i in items))
+
+
+def _item(parser: Parser, text: str) -> Any:
+    try:
+        return parser.parse(text)
+    except ValueError as error:
+        if parser.secret:
+            raise ValueError(f"has an item that is not a valid {parser.name}") from None
+        import json
+
+        raise ValueError(f"has an item {json.dumps(text)} that {error}") from None
+
+
+def _texts(text: str, separator: str) -> list[str]:
+    """Divide a list into the texts of its items; surrounding blanks do not count."""
+    if not text.lstrip().startswith("["):
+        return [part.strip() for part in text.split(separator)] if text.strip() else []
+    found = _json(text)
+    if not isinstance(found, list):
+        raise ValueError("is not a JSON array")  # noqa: TRY004 - the text is wrong, not a type
+    return [_json_text(item) for item in found]
+
+
+def _mapping(args: tuple[Any, ...], separator: str) -> Parser:
+    """Dicts: `a=1,b=2` or a JSON object."""
+    key, value = [parser_for(arg) for arg in args] or [_SCALARS[str]] * 2
+
+    def parse(text: str) -> Any:
+        pairs = _pairs(text, separator)
+        return {_item(key, left): _item(value, right) for left, right in pairs}
+
+    name = f"dict of {key.name}={value.name} separated by {separator!r}"
+    return Parser(name, parse, secret=key.secret or value.secret)
+
+
+def _pairs(text: str, separator: str) -> list[tuple[str, str]]:
+    if text.lstrip().startswith("{"):
+        found = _json(text)
+        if not isinstance(found, dict):
+            raise ValueError("is not a JSON object")
+        return [(key, _json_text(value)) for key, value in found.items()]
+    pairs = [part.partition("=") for part in _texts(text, separator)]
+    if not all(sign for _, sign, _ in pairs):
+        raise ValueError("has an item without =")
+    return [(left.strip(), right.strip()) for left, _, right in pairs]
+
+
+def _json(text: str) -> Any:
+    import json
+
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError("is not valid JSON") from None
+
+
+def _json_text(item: Any) -> str:
+    if item is None:
+        raise ValueError("has an item null")
+    import json
+
+    return item if isinstance(item, str) else json.dumps(item)

@@ -1,0 +1,51 @@
+"""Everything that is wrong with the environment, in one aligned report without a secret."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+Kind = Literal["missing", "empty", "invalid", "unknown"]
+
+_SENSITIVE: Final = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "DSN")
+_WIDEST: Final = 60
+
+
+class Problem(NamedTuple):
+    """One variable that cannot be used: what is wrong with it, and what is expected."""
+
+    name: str
+    kind: Kind
+    what: str
+    note: str = ""
+
+
+def render_report(problems: Sequence[Problem], prefix: str) -> str:
+    """Return the report: a title, then a line for each problem in aligned columns."""
+    count = len(problems)
+    title = f"config: {count} problem{'s' if count != 1 else ''}"
+    lines = [f"{title} ({prefix}*)" if prefix else title]
+    name = max(len(problem.name) for problem in problems)
+    what = min(max(len(problem.what) for problem in problems), _WIDEST)
+    lines += [
+        f"  {p.name:<{name}}  {p.kind:<7}  {p.what:<{what}}  {p.note}".rstrip() for p in problems
+    ]
+    return "\n".join(lines)
+
+
+def quote(name: str, value: str, *, secret: bool) -> str:
+    """Return a value as it may be shown: hidden if secret by type or by name, else shortened."""
+    if secret or any(word in name.upper() for word in _SENSITIVE):
+        return "(value hidden)"
+    import json
+
+    return json.dumps(value if len(value) <= 40 else f"{value[:37]}...", ensure_ascii=False)
+
+
+def near_miss(name: str, known: Collection[str]) -> str | None:
+    """Return the known name that `name` was probably meant to be."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(name, known, n=1, cutoff=0.8)), None)
