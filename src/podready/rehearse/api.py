@@ -25,7 +25,7 @@ from lightkube.types import PatchType
 
 from podready.errors import ClusterError, UsageError
 from podready.kube.gvk import EVENT, Resource
-from podready.kube.meta import dig, name_of
+from podready.kube.meta import dig, name_of, namespace_of
 
 Object = dict[str, Any]
 
@@ -80,13 +80,20 @@ class KubernetesApi:
 
     async def apply(self, resource: Resource, obj: Object) -> Object:
         """Create the object, or bring the one that exists to what `obj` says (merge patch)."""
-        body = _model(resource)(obj)
         try:
-            return _plain(await self._client.create(body))
+            return _plain(await self._client.create(_model(resource)(obj)))
         except ApiError as error:
             if error.status.code != _CONFLICT:
                 raise
-        return await self.patch(resource, name_of(obj), obj, PatchType.MERGE)
+        return _plain(
+            await self._client.patch(
+                _model(resource),
+                name_of(obj),
+                obj,
+                namespace=namespace_of(obj),
+                patch_type=PatchType.MERGE,
+            )
+        )
 
     async def patch(
         self, resource: Resource, name: str, patch: Object, kind: PatchType = PatchType.STRATEGIC

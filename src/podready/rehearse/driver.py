@@ -13,13 +13,14 @@ from lightkube.core.exceptions import ApiError
 
 from podready.clock import SYSTEM_CLOCK, Clock
 from podready.errors import AppError, ManifestError
-from podready.kube.gvk import DEPLOYMENT, POD, REPLICA_SET
+from podready.kube.gvk import DEPLOYMENT, POD, REPLICA_SET, resource_of
+from podready.kube.manifest import Manifest
 from podready.kube.meta import dig, name_of
 from podready.rehearse import startup
 from podready.rehearse.api import KubernetesApi
 from podready.rehearse.observer import Observer, is_rolled_out
 from podready.rehearse.rollout import previous_revision, restart_patch, rollout_status, undo
-from podready.rehearse.target import Manifest, Target
+from podready.rehearse.target import Target
 
 Object = dict[str, Any]
 
@@ -31,9 +32,6 @@ SETTLE_SECONDS: Final = 3.0
 
 ROLLOUT_SECONDS: Final = 240.0
 """Longest rollout that is waited for, unless the Deployment's progress deadline ends it sooner."""
-
-_APPLY_ORDER: Final = ("Namespace", "ConfigMap", "Secret", "Service", "Deployment")
-"""What pods read comes before the pods; Services too, because their variables do."""
 
 
 class ScenarioError(Exception):
@@ -56,17 +54,15 @@ class Driver:
 
     async def apply(self, manifests: Iterable[Manifest]) -> None:
         """Create or update every object; ManifestError where the server refuses one."""
-        for manifest in sorted(manifests, key=_apply_rank):
+        for manifest in manifests:
+            resource = resource_of(manifest.object["apiVersion"], manifest.object["kind"])
+            assert resource is not None  # the rest is left out by manifests.arrange
+            what = f"{resource.kind} {name_of(manifest.object)}"
             try:
-                await self._api.apply(manifest.resource, manifest.obj)
+                await self._api.apply(resource, manifest.object)
             except ApiError as error:
-                what = f"{manifest.kind} {name_of(manifest.obj)}"
-                raise ManifestError(
-                    f"{what} was refused: {error.status.message or error}",
-                    file=manifest.file,
-                    line=manifest.line,
-                ) from error
-            self._tell(f"applied {manifest.kind} {name_of(manifest.obj)}")
+                raise _refused(manifest, what, error) from error
+            self._tell(f"applied {what}")
 
     async def wait_until_available(self, timeout: float) -> None:
         """Return when all replicas are available; AppError with the app's own words if never."""
@@ -192,6 +188,8 @@ class Driver:
         )
 
 
-def _apply_rank(manifest: Manifest) -> int:
-    order = _APPLY_ORDER
-    return order.index(manifest.kind) if manifest.kind in order else len(order) - 1
+def _refused(manifest: Manifest, what: str, error: ApiError) -> ManifestError:
+    """Return the server's reason at the line of the first field that it names."""
+    causes = (error.status.details.causes if error.status.details else None) or []
+    field = next((cause.field for cause in causes if cause.field), "") or ""
+    return manifest.error(f"{what} was refused: {error.status.message or error}", field)

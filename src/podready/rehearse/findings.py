@@ -21,7 +21,7 @@ Object = dict[str, Any]
 
 def manifest_findings(target: Target) -> tuple[Cause, ...]:
     """Return what the Deployment's manifest is missing or gets wrong."""
-    spec = dig(target.manifest.obj, "spec", "template", "spec", default={})
+    spec = dig(target.manifest.object, "spec", "template", "spec", default={})
     container = dig(spec, "containers", 0, default={})
     found = (_no_readiness(target, container), _liveness(target, spec, container), _single(target))
     return tuple(finding for finding in found if finding is not None)

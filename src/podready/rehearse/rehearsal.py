@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 from podready.clock import SYSTEM_CLOCK, Clock
 from podready.journal import read_journal
+from podready.kube.manifest import Manifest
 from podready.rehearse.api import KubernetesApi
 from podready.rehearse.diagnosis import Diagnosis, diagnose, lost_samples
 from podready.rehearse.driver import Driver, ScenarioError
@@ -35,7 +36,7 @@ from podready.rehearse.observer import Observer
 from podready.rehearse.remedies import Setting
 from podready.rehearse.result import Bin, Cause, RehearsalResult, ScenarioResult
 from podready.rehearse.scenario import Scenario
-from podready.rehearse.target import Manifest, Target
+from podready.rehearse.target import Target
 from podready.rehearse.timeline import Window, lanes
 from podready.rehearse.verdict import gap_ms_95, verdict_of
 

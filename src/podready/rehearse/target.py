@@ -6,47 +6,17 @@ and line that hold it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from podready.errors import ManifestError, ProjectError
-from podready.kube.gvk import Resource
+from podready.errors import ProjectError
 from podready.kube.labels import from_map
+from podready.kube.manifest import Manifest
 from podready.kube.meta import dig, name_of
 from podready.kube.networking import resolve_target_port
 
 Object = dict[str, Any]
-Path = tuple[str | int, ...]
-
-
-def _no_line(_path: Path) -> int | None:
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """One object, and where it is written; objects read from a cluster have no line."""
-
-    resource: Resource
-    obj: Object
-    file: str
-    line: int | None = None
-    line_of: Callable[[Path], int | None] = field(default=_no_line, compare=False)
-
-    @property
-    def kind(self) -> str:
-        """Return the object's kind."""
-        return self.resource.kind
-
-    @property
-    def name(self) -> str:
-        """Return the object's name."""
-        return name_of(self.obj)
-
-    def error(self, message: str, *path: str | int) -> ManifestError:
-        """Return an error about a field of the object, with the line of the field if known."""
-        return ManifestError(message, file=self.file, line=self.line_of(path) or self.line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +46,15 @@ def choose_target(manifests: Sequence[Manifest], service: str, namespace: str) -
     chosen = _service(manifests, name)
     chosen_port = _port(chosen, port)
     deployment = _deployment(manifests, chosen)
-    pod = dig(deployment.obj, "spec", "template", default={})
+    pod = dig(deployment.object, "spec", "template", default={})
     return Target(
         namespace=namespace,
-        service=chosen.name,
+        service=name_of(chosen.object),
         port=chosen_port["port"],
         pod_port=_pod_port(chosen, chosen_port, deployment),
-        deployment=deployment.name,
-        selector=dict(dig(deployment.obj, "spec", "selector", "matchLabels", default={})),
-        replicas=dig(deployment.obj, "spec", "replicas", default=1),
+        deployment=name_of(deployment.object),
+        selector=dict(dig(deployment.object, "spec", "selector", "matchLabels", default={})),
+        replicas=dig(deployment.object, "spec", "replicas", default=1),
         container=dig(pod, "spec", "containers", 0, "name", default="app"),
         grace=float(dig(pod, "spec", "terminationGracePeriodSeconds", default=30)),
         manifest=deployment,
@@ -92,11 +62,11 @@ def choose_target(manifests: Sequence[Manifest], service: str, namespace: str) -
 
 
 def _service(manifests: Sequence[Manifest], name: str) -> Manifest:
-    services = [m for m in manifests if m.kind == "Service"]
+    services = [m for m in manifests if m.object["kind"] == "Service"]
     if name:
-        found = next((m for m in services if m.name == name), None)
+        found = next((m for m in services if name_of(m.object) == name), None)
         if found is None:
-            known = ", ".join(m.name for m in services) or "none at all"
+            known = ", ".join(name_of(m.object) for m in services) or "none at all"
             raise ProjectError(f"no Service {name!r} in the manifests; there is {known}")
         return found
     if not services:
@@ -105,7 +75,7 @@ def _service(manifests: Sequence[Manifest], name: str) -> Manifest:
             "their folder in [tool.podready] manifests"
         )
     if len(services) > 1:
-        names = ", ".join(m.name for m in services)
+        names = ", ".join(name_of(m.object) for m in services)
         raise ProjectError(
             f"the manifests have {len(services)} Services ({names}); say which one to test: "
             f'[tool.podready] service = "{services[0].name}"'
@@ -114,54 +84,53 @@ def _service(manifests: Sequence[Manifest], name: str) -> Manifest:
 
 
 def _port(service: Manifest, wanted: str) -> Object:
-    ports: list[Object] = dig(service.obj, "spec", "ports", default=[]) or []
+    ports: list[Object] = dig(service.object, "spec", "ports", default=[]) or []
     if not ports:
-        raise service.error(f"Service {service.name} has no ports", "spec")
+        raise service.error(f"Service {name_of(service.object)} has no ports", "spec")
     if not wanted:
         return ports[0]
     for port in ports:
         if wanted in (str(port.get("port")), port.get("name")):
             return port
     known = ", ".join(str(port.get("port")) for port in ports)
-    raise ProjectError(f"Service {service.name} has no port {wanted!r}; it has {known}")
+    raise ProjectError(f"Service {name_of(service.object)} has no port {wanted!r}; it has {known}")
 
 
 def _deployment(manifests: Sequence[Manifest], service: Manifest) -> Manifest:
-    deployments = [m for m in manifests if m.kind == "Deployment"]
+    name = name_of(service.object)
+    deployments = [m for m in manifests if m.object["kind"] == "Deployment"]
     if not deployments:
-        raise service.error(
-            f"Service {service.name} has no Deployment behind it: the manifests hold none"
-        )
-    selector = dig(service.obj, "spec", "selector", default={})
+        raise service.error(f"Service {name} has no Deployment behind it: the manifests hold none")
+    selector = dig(service.object, "spec", "selector", default={})
     if not selector:
-        raise service.error(f"Service {service.name} has no selector, so it finds no pods", "spec")
+        raise service.error(f"Service {name} has no selector, so it finds no pods", "spec")
     matches = from_map(selector).matches
     for deployment in deployments:
         if matches(_pod_labels(deployment)):
             return deployment
     wanted = _labels(selector)
-    have = "; ".join(f"{m.name} has {_labels(_pod_labels(m))}" for m in deployments)
+    have = "; ".join(f"{name_of(m.object)} has {_labels(_pod_labels(m))}" for m in deployments)
     raise service.error(
-        f"Service {service.name} selects {wanted}, but no Deployment's pods carry that ({have})",
-        *("spec", "selector"),
+        f"Service {name} selects {wanted}, but no Deployment's pods carry that ({have})",
+        "spec.selector",
     )
 
 
 def _pod_port(service: Manifest, port: Object, deployment: Manifest) -> int:
-    pod = {"spec": dig(deployment.obj, "spec", "template", "spec", default={})}
+    pod = {"spec": dig(deployment.object, "spec", "template", "spec", default={})}
     number = resolve_target_port({"targetPort": port["port"], **port}, pod)
     if number is None:
         raise service.error(
-            f"Service {service.name} sends to port {port.get('targetPort')!r}, but no container "
-            f"of Deployment {deployment.name} has a port of that name",
-            *("spec", "ports"),
+            f"Service {name_of(service.object)} sends to port {port.get('targetPort')!r}, but no "
+            f"container of Deployment {name_of(deployment.object)} has a port of that name",
+            "spec.ports",
         )
     return number
 
 
 def _pod_labels(deployment: Manifest) -> dict[str, str]:
     labels: dict[str, str] = dig(
-        deployment.obj, "spec", "template", "metadata", "labels", default={}
+        deployment.object, "spec", "template", "metadata", "labels", default={}
     )
     return labels
 

@@ -1,0 +1,85 @@
+"""The project's manifests made ready to apply: read, put in a namespace, in order.
+
+What the local API does not serve yet (an Ingress, a PodDisruptionBudget, …) is left out and named,
+so that the report can say so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from podready.errors import ProjectError
+from podready.kube.gvk import resource_of
+from podready.kube.manifest import Manifest, read_manifests
+from podready.kube.meta import copy_of, name_of, namespace_of
+from podready.project import MANIFEST_FOLDERS, Project
+
+_ORDER: Final = ("Namespace", "ConfigMap", "Secret", "Service", "Deployment")
+"""What pods read comes before the pods; Services too, because their variables do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectManifests:
+    """What to apply, in order, and one sentence for each object that is left out."""
+
+    namespace: str
+    objects: tuple[Manifest, ...]
+    left_out: tuple[str, ...]
+
+
+def load_manifests(project: Project) -> ProjectManifests:
+    """Read the project's manifests; ProjectError or ManifestError when that cannot work."""
+    if not project.manifests:
+        looked = ", ".join(f"{name}/" for name in MANIFEST_FOLDERS)
+        raise ProjectError(
+            f"{project.root} has no manifests (looked for {looked}); name their files or folders "
+            "in [tool.podready] manifests"
+        )
+    return arrange(read_manifests(*project.manifests), project.namespace)
+
+
+def arrange(manifests: list[Manifest], namespace: str) -> ProjectManifests:
+    """Return the served objects, each with its namespace, in the order in which to apply them."""
+    served, left_out = [], []
+    for manifest in manifests:
+        if _resource(manifest) is None:
+            left_out.append(f"{_where(manifest)}: {_name(manifest)} is not served here: left out")
+        else:
+            served.append(_placed(manifest, namespace))
+    services = [m for m in served if m.object["kind"] == "Service"]
+    chosen = (namespace_of(services[0].object) if services else None) or namespace
+    served += _missing_namespace(served, chosen)
+    served.sort(key=lambda m: _ORDER.index(m.object["kind"]) if m.object["kind"] in _ORDER else 9)
+    return ProjectManifests(chosen, tuple(served), tuple(left_out))
+
+
+def _resource(manifest: Manifest) -> object:
+    return resource_of(manifest.object["apiVersion"], manifest.object["kind"])
+
+
+def _placed(manifest: Manifest, namespace: str) -> Manifest:
+    """Return the manifest with a namespace, where its kind has one and it names none."""
+    resource = resource_of(manifest.object["apiVersion"], manifest.object["kind"])
+    if resource is None or not resource.namespaced or namespace_of(manifest.object):
+        return manifest
+    obj = copy_of(manifest.object)
+    obj["metadata"]["namespace"] = namespace
+    return replace(manifest, object=obj)
+
+
+def _missing_namespace(manifests: list[Manifest], namespace: str) -> list[Manifest]:
+    """Return a Namespace to create when objects live in one that no manifest makes."""
+    made = {name_of(m.object) for m in manifests if m.object["kind"] == "Namespace"}
+    if namespace in made | {"default"}:
+        return []
+    obj = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    return [Manifest(obj, "podready", 0)]
+
+
+def _name(manifest: Manifest) -> str:
+    return f"{manifest.object['kind']} {name_of(manifest.object)}"
+
+
+def _where(manifest: Manifest) -> str:
+    return f"{manifest.file}:{manifest.line}"
