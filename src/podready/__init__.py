@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from podready.runtime.inflight import task as task
     from podready.runtime.notice import shutdown_notice as shutdown_notice
     from podready.runtime.notice import shutting_down as shutting_down
+    from podready.runtime.probes import broken as broken
+    from podready.runtime.probes import check as check
+    from podready.runtime.probes import set_ready as set_ready
     from podready.runtime.settings import Secret as Secret
     from podready.runtime.settings import Settings as Settings
     from podready.runtime.settings import var as var
@@ -24,7 +27,10 @@ __version__ = "0.1.0.dev0"
 _FACE = {
     "Secret": "podready.runtime.settings",
     "Settings": "podready.runtime.settings",
+    "broken": "podready.runtime.probes",
+    "check": "podready.runtime.probes",
     "hook": "podready.runtime.hooks",
+    "set_ready": "podready.runtime.probes",
     "shutdown_notice": "podready.runtime.notice",
     "shutting_down": "podready.runtime.notice",
     "task": "podready.runtime.inflight",
@@ -36,7 +42,10 @@ __all__ = [
     "Secret",
     "Settings",
     "__version__",
+    "broken",
+    "check",
     "hook",
+    "set_ready",
     "shutdown_notice",
     "shutting_down",
     "task",

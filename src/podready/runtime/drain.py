@@ -12,13 +12,13 @@ timeline which the supervisor made from the budget.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 import random
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from podready.runtime.calling import call_bounded
 from podready.runtime.inflight import InFlight, Kind
 from podready.runtime.stuck import describe
 
@@ -167,22 +167,13 @@ async def _bounded(name: str, function: Callable[[], Any], seconds: float) -> No
         return
     begin = time.monotonic()
     try:
-        await asyncio.wait_for(_call(function), seconds)
+        await call_bounded(function, seconds)
     except TimeoutError:
         _log.error("%s did not end within %.1f s and was cut", name, seconds)
     except Exception:  # noqa: BLE001 - one failing hook must not skip the rest
         _log.exception("%s failed", name)
     else:
         _log.debug("%s took %.3f s", name, time.monotonic() - begin)
-
-
-async def _call(function: Callable[[], Any]) -> None:
-    if inspect.iscoroutinefunction(function):
-        await function()
-        return
-    result = await asyncio.to_thread(function)
-    if inspect.isawaitable(result):
-        await result
 
 
 async def _first_of(waiters: list[Coroutine[Any, Any, Any]], seconds: float) -> None:

@@ -31,7 +31,15 @@ class WorkerHandle:
     beat: dict[str, Any] = field(default_factory=dict)
     failure: Message | None = None
     stopped: Message | None = None
-    unready: tuple[str, ...] = ()
+    state: Message = field(default_factory=dict)
+
+    def unready(self, now: float) -> set[str]:
+        """Return the critical checks that fail, and all of them once their results are stale."""
+        failing = set(self.state.get("failing", ()))
+        stale_after = self.state.get("stale_after")
+        if stale_after is not None and now - self.last_beat > stale_after:
+            failing.add("checks-unknown")
+        return failing
 
     def kill(self, number: int) -> None:
         """Send a signal; a worker that is gone already is no error."""

@@ -114,8 +114,8 @@ class Supervisor:
             worker.listening, worker.stage = True, "listening"
             assert self._readiness is not None
             self._readiness.test()
-        elif kind == "checks":
-            worker.unready = tuple(message["failing"])
+        elif kind == "state":
+            worker.state = message
         elif kind == "failed":
             worker.failure = message
         elif kind == "stopped":
@@ -139,7 +139,8 @@ class Supervisor:
             message = f"the worker {ended.text} during start-up (stage: {ended.worker.stage})"
             failure = {"exit": ExitCode.STARTUP_FAILED, "message": message, "trace": None}
         trace = {"stack_trace": failure["trace"]} if failure.get("trace") else {}
-        log_event("CRITICAL", failure["message"], **trace)
+        if not failure.get("logged"):
+            log_event("CRITICAL", failure["message"], **trace)
         self.finish(int(failure["exit"]), f"start-up failed: {failure['message']}")
 
     def _start_timed_out(self) -> None:
@@ -184,7 +185,7 @@ class Supervisor:
         """Return all that a probe's answer depends on, as it is now."""
         now = self.loop.time()
         live = [worker for worker in self.fleet if worker.listening]
-        unready = {name for worker in live for name in worker.unready}
+        unready = {name for worker in live for name in worker.unready(now)}
         if not live:
             unready.add("no-worker")
         starting = [worker for worker in self.fleet if not worker.listening]
@@ -196,6 +197,7 @@ class Supervisor:
             limit=self.config.startup_timeout,
             serving=self._readiness is not None and self._readiness.serving,
             unready=tuple(sorted(unready)),
+            broken=next((said for each in live if (said := each.state.get("broken"))), None),
             stalled=self._stalled(live, now),
             progress=starting[0].progress if starting else None,
             details={"workers": [self._facts(worker, now) for worker in self.fleet]},
@@ -215,6 +217,7 @@ class Supervisor:
             "age": round(now - worker.born, 3),
             "last_beat": round(now - worker.last_beat, 3),
             **{key: value for key, value in worker.beat.items() if key != "kind"},
+            **worker.state.get("facts", {}),
         }
 
     def _answer(self, request: Request) -> Answer:

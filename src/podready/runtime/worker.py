@@ -15,15 +15,18 @@ from typing import TYPE_CHECKING, Any
 from podready.contract import ExitCode
 from podready.errors import PodreadyError, SettingsError, StartupError
 from podready.runtime.asgi import Wrapper
+from podready.runtime.checking import Checking
 from podready.runtime.drain import Drain, Timeline, finish_app
 from podready.runtime.engines import Engine, engine_class
-from podready.runtime.hooks import SHUTDOWN
+from podready.runtime.hooks import SHUTDOWN, WARMUP
 from podready.runtime.inflight import IN_FLIGHT, Kind
 from podready.runtime.lifespan import Lifespan
 from podready.runtime.listener import sentence_for
 from podready.runtime.loading import load_app, speaks_asgi
 from podready.runtime.logs import configure
 from podready.runtime.notice import NOTICE
+from podready.runtime.probes import CHECKS, WORD
+from podready.runtime.warming import run_warmups
 from podready.runtime.wsgi import wsgi_to_asgi
 
 if TYPE_CHECKING:
@@ -50,12 +53,14 @@ def run_worker(start: WorkerStart) -> int:
     except StartAborted:
         start.channel.send("aborted")
         return ExitCode.OK
+    except PodreadyError as error:  # before SystemExit: a SettingsError is both
+        trace = getattr(error, "trace", None)
+        said = getattr(error, "reported", False)
+        code = _code(error)
+        start.channel.send("failed", exit=code, message=str(error), trace=trace, logged=said)
+        return code
     except SystemExit as error:
         return _exited(start.channel, error)
-    except PodreadyError as error:
-        trace = getattr(error, "trace", None)
-        start.channel.send("failed", exit=int(_code(error)), message=str(error), trace=trace)
-        return _code(error)
 
 
 def _code(error: PodreadyError) -> ExitCode:
@@ -67,7 +72,7 @@ def _exited(channel: Channel, error: SystemExit) -> int:
     code = error.code if isinstance(error.code, int) else ExitCode.STARTUP_FAILED
     wanted = ExitCode.CONFIG if code == ExitCode.CONFIG else ExitCode.STARTUP_FAILED
     said = f": {error.code}" if isinstance(error.code, str) else f" with exit code {error.code}"
-    channel.send("failed", exit=int(wanted), message=f"the app ended itself{said}", trace=None)
+    channel.send("failed", exit=wanted, message=f"the app ended itself{said}", trace=None)
     return wanted
 
 
@@ -123,6 +128,7 @@ class _Worker:
         self._drain: Drain | None = None
         self._closing: asyncio.Future[Timeline] | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._checking = Checking(CHECKS, self._tell_state)
 
     async def serve(self) -> int:
         """Start, serve until told to close, stop."""
@@ -134,6 +140,7 @@ class _Worker:
         assert self._engine is not None
         self._drain = Drain(self._engine, IN_FLIGHT, self._lifespan)
         timeline = await self._closing
+        self._checking.stop()
         await self._drain.run(timeline, self._config.stream_window, SHUTDOWN)
         beats.cancel()
         self._channel.send("stopped", cut=self._drain.cut)
@@ -154,6 +161,11 @@ class _Worker:
     async def _start_up(self) -> None:
         self._channel.send("stage", stage="lifespan")
         await self._lifespan.startup()
+        await run_warmups(WARMUP, self._report_stage)
+        self._watch_word()
+        self._report_stage("checks", None)
+        await self._checking.first_run()
+        self._tell_state()
         self._engine = engine_class(self._config.engine)(
             self._wrapper, self._config, self._lifespan.state
         )
@@ -162,7 +174,30 @@ class _Worker:
         except OSError as error:
             host, port = self._listener.getsockname()[:2]
             raise StartupError(sentence_for(error, host, port, "--port")) from error
+        self._checking.start()
         self._channel.send("listening")
+
+    def _report_stage(self, stage: str, fraction: float | None) -> None:
+        self._channel.send("stage", stage=stage, fraction=fraction)
+
+    def _watch_word(self) -> None:
+        """Hear of set_ready() and broken(), from whatever thread they are called."""
+        loop = asyncio.get_running_loop()
+
+        def changed() -> None:
+            loop.call_soon_threadsafe(self._tell_state)
+
+        WORD.changed = changed
+
+    def _tell_state(self) -> None:
+        said = ["set_ready"] if WORD.unready is not None else []
+        self._channel.send(
+            "state",
+            failing=[*self._checking.failing(), *said],
+            stale_after=self._checking.stale_after(),
+            broken=WORD.broken,
+            facts={"checks": self._checking.facts(), "unready": WORD.unready},
+        )
 
     async def _abort(self) -> None:
         _log.info("start-up stopped by SIGTERM")

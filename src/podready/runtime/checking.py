@@ -1,0 +1,116 @@
+"""Running the checks in the background of the worker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+from podready.runtime.calling import call_bounded
+from podready.runtime.probes import Check, Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_JITTER = 0.1
+_WHILE_FAILING = 5.0
+_STARTUP_RETRY = 1.0
+_SLOW = 1.0
+
+_log = logging.getLogger("podready.checks")
+
+
+class Checking:
+    """Evaluates `checks`; calls `changed` whenever one of them turns good or bad."""
+
+    def __init__(self, checks: Sequence[Check], changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._standings = {check: Standing() for check in checks}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def first_run(self) -> None:
+        """Run all of them once, and the start-up checks until they pass."""
+        await asyncio.gather(*(self._evaluate(check) for check in self._standings))
+        while waiting := [each for each in self._standings if self._holds_the_start(each)]:
+            await asyncio.sleep(_STARTUP_RETRY)
+            await asyncio.gather(*(self._evaluate(check) for check in waiting))
+
+    def _holds_the_start(self, check: Check) -> bool:
+        return check.kind == "startup" and not self._standings[check].good
+
+    def start(self) -> None:
+        """Go on in the background."""
+        self._tasks = [
+            asyncio.create_task(self._repeat(check), name=f"check {check.name}")
+            for check in self._standings
+            if check.kind != "startup"
+        ]
+
+    def stop(self) -> None:
+        """Run no more."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def _repeat(self, check: Check) -> None:
+        while True:
+            failing = bool(self._standings[check].message)
+            pause = min(check.interval, _WHILE_FAILING) if failing else check.interval
+            await asyncio.sleep(pause * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311
+            await self._evaluate(check)
+
+    async def _evaluate(self, check: Check) -> None:
+        begin = time.monotonic()
+        message = await _failure(check)
+        took = time.monotonic() - begin
+        if took > _SLOW:
+            _log.warning("check %r took %.1f s", check.name, took)
+        standing = self._standings[check]
+        if check.kind == "startup" and standing.good is not None:
+            standing.good = None  # no hysteresis at the start: one success is enough
+        if standing.note(not message, message):
+            self._tell(check, standing)
+            self._changed()
+
+    def _tell(self, check: Check, standing: Standing) -> None:
+        if not standing.good:
+            level = logging.ERROR if check.critical else logging.WARNING
+            _log.log(level, "check %r fails: %s", check.name, standing.message)
+        else:
+            _log.info("check %r passes", check.name)
+
+    def failing(self) -> list[str]:
+        """Return the names of the checks that take the pod out of service now."""
+        return [
+            check.name
+            for check, standing in self._standings.items()
+            if check.decides and not standing.good
+        ]
+
+    def stale_after(self) -> float | None:
+        """Return after how many silent seconds the critical results are worth nothing."""
+        intervals = [check.interval for check in self._standings if check.decides]
+        return 3 * max(intervals) if intervals else None
+
+    def facts(self) -> dict[str, Any]:
+        """Return every check's state, for callers who may see details."""
+        return {
+            check.name: {
+                "state": {None: "unknown", True: "good", False: "bad"}[standing.good],
+                "critical": check.critical,
+                "message": standing.message,
+            }
+            for check, standing in self._standings.items()
+        }
+
+
+async def _failure(check: Check) -> str:
+    """Run the check; return what is wrong, or "" when nothing is."""
+    try:
+        result = await call_bounded(check.function, check.timeout)
+    except TimeoutError:
+        return f"no answer within {check.timeout:g}s"
+    except Exception as error:  # noqa: BLE001 - a check fails by raising whatever it likes
+        return f"{type(error).__name__}: {error}"
+    return "returned False" if result is False else ""

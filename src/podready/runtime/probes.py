@@ -1,0 +1,120 @@
+"""Checks behind the probes: what the app registers, and when a result counts as a change.
+
+A check runs in the background, never when a probe asks; a probe reads what the last runs said.
+One bad result in a row of good ones changes nothing (hysteresis), and only a critical check
+takes the pod out of service: a pod that cannot reach its database is rarely helped by it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CheckKind = Literal["ready", "startup", "info"]
+_F = TypeVar("_F", bound="Callable[..., Any]")
+
+_FAILS_TO_BAD: Final = 3
+_OKS_TO_GOOD: Final = 2
+"""Dropwizard health's defaults."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A registered check; times in seconds."""
+
+    name: str
+    function: Callable[[], Any]
+    kind: CheckKind
+    critical: bool
+    interval: float
+    timeout: float
+
+    @property
+    def decides(self) -> bool:
+        """Whether its failure takes the pod out of service."""
+        return self.kind == "ready" and self.critical
+
+
+CHECKS: list[Check] = []
+
+
+def check(
+    name: str,
+    *,
+    kind: CheckKind = "ready",
+    critical: bool = False,
+    interval: float = 10.0,
+    timeout: float = 2.0,
+) -> Callable[[_F], _F]:
+    """Register a function, sync or async, as a check called `name`.
+
+    It fails by raising, by returning False, or by taking longer than `timeout` seconds. It runs
+    every `interval` seconds (more often while it fails), first before the pod becomes ready;
+    three failures in a row make it bad, two successes good again.
+
+    `critical=True` makes /readyz 503 while it is bad; otherwise it is only shown and logged.
+    `kind="startup"` must pass once before the pod becomes ready and runs no more after that;
+    `kind="info"` never decides anything. Raises ValueError for a name that is taken.
+    """
+    if kind not in {"ready", "startup", "info"}:
+        raise ValueError(f"check {name!r}: kind is ready, startup or info, not {kind!r}")
+    if any(known.name == name for known in CHECKS):
+        raise ValueError(f"there is a check called {name!r} already")
+
+    def register(function: _F) -> _F:
+        CHECKS.append(Check(name, function, kind, critical, interval, timeout))
+        return function
+
+    return register
+
+
+@dataclass(slots=True)
+class Standing:
+    """What the runs of one check amount to; `good` is None before the first."""
+
+    good: bool | None = None
+    message: str = ""
+    _row: int = field(default=0, repr=False)
+
+    def note(self, ok: bool, message: str = "") -> bool:
+        """Take in one result; return whether the check turned good or bad with it."""
+        self.message = message
+        if self.good is None:
+            self.good = ok
+            return True
+        self._row = 0 if ok == self.good else self._row + 1
+        if self._row < (_OKS_TO_GOOD if ok else _FAILS_TO_BAD):
+            return False
+        self.good, self._row = ok, 0
+        return True
+
+
+class Word:
+    """What the app itself says about its state; `changed` is called on every change."""
+
+    def __init__(self) -> None:
+        self.unready: str | None = None
+        self.broken: str | None = None
+        self.changed: Callable[[], None] = lambda: None
+
+
+WORD = Word()
+
+
+def set_ready(ready: bool, reason: str = "") -> None:
+    """Take this pod out of service, or put it back; safe from any thread.
+
+    For a state that no check can see, such as a cache being rebuilt. `reason` is shown to
+    callers from loopback only.
+    """
+    WORD.unready = None if ready else reason or "set_ready(False)"
+    WORD.changed()
+
+
+def broken(reason: str) -> None:
+    """Declare that only a restart helps: /livez fails from now on, and the kubelet restarts us."""
+    WORD.broken = reason
+    WORD.changed()
