@@ -79,6 +79,9 @@ class LoadPlan:
     samples: str = ""
     streams: tuple[str, ...] = field(default=())
     """Paths of SSE streams and `ws:` WebSockets kept open the whole time, reopened when ended."""
+    one_way_delay: float = 0.0
+    """Seconds a request travels on a kept connection before it reaches the pod; loopback's own
+    travel time hides the keep-alive race that every real network has."""
 
 
 class Outcome(StrEnum):
@@ -92,7 +95,9 @@ class Outcome(StrEnum):
     STATUS = "status"  # an answer, but not the expected status
     INVALID = "invalid"  # an answer that is not HTTP
     CAP = "cap"  # not sent: the generator's own connection cap; the run is inconclusive
-    UNFINISHED = "unfinished"  # under way when the generator was told to stop and its patience ended
+    UNFINISHED = (
+        "unfinished"  # under way when the generator was told to stop and its patience ended
+    )
 
 
 @dataclass(frozen=True, slots=True)
