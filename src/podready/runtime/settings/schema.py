@@ -52,7 +52,12 @@ def variables(cls: type, prefix: str) -> tuple[Variable, ...]:
     Raises TypeError for a type that settings do not know and ValueError for a default that its
     own type refuses: both are mistakes in the class, not in the environment.
     """
-    hints = get_type_hints(cls)
+    try:
+        hints = get_type_hints(cls)
+    except NameError as error:
+        raise TypeError(
+            f"{cls.__name__}: {error} at run time; import the type outside `if TYPE_CHECKING:`"
+        ) from None
     return tuple(
         _variable(field, hints[field.name], prefix)
         for field in dataclasses.fields(cls)

@@ -57,7 +57,8 @@ def var(
     `default` makes it optional; a text is parsed like the variable itself (`default="5m"` for a
     timedelta). `env` is the full name, where it is not prefix + upper-case field name. `doc` is
     shown in error reports. `separator` divides lists and dicts. An empty value is an error unless
-    `allow_empty` (then `X | None` reads as None). `parser` replaces the type's own: it takes the text and raises ValueError.
+    `allow_empty` (then `X | None` reads as None). `parser` replaces the type's own: it takes the
+    text and raises ValueError.
     """
     declared = Declaration(default, env, doc, separator, allow_empty, parser)
     metadata = {_META: declared}

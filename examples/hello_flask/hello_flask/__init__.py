@@ -1,0 +1,1 @@
+"""A small web app with everything that podready looks after (WSGI)."""

@@ -1,0 +1,1 @@
+"""The app of examples/hello as most people ship it."""
