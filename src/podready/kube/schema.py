@@ -92,6 +92,36 @@ def _unknown_inside(value: Any, word: str, path: str) -> Iterator[str]:
         yield from _unknown(value, kind, path)
 
 
+def prune_unknown(obj: Object) -> list[str]:
+    """Take the unknown fields out of `obj`, in place, and return their paths."""
+    paths = unknown_fields(obj)
+    kind = types().get(str(obj.get("kind")))
+    if paths and kind:
+        _prune(obj, kind)
+    return paths
+
+
+def _prune(value: dict[str, Any], kind: Type) -> None:
+    for name in [name for name in value if name not in kind.fields]:
+        del value[name]
+    for name, inner in value.items():
+        typed = kind.field_type(name)
+        if typed:
+            _prune_inside(inner, kind.fields[name], typed)
+
+
+def _prune_inside(value: Any, word: str, kind: Type) -> None:
+    if word.startswith(_LIST):
+        items = value if isinstance(value, list) else []
+    elif word.startswith(_MAP):
+        items = list(value.values()) if isinstance(value, dict) else []
+    else:
+        items = [value]
+    for item in items:
+        if isinstance(item, dict):
+            _prune(item, kind)
+
+
 @dataclass(frozen=True, slots=True)
 class Mistyped:
     """A value of the wrong JSON type: where it is, what it is and what it should be."""

@@ -123,11 +123,13 @@ class Registry:
         patch_type: PatchType,
         subresource: str = "",
         dry_run: bool = False,
+        review: Callable[[Object], None] = lambda _: None,
     ) -> Object:
-        """Apply a patch to the object as it is now and store the result."""
+        """Apply a patch to the object as it is now, let `review` look at it, store the result."""
         old = self.store.get(resource, namespace, name)
         base = scale_of(old) if subresource == "scale" else old
         new = self._patched(resource, base, patch, patch_type)
+        review(new)
         return self._replace(resource, old, new, subresource, dry_run)
 
     def delete(
