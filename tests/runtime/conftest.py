@@ -13,7 +13,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,9 @@ def eventually(condition: Callable[[], Any], what: str, patience: float = PATIEN
 class Pod:
     """One running supervisor with its workers."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], directory: Path) -> None:
         self.process = process
+        self.directory = directory
         self.log: list[dict[str, Any]] = []
         self.noise: list[str] = []
         self._news: queue.Queue[None] = queue.Queue()
@@ -158,19 +159,25 @@ def start_pod(tmp_path: Path) -> Iterator[StartPod]:
     """Write an app's source to a file and run it; every pod is gone after the test."""
     pods: list[Pod] = []
 
-    def start(source: str, *flags: str, target: str = "main:app", **environ: str) -> Pod:
+    def start(
+        source: str,
+        *flags: str,
+        target: str = "main:app",
+        prefix: Sequence[str] = (),
+        **environ: str,
+    ) -> Pod:
         (tmp_path / "main.py").write_text(textwrap.dedent(source))
         argv = [sys.executable, "-m", "podready", "run", target, "--app-dir", str(tmp_path)]
         argv += ["--port", "0", "--admin-port", "0", "--host", "127.0.0.1", *flags]
         process = subprocess.Popen(
-            argv,
+            [*prefix, *argv],
             cwd=tmp_path,
             env={**_clean_environment(), "PYTHONDONTWRITEBYTECODE": "1", **environ},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        pods.append(Pod(process))
+        pods.append(Pod(process, tmp_path))
         return pods[-1]
 
     yield start

@@ -18,6 +18,8 @@ _JITTER = 0.1
 _WHILE_FAILING = 5.0
 _STARTUP_RETRY = 1.0
 _SLOW = 1.0
+_SHORTEST_STALE = 5.0
+"""Seconds: a loop that is busy for less is not a reason to doubt its checks."""
 
 _log = logging.getLogger("podready.checks")
 
@@ -91,7 +93,7 @@ class Checking:
     def stale_after(self) -> float | None:
         """Return after how many silent seconds the critical results are worth nothing."""
         intervals = [check.interval for check in self._standings if check.decides]
-        return 3 * max(intervals) if intervals else None
+        return max(3 * max(intervals), _SHORTEST_STALE) if intervals else None
 
     def facts(self) -> dict[str, Any]:
         """Return every check's state, for callers who may see details."""

@@ -105,7 +105,7 @@ class Stop:
         end_at = self._begun + self._budget.ends_at
         supervisor.fleet.broadcast("close", cancel_at=cancel_at, end_at=end_at)
 
-    def worker_stopped(self, worker: WorkerHandle) -> None:
+    def worker_done(self, worker: WorkerHandle) -> None:
         """Hear that a worker is done; it must be gone soon after."""
         self._cut += int((worker.stopped or {}).get("cut", 0))
         self._supervisor.loop.call_later(_EXIT_PATIENCE, lambda: worker.kill(signal.SIGKILL))

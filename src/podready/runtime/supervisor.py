@@ -118,9 +118,10 @@ class Supervisor:
             worker.state = message
         elif kind == "failed":
             worker.failure = message
+            self._stop.worker_done(worker)
         elif kind == "stopped":
             worker.stopped = message
-            self._stop.worker_stopped(worker)
+            self._stop.worker_done(worker)
         elif kind == "aborting":
             self._stop.worker_aborting()
 

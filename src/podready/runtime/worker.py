@@ -54,17 +54,19 @@ def run_worker(start: WorkerStart) -> int:
         start.channel.send("aborted")
         return ExitCode.OK
     except PodreadyError as error:  # before SystemExit: a SettingsError is both
-        trace = getattr(error, "trace", None)
-        said = getattr(error, "reported", False)
-        code = _code(error)
-        start.channel.send("failed", exit=code, message=str(error), trace=trace, logged=said)
-        return code
+        return _failed(start.channel, error)
     except SystemExit as error:
         return _exited(start.channel, error)
 
 
-def _code(error: PodreadyError) -> ExitCode:
-    return ExitCode.CONFIG if isinstance(error, SettingsError) else ExitCode.STARTUP_FAILED
+def _failed(channel: Channel, error: PodreadyError) -> int:
+    """Report a start that failed, with the exit code that the pod shall have."""
+    bad_settings = isinstance(error, SettingsError)
+    code = ExitCode.CONFIG if bad_settings else ExitCode.STARTUP_FAILED
+    trace = getattr(error, "trace", None)
+    said = getattr(error, "reported", False)
+    channel.send("failed", exit=code, message=str(error), trace=trace, logged=said)
+    return code
 
 
 def _exited(channel: Channel, error: SystemExit) -> int:
@@ -136,7 +138,11 @@ class _Worker:
         self._closing = loop.create_future()
         loop.add_reader(self._channel.sock.fileno(), self._receive)
         beats = asyncio.create_task(self._beat(), name="heartbeat")
-        await self._start()
+        try:
+            await self._start()
+        except PodreadyError as error:
+            # Told now: the loop's own end may hang on a thread that never returns.
+            return _failed(self._channel, error)
         assert self._engine is not None
         self._drain = Drain(self._engine, IN_FLIGHT, self._lifespan)
         timeline = await self._closing
@@ -203,6 +209,7 @@ class _Worker:
         _log.info("start-up stopped by SIGTERM")
         self._channel.send("aborting")
         await finish_app(self._lifespan, SHUTDOWN, time.monotonic() + self._config.hook_time)
+        self._channel.send("stopped", cut=0)
 
     async def _beat(self) -> None:
         while True:
