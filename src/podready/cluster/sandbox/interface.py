@@ -120,6 +120,8 @@ class Sandbox(Protocol):
     name: str
     limits: tuple[str, ...]
     """What this way cannot show, one sentence each, for the report."""
+    private_root: bool
+    """Whether a container can have paths that this machine lacks, and keeps what it writes."""
 
     async def pod(self, namespace: str, name: str, hostname: str) -> PodSandbox:
         """Make the sandbox of a new pod and give it an address."""

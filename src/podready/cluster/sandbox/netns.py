@@ -80,7 +80,7 @@ class NetnsPod:
             task = self._order(self._start_order(container), log)
         finally:
             os.close(log)
-        return NetnsProcess(self, task, await task.started, container)
+        return NetnsProcess(self, task, await asyncio.shield(task.started), container)
 
     async def run(self, order: Message) -> ExecResult:
         """Run a command as `order` says, to its end."""
@@ -88,8 +88,8 @@ class NetnsPod:
         try:
             task = self._order(order, output.outer)
             output.let_go()
-            await task.started
-            end = await task.ended
+            await asyncio.shield(task.started)
+            end = await asyncio.shield(task.ended)
         finally:
             kept = output.finish()
         return ExecResult(exit_of(end["code"]).code, kept, timed_out=end["late"])

@@ -32,7 +32,8 @@ class Task:
         match message["event"]:
             case "started":
                 self._handle = fds[0]
-                self.started.set_result(message["pid"])
+                if not self.started.done():
+                    self.started.set_result(message["pid"])
                 return False
             case "ended":
                 self._finish(message)
