@@ -49,6 +49,7 @@ class KubernetesApi:
         except (ConfigError, KeyError) as error:
             raise UsageError(f"{kubeconfig}: not a usable kubeconfig: {error}") from error
         self.namespace = namespace
+        self.server = config.cluster.server if config else ""
         # trust_env: a proxy meant for the internet must not stand before a local API server.
         self._client = AsyncClient(
             config,
@@ -61,6 +62,16 @@ class KubernetesApi:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+    @contextlib.asynccontextmanager
+    async def errors_told(self) -> AsyncIterator[None]:
+        """Turn what the connection or the server refuses into a ClusterError with its reason."""
+        try:
+            yield
+        except ApiError as error:
+            raise ClusterError(f"the API server refused: {error.status.message}") from error
+        except httpx2.HTTPError as error:
+            raise ClusterError(f"the API server at {self.server} failed: {error!r}") from error
 
     async def get(self, resource: Resource, name: str) -> Object | None:
         """Return the object, or None when there is none of that name."""

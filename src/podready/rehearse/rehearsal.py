@@ -109,7 +109,7 @@ async def rehearse(
 
     Raises AppError when the app does not start and ManifestError when an object is refused.
     """
-    async with Observer(api, plan.target, clock) as observer:
+    async with api.errors_told(), Observer(api, plan.target, clock) as observer:
         driver = Driver(api, plan.target, observer, audience.tell, clock)
         await driver.apply(plan.manifests)
         begun = clock.monotonic()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from podready.rehearse.report.picture import STATES, legend_swatch, picture
 from podready.rehearse.result import RehearsalResult, ScenarioResult, Verdict
@@ -28,6 +28,7 @@ _LEGEND: Final = {
     "listening": "something listens on the app's port",
     "routed": "some proxy still sends new connections here",
     "gap": "routed to, but nothing listens: requests are lost here",
+    "mark": "a moment: deletion, SIGTERM, listener closed, exit (hover for the words)",
     "lost": "a lost request, on the lane of the pod that lost it",
 }
 
@@ -80,6 +81,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["milliseconds"] = _milliseconds
+    environment.filters["coded"] = _coded
     environment.filters["kind_of_line"] = _kind_of_line
     return environment
 
@@ -90,7 +92,11 @@ def _milliseconds(value: float) -> str:
     return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
 
 
+def _coded(text: str) -> Markup:
+    """Return the text with what stands between backticks set as code; all of it escaped first."""
+    parts = str(escape(text)).split("`")
+    return Markup("".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts)))  # noqa: S704 - escaped above
+
+
 def _kind_of_line(line: str) -> str:
     return {"+": "added", "-": "removed"}.get(line[:1], "")
-
-

@@ -73,6 +73,8 @@ def legend_swatch(style: str) -> str:
         drawing.rect(0, 2, 22, 8, "routed")
     elif style == "gap":
         drawing.rect(0, 0, 22, 12, "gap")
+    elif style == "mark":
+        drawing.line(11, 0, 11, 12, "mark stop")
     elif style == "listening":
         drawing.rect(0, 4, 22, 3, "listening")
     else:
@@ -137,7 +139,8 @@ def _bin_width(bins: Sequence[Bin]) -> float:
 def _draw_lane(drawing: Drawing, x: Scale, lane: Lane, lost: Sequence[Loss], y: float) -> None:
     name, detail = _lane_name(lane)
     drawing.text(4, y + 13, name, "label", lane.pod)
-    drawing.text(4, y + 27, detail if not lost else f"{len(lost)} lost", "tick" if not lost else "bad")
+    drawing.text(4, y + 27, f"{len(lost)} lost" if lost else detail, "bad" if lost else "tick")
+    _draw_ending(drawing, x, lane, y)
     drawing.line(LEFT, y + LANE - 5, RIGHT, y + LANE - 5, "lane")
     for gap in uncovered(lane):
         said = f"{gap.end - gap.start:.2f} s in which proxies routed to a pod that did not accept"
@@ -146,12 +149,19 @@ def _draw_lane(drawing: Drawing, x: Scale, lane: Lane, lost: Sequence[Loss], y: 
         _draw_span(drawing, x, span, y)
     for mark in lane.marks:
         _draw_mark(drawing, x, mark, y)
-    for loss in _spread(lost):
+    _draw_losses(drawing, x, _spread(lost), y + BAR / 2 + 2)
+
+
+def _draw_losses(drawing: Drawing, x: Scale, lost: Sequence[Loss], y: float) -> None:
+    """Draw the marks over their halos: the halos come first, so that none hides a neighbour."""
+    for loss in lost:
+        drawing.shape(_moved(loss.outcome, x(loss.at), y), "halo")
+    for loss in lost:
         said = (
             f"{loss.at:.3f} s: {loss.method} {loss.kind} {loss.outcome} {loss.error} "
             f"({loss.connection}, {'reused' if loss.reused else 'new'} connection), {loss.cause}"
         )
-        drawing.shape(_moved(loss.outcome, x(loss.at), y + BAR / 2 + 2), "lost", said)
+        drawing.shape(_moved(loss.outcome, x(loss.at), y), "lost", said)
 
 
 def _draw_span(drawing: Drawing, x: Scale, span: Span, y: float) -> None:
@@ -173,8 +183,20 @@ def _draw_mark(drawing: Drawing, x: Scale, mark: Mark, y: float) -> None:
         style = "mark stop"
     said = f"{mark.at:.3f} s: {mark.label}" + (f" ({mark.detail})" if mark.detail else "")
     drawing.line(x(mark.at), y - 1, x(mark.at), y + BAR + 16, style, said)
-    if mark.label == "SIGKILL" or (mark.label.startswith("exited") and mark.label != "exited 0"):
-        drawing.text(x(mark.at) + 3, y + BAR + 15, mark.label, "tick")
+
+
+def _draw_ending(drawing: Drawing, x: Scale, lane: Lane, y: float) -> None:
+    """Say beside the bar how the pod ended and how long the gap was: print has no tooltips."""
+    drained = [span for span in lane.spans if span.state == "draining"]
+    if not drained or lane.exit_code is None:
+        return
+    last = drained[-1]
+    told = f"exit {lane.exit_code} after {last.end - last.start:.1f} s"
+    gap = sum(span.end - span.start for span in uncovered(lane))
+    told += f", {gap:.2f} s uncovered" if gap >= 0.005 else ""
+    left = max([last.end, *(span.end for span in lane.spans if span.state == "routed")])
+    if RIGHT - x(left) > 6.2 * len(told):
+        drawing.text(x(left) + 8, y + 13, told, "note")
 
 
 def uncovered(lane: Lane) -> list[Span]:

@@ -21,6 +21,7 @@ class Scale:
     end: float
 
     def __call__(self, value: float) -> float:
+        """Return the pixel of a value; values outside stay at the edge."""
         span = self.high - self.low or 1.0
         share = min(1.0, max(0.0, (value - self.low) / span))
         return round(self.start + share * (self.end - self.start), 1)
