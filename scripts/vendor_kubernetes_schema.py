@@ -113,7 +113,7 @@ def main(package: Path, version: str) -> None:
             raise SystemExit(f"two types are called {short}: {types[short]['name']} and {name}")
         types[short] = entry_of(name, definitions[name])
     table = {
-        "notice": "Derived from the Kubernetes API (Apache-2.0, The Kubernetes Authors); see NOTICE",
+        "notice": "Derived from Kubernetes (Apache-2.0, The Kubernetes Authors); see NOTICE",
         "source": f"kubernetes-validate, schema {version}",
         "types": types,
     }

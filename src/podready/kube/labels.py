@@ -67,7 +67,7 @@ NOTHING = Selector(nothing=True)
 
 
 def parse_selector(text: str) -> Selector:
-    """Return the selector of a list query: `a=b,c!=d,e in (f,g),!h,i`; ValueError when it is none."""
+    """Return the selector of a list query (`a=b,c!=d,e in (f,g),!h,i`); ValueError for others."""
     requirements = []
     position = 0
     while position < len(text) and text[position:].strip():

@@ -11,12 +11,12 @@ class PatchError(ValueError):
     """The patch is malformed or does not fit the object."""
 
 
-class PatchTestFailed(PatchError):
+class PatchTestError(PatchError):
     """A `test` operation found another value."""
 
 
 def merge_patch(original: Any, patch: Any) -> Any:
-    """Return `original` with an RFC 7396 patch applied: maps merge, null deletes, the rest replaces."""
+    """Return `original` with an RFC 7396 patch: maps merge, null deletes, others replace."""
     if not isinstance(patch, Mapping):
         return patch
     merged = dict(original) if isinstance(original, Mapping) else {}
@@ -116,7 +116,7 @@ def _remove(document: Any, steps: Sequence[str]) -> Any:
 
 def _test(document: Any, steps: Sequence[str], value: Any) -> Any:
     if _find(document, steps) != value:
-        raise PatchTestFailed(f"testing value /{'/'.join(steps)} failed")
+        raise PatchTestError(f"testing value /{'/'.join(steps)} failed")
     return document
 
 

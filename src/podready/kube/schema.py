@@ -141,7 +141,7 @@ def _mistyped(value: Any, word: str, path: str) -> Iterator[Mistyped]:
     if value is None:
         return
     wanted = _json_types(word)
-    if wanted and not isinstance(value, wanted) or _is_misplaced_bool(value, word):
+    if (wanted and not isinstance(value, wanted)) or _is_misplaced_bool(value, word):
         yield Mistyped(path, _json_word(value), word)
     elif word.startswith(_LIST):
         for index, item in enumerate(value):

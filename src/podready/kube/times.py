@@ -58,18 +58,23 @@ def parse_duration(text: str) -> float:
 
 def human_duration(span: timedelta) -> str:
     """Return an age as kubectl shows it (k8s.io/apimachinery duration.HumanDuration)."""
-    seconds = int(span.total_seconds())
-    if seconds < 0:
-        return "<invalid>" if seconds < -1 else "0s"
+    seconds = max(0, int(span.total_seconds()))
+    return _short(seconds) if seconds < 8 * 3600 else _long(seconds // 3600)
+
+
+def _short(seconds: int) -> str:
+    """Return an age below eight hours."""
+    minutes, hours = seconds // 60, seconds // 3600
     if seconds < 120:
         return f"{seconds}s"
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
     if minutes < 10:
         return _pair(minutes, "m", seconds % 60, "s")
-    if hours < 3:
-        return f"{minutes}m"
-    if hours < 8:
-        return _pair(hours, "h", minutes % 60, "m")
+    return f"{minutes}m" if hours < 3 else _pair(hours, "h", minutes % 60, "m")
+
+
+def _long(hours: int) -> str:
+    """Return an age of eight hours and more."""
+    days = hours // 24
     if hours < 48:
         return f"{hours}h"
     if days < 8:

@@ -21,7 +21,7 @@ _NODE_PORTS = range(30000, 32768)
 
 
 def allocate(store: Store, service: Object, old: Object | None = None) -> None:
-    """Give a Service its address and node ports, in place; Invalid when the one asked for is taken."""
+    """Give a Service its address and node ports, in place; Invalid when its choice is taken."""
     spec = service["spec"]
     if spec.get("type") == "ExternalName":
         return

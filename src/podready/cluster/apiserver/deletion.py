@@ -39,8 +39,12 @@ def check_preconditions(resource: Resource, obj: Object, options: DeleteOptions)
     )
     for word, wanted, found in wanted_and_found:
         if wanted and wanted != found:
-            why = f"Precondition failed: {word} in precondition: {wanted}, {word} in object meta: {found}"
-            raise Conflict.of(resource, obj["metadata"]["name"], why)
+            raise Conflict.of(resource, obj["metadata"]["name"], unmet(word, wanted, found))
+
+
+def unmet(word: str, wanted: str, found: str) -> str:
+    """Return Kubernetes' sentence for a precondition that does not hold."""
+    return f"Precondition failed: {word} in precondition: {wanted}, {word} in object meta: {found}"
 
 
 def mark_deleted(

@@ -29,7 +29,7 @@ HEALTH_PATHS = ("/healthz", "/livez", "/readyz")
 
 
 class Handlers:
-    """Everything the API server answers. `watches` holds the open ones, so that a stop can end them."""
+    """Everything the API server answers; `watches` are the open ones, for a stop to end."""
 
     def __init__(self, registry: Registry, pod_logs: PodLogs, clock: Clock) -> None:
         self._registry = registry

@@ -18,6 +18,7 @@ from podready.cluster.apiserver.deletion import (
     check_preconditions,
     is_finished,
     mark_deleted,
+    unmet,
 )
 from podready.cluster.apiserver.strategy import (
     prepare_for_create,
@@ -32,9 +33,8 @@ from podready.cluster.client.protocol import ObjectList, PatchType
 from podready.cluster.store.store import Store
 from podready.kube.gvk import NAMESPACE, POD, SERVICE, Resource
 from podready.kube.meta import Object, copy_of, dig, is_deleting, name_of
-from podready.kube.patch import PatchError, PatchTestFailed, json_patch, merge_patch
+from podready.kube.patch import PatchError, PatchTestError, json_patch, merge_patch
 from podready.kube.status import (
-    ApiError,
     BadRequest,
     Conflict,
     Forbidden,
@@ -42,6 +42,12 @@ from podready.kube.status import (
     NotFound,
 )
 from podready.kube.strategic import strategic_merge
+
+_PATCHES: dict[PatchType, Callable[[Any, Any], Any]] = {
+    PatchType.JSON: json_patch,
+    PatchType.MERGE: merge_patch,
+    PatchType.STRATEGIC: strategic_merge,
+}
 
 
 class Registry:
@@ -198,16 +204,12 @@ class Registry:
     def _patched(
         self, resource: Resource, base: Object, patch: Any, patch_type: PatchType
     ) -> Object:
+        apply = _PATCHES[patch_type]
+        if patch_type is not PatchType.JSON and not isinstance(patch, dict):
+            raise BadRequest("a merge patch is a JSON object")
         try:
-            if patch_type is PatchType.JSON:
-                result = json_patch(base, patch)
-            elif not isinstance(patch, dict):
-                raise PatchError("a merge patch is a JSON object")
-            elif patch_type is PatchType.MERGE:
-                result = merge_patch(base, patch)
-            else:
-                result = strategic_merge(base, patch)
-        except PatchTestFailed as problem:
+            result = apply(base, patch)
+        except PatchTestError as problem:
             raise Invalid(
                 f"the server rejected our request due to an error in our request: {problem}"
             ) from None
@@ -257,15 +259,7 @@ def _check_fresh(resource: Resource, new: Object, old: Object) -> None:
         raise BadRequest(
             f"the name of the object ({meta['name']}) does not match the name on the URL ({name})"
         )
-    error: ApiError | None = None
-    if meta.get("uid") and meta["uid"] != before["uid"]:
-        error = Conflict.of(
-            resource,
-            name,
-            f"Precondition failed: UID in precondition: {meta['uid']}, "
-            f"UID in object meta: {before['uid']}",
-        )
-    elif meta.get("resourceVersion") and meta["resourceVersion"] != before["resourceVersion"]:
-        error = Conflict.of(resource, name)
-    if error:
-        raise error
+    if meta.get("uid", before["uid"]) != before["uid"]:
+        raise Conflict.of(resource, name, unmet("UID", meta["uid"], before["uid"]))
+    if meta.get("resourceVersion") and meta["resourceVersion"] != before["resourceVersion"]:
+        raise Conflict.of(resource, name)

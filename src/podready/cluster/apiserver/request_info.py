@@ -1,4 +1,4 @@
-"""What a request is about: resource, namespace, name, subresource and verb, from method and path."""
+"""What a request is about: resource, namespace, name, subresource, verb, from its path."""
 
 from __future__ import annotations
 

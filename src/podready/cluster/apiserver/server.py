@@ -74,7 +74,7 @@ class ApiServer:
             return error_answer(error)
         except ConnectionResetError:
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - one broken answer must not end the server
             _LOG.exception("%s %s failed", request.method, request.path)
             return error_answer(InternalError("the API server failed; its log says why"))
 

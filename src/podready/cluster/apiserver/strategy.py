@@ -37,7 +37,7 @@ _SERVER_OWNED = (
 def prepare_for_create(
     resource: Resource, namespace: str | None, obj: Object, now: datetime
 ) -> None:
-    """Complete a new object in place: identity, defaults, first status; Invalid when it is wrong."""
+    """Complete a new object in place: identity, defaults, first status; Invalid when wrong."""
     _settle_identity(resource, namespace, obj)
     meta = metadata(obj)
     if not meta.get("name") and meta.get("generateName"):

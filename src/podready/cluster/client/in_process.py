@@ -52,7 +52,7 @@ class InProcessClient:
         label_selector: str = "",
         field_selector: str = "",
     ) -> AsyncIterator[WatchEvent]:
-        """Yield what happened strictly after `resource_version`; raise Gone when that is too old."""
+        """Yield what happened strictly after `resource_version`; Gone when that is too old."""
         selection = Selection.parse(resource, namespace, label_selector, field_selector)
         stream = self._registry.watch(resource, selection, resource_version)
         try:

@@ -25,6 +25,10 @@ _PORT_NAME_TEXT = (
     "must contain only alpha-numeric characters (a-z, 0-9) and hyphens, at least one letter, "
     "no hyphen at the ends and no two in a row, at most 15 characters"
 )
+_ENV_NAME_TEXT = (
+    "a valid environment variable name must consist only of printable ASCII characters other "
+    "than '='"  # RelaxedEnvironmentVariableValidation, GA in 1.34
+)
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _PROBE_HANDLERS = ("exec", "grpc", "httpGet", "tcpSocket")
 _HOOK_HANDLERS = ("exec", "httpGet", "sleep", "tcpSocket")
@@ -119,9 +123,7 @@ def _env_errors(variables: list[Object], path: str) -> Iterator[FieldError]:
         if not name:
             yield required(f"{where}.name")
         elif "=" in name or not (name.isascii() and name.isprintable()):
-            # Relaxed to any printable ASCII but "=" (RelaxedEnvironmentVariableValidation, GA 1.34).
-            text = "a valid environment variable name must consist only of printable ASCII characters other than '='"
-            yield invalid(f"{where}.name", name, text)
+            yield invalid(f"{where}.name", name, _ENV_NAME_TEXT)
         source = variable.get("valueFrom")
         if source and variable.get("value"):
             yield invalid(

@@ -10,7 +10,7 @@ from podready.kube.status import BadRequest, Conflict
 
 
 def bound(pod: Object, binding: Object, now: datetime) -> Object:
-    """Return the pod on its node, with PodScheduled true; Conflict when it has a node or is dying."""
+    """Return the pod on its node, with PodScheduled true; Conflict if it has one or is dying."""
     name, node = pod["metadata"]["name"], dig(binding, "target", "name")
     if not node:
         raise BadRequest("target.name: Required value")

@@ -57,7 +57,7 @@ class LogOptions:
 
 
 def container_of(pod: Object, options: LogOptions) -> str:
-    """Return the container whose log is meant; BadRequest when it is unclear, unknown or not started."""
+    """Return the container that is meant; BadRequest if unclear, unknown or not started."""
     name = pod["metadata"]["name"]
     inits, mains = (
         [c["name"] for c in dig(pod, "spec", part, default=[])]
@@ -129,9 +129,7 @@ async def _offset_of_tail(pieces: AsyncIterator[bytes], lines: int) -> int:
     return starts[-lines] if lines and len(starts) >= lines else (0 if lines else size)
 
 
-async def _from_offset(
-    pieces: AsyncIterator[bytes], start: int
-) -> AsyncGenerator[bytes, None]:
+async def _from_offset(pieces: AsyncIterator[bytes], start: int) -> AsyncGenerator[bytes, None]:
     try:
         async for piece in pieces:
             if start < len(piece):
