@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from podready.runtime.log_encoder import Event, text
+from podready.runtime.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,8 +64,4 @@ def _lines(value: object) -> str:
 
 
 def _visible(value: object) -> str:
-    """Return a text in which control characters cannot drive the terminal."""
-    shown = text(value)
-    if shown.isprintable():
-        return shown
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+    return printable(text(value))

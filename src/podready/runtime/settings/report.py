@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from podready.runtime.printable import printable
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
@@ -24,6 +26,7 @@ class Problem(NamedTuple):
 
 def render_report(problems: Sequence[Problem], prefix: str) -> str:
     """Return the report: a title, then a line for each problem in aligned columns."""
+    problems = [_printable(problem) for problem in problems]
     count = len(problems)
     title = f"config: {count} problem{'s' if count != 1 else ''}"
     lines = [f"{title} ({prefix}*)" if prefix else title]
@@ -35,13 +38,16 @@ def render_report(problems: Sequence[Problem], prefix: str) -> str:
     return "\n".join(lines)
 
 
+def _printable(problem: Problem) -> Problem:
+    """Return the problem without characters that could drive a terminal."""
+    return problem._replace(name=printable(problem.name), what=printable(problem.what))
+
+
 def quote(name: str, value: str, *, secret: bool) -> str:
     """Return a value as it may be shown: hidden if secret by type or by name, else shortened."""
     if secret or any(word in name.upper() for word in _SENSITIVE):
         return "(value hidden)"
-    import json
-
-    return json.dumps(value if len(value) <= 40 else f"{value[:37]}...", ensure_ascii=False)
+    return f'"{value if len(value) <= 40 else value[:37] + "..."}"'
 
 
 def near_miss(name: str, known: Collection[str]) -> str | None:
