@@ -7,7 +7,6 @@ import selectors
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
-
 import pytest
 
 VIRTUAL = {"reconcile", "controllers", "test_scheduler.py"}

@@ -20,6 +20,7 @@ from podready.kube.gvk import (
     DEPLOYMENT,
     EVENT,
     POD,
+    REPLICA_SET,
     RESOURCES,
     Resource,
 )
@@ -149,19 +150,19 @@ class ControlPlane:
         """Return an object of the default namespace."""
         return await self.client.get(resource, "default", name)
 
-    async def list(self, resource: Resource, namespace: str = "default") -> list[Object]:
+    async def objects(self, resource: Resource, namespace: str = "default") -> list[Object]:
         """Return the objects of a namespace, oldest first."""
         listed = await self.client.list(resource, namespace if resource.namespaced else None)
         return sorted(listed.items, key=lambda o: int(o["metadata"]["resourceVersion"]))
 
     async def pods(self, image: str = "") -> list[Object]:
         """Return the active pods, of one image or of all."""
-        found = [pod for pod in await self.list(POD) if is_active(pod)]
+        found = [pod for pod in await self.objects(POD) if is_active(pod)]
         return [p for p in found if image in ("", p["spec"]["containers"][0]["image"])]
 
     async def events(self, reason: str) -> list[str]:
         """Return the messages of the events of this reason, oldest first."""
-        return [e["message"] for e in await self.list(EVENT) if e["reason"] == reason]
+        return [e["message"] for e in await self.objects(EVENT) if e["reason"] == reason]
 
     async def until(self, condition: Callable[[], Any], within: float = 120) -> None:
         """Wait (in virtual time) until an async condition holds; fail after `within` seconds."""
@@ -187,21 +188,29 @@ class ControlPlane:
         """Count active and available pods at each change from here on."""
         counts = PodCounts(self)
         self.informers[POD].add_handler(Handler.on_any(counts.note))
+        self.informers[REPLICA_SET].add_handler(Handler.on_any(counts.note))
         return counts
 
 
 class PodCounts:
-    """The most and the fewest pods that were ever there at once, as the API saw them."""
+    """The most and the fewest pods that were ever there at once, as the API saw them.
+
+    `most_wanted` counts what the ReplicaSets together ask for: that is what a surge bounds. One
+    set may create before another deletes, so pods may exceed it for a moment, as on any cluster.
+    """
 
     def __init__(self, plane: ControlPlane) -> None:
         self._plane = plane
-        self.most, self.most_with_terminating, self.least_available = 0, 0, 10**6
+        self.most, self.most_with_terminating, self.most_wanted = 0, 0, 0
+        self.least_available = 10**6
 
     def note(self, _: Object) -> None:
         """Count again."""
         pods = self._plane.registry.store.list(POD)
         active = [pod for pod in pods if is_active(pod)]
         available = [p for p in active if is_available(p, 0, self._plane.clock.now())]
+        sets = self._plane.registry.store.list(REPLICA_SET)
+        self.most_wanted = max(self.most_wanted, sum(rs["spec"]["replicas"] for rs in sets))
         self.most = max(self.most, len(active))
         self.most_with_terminating = max(self.most_with_terminating, len(pods))
         self.least_available = min(self.least_available, len(available))

@@ -99,7 +99,7 @@ async def test_scale_to_nothing_and_back(plane: Any, replica_set: Make) -> None:
     await ready_set(plane, replica_set)
     await plane.change(REPLICA_SET, "web", {"replicas": 0})
     await asyncio.sleep(10)
-    assert await plane.list(POD) == []
+    assert await plane.objects(POD) == []
     await plane.change(REPLICA_SET, "web", {"replicas": 2})
     await plane.until(lambda: has_available(plane, 2))
 
@@ -208,4 +208,4 @@ async def test_restarted_controller_finds_its_pods(plane: Any, replica_set: Make
     await second.start()
     await asyncio.sleep(5)
     await second.stop()
-    assert [name_of(p) for p in await plane.list(POD) if is_active(p)] == before
+    assert [name_of(p) for p in await plane.objects(POD) if is_active(p)] == before

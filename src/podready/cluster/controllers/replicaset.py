@@ -116,7 +116,7 @@ class ReplicaSetReconciler:
         pods = await self._claim_pods(rs)
         active = [pod for pod in pods if is_active(pod)]
         failure: Exception | None = None
-        if in_step and not is_deleting(rs):
+        if in_step and not is_deleting(rs) and not self._context.is_ending(namespace_of(rs)):
             failure = await self._manage(rs, active)
         await self._update_status(rs, pods, failure, counted=len(active))
         if failure is not None:

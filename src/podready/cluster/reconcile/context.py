@@ -14,7 +14,8 @@ from podready.clock import SYSTEM_CLOCK, Clock
 from podready.cluster.client.informer import Handler, Informer
 from podready.cluster.client.recorder import Recorder
 from podready.cluster.reconcile.jitter import Jitter
-from podready.kube.meta import Object, key
+from podready.kube.gvk import NAMESPACE
+from podready.kube.meta import Object, is_deleting, key
 
 if TYPE_CHECKING:
     from podready.cluster.client.protocol import Client
@@ -54,6 +55,11 @@ class ControllerContext:
     def objects(self, resource: Resource, namespace: str | None = None) -> list[Object]:
         """Return the cached objects of a namespace, or of all."""
         return self.informers[resource].objects(namespace)
+
+    def is_ending(self, namespace: str | None) -> bool:
+        """Whether the namespace is terminating: nothing new may be created there."""
+        found = self.get(NAMESPACE, None, namespace) if namespace else None
+        return found is not None and is_deleting(found)
 
     def recorder(self, component: str) -> Recorder:
         """Return a recorder of Events for the controller of that name."""
