@@ -17,6 +17,7 @@ Who may connect: the owner only (a 0600 socket in a 0700 directory).
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import socket
@@ -37,15 +38,23 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _SEQPACKET = socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 _PACKET = 4096
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 POD_GONE = "pod-gone"
 
 
 def dial_backend(dial: Dial, backend: Backend) -> socket.socket | None:
-    """Return a fresh socket in the backend's pod network, or None when the pod has none."""
+    """Return a fresh socket in the backend's pod network, or None when the pod has none.
+
+    OSError when this machine has run out of files: that is not the pod's fault.
+    """
     namespace, _, name = backend.pod.partition("/")
     try:
         fresh = dial(namespace, name)
-    except (LookupError, OSError):
+    except LookupError:
+        return None
+    except OSError as error:
+        if error.errno in _EXHAUSTED:
+            raise
         return None
     fresh.setblocking(False)
     return fresh

@@ -97,7 +97,7 @@ class Proxier:
         """Take all EndpointSlices of a Service ("namespace/name") as they are now."""
         found = standings(slices)
         names = self._port_names.setdefault(service, set())
-        names |= found.keys()
+        names.update(found)
         now = self._monotonic()
         for name in sorted(names):
             port = ServicePort(service, name)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from podready.cluster.client.protocol import Client, Object
+    from podready.cluster.proxy.backends import Backend
     from podready.cluster.proxy.dialer import Dial
 
 SERVICE_NAME = "kubernetes.io/service-name"
@@ -120,6 +121,10 @@ class Proxy:
         number = local.start(host_port)
         self._ports.append(local)
         return number
+
+    def pick(self, node: int, service: str, port: int, client: str = "") -> Backend:
+        """Return where `node` sends a new connection now; see `Proxier.pick`."""
+        return self._proxier.pick(node, service, port, client)
 
     def _slice_changed(self, slice_: Object) -> None:
         for service in _service_keys(slice_):
