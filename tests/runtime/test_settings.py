@@ -242,7 +242,7 @@ def test_secrets_compare_and_hash_by_value_and_cannot_be_changed() -> None:
     assert not podready.Secret("")
     assert pickle.loads(pickle.dumps(secret)) == secret
     with pytest.raises(AttributeError):
-        secret._value = "b"  # type: ignore[misc]
+        secret._value = "b"
 
 
 def test_settings_cannot_be_changed() -> None:
@@ -396,5 +396,5 @@ def test_any_environment_gives_settings_or_a_report(environ: dict[str, str]) -> 
             Everything.load(environ)
         except SettingsError as error:
             report = str(error)
-            assert stderr.getvalue() == f"{report}\n"  # noqa: PT017 - either outcome is right
-            assert all(line.isprintable() for line in report.split("\n"))  # noqa: PT017
+            assert stderr.getvalue() == f"{report}\n"
+            assert all(line.isprintable() for line in report.split("\n"))

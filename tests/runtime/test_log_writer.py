@@ -1,0 +1,303 @@
+"""The writer: never blocked by its reader, never raising, and honest about what it lost."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from podready.runtime import nowait
+from podready.runtime.log_backlog import Backlog
+from podready.runtime.log_writer import LogWriter
+from podready.runtime.nowait import nowait_write
+
+Pipe = tuple[int, int]
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    """Give a pipe and close what is left of it."""
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        try:
+            os.close(end)
+        except OSError:
+            pass
+
+
+@pytest.fixture(params=["rwf", "reopened", "polled"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run with each of the ways to write without waiting."""
+    if request.param != "rwf":
+        monkeypatch.setattr(nowait, "_supports_rwf", lambda fd: False)
+    if request.param == "polled":
+        monkeypatch.setattr(nowait, "_reopened", lambda fd: None)
+    return str(request.param)
+
+
+def announce(count: int) -> bytes:
+    """Make the line that tells losses."""
+    return b"dropped %d\n" % count
+
+
+def read_lines(fd: int, until: Callable[[list[bytes]], bool]) -> list[bytes]:
+    """Read from a pipe until `until` holds for the lines so far."""
+    data = b""
+    while not until(lines := data.split(b"\n")[:-1]):
+        piece = os.read(fd, 65536)
+        assert piece, f"the pipe ended after {len(lines)} lines"
+        data += piece
+    return lines
+
+
+def test_lines_reach_a_reader_in_order(pipe: Pipe, way: str) -> None:
+    """With room in the pipe each line is out when write returns."""
+    writer = LogWriter(pipe[1], announce)
+    for number in range(100):
+        writer.write(b"%d\n" % number)
+    os.close(pipe[1])
+    assert os.read(pipe[0], 65536).split() == [b"%d" % number for number in range(100)]
+
+
+def test_a_stalled_reader_blocks_nobody_and_loses_nothing_within_the_bound(
+    pipe: Pipe, way: str
+) -> None:
+    """20,000 lines go into a pipe that nobody reads; all arrive once somebody does."""
+    writer = LogWriter(pipe[1], announce)
+    for number in range(20_000):
+        writer.write(b"%d %s\n" % (number, b"x" * 100))
+    lines = read_lines(pipe[0], lambda lines: len(lines) == 20_000)
+    assert [int(line.split()[0]) for line in lines] == list(range(20_000))
+    assert writer.flush() == 0
+
+
+def test_over_the_bound_lines_are_dropped_counted_and_announced(pipe: Pipe, way: str) -> None:
+    """The main thread never waits; what is missing is said in the log itself."""
+    writer = LogWriter(pipe[1], announce, backlog_bytes=10_000)
+    for number in range(5_000):
+        writer.write(b"%d %s\n" % (number, b"x" * 90))
+    lines = read_lines(pipe[0], lambda lines: bool(lines) and lines[-1].startswith(b"dropped"))
+    lost = int(lines[-1].split()[1])
+    assert lost > 1000
+    assert len(lines) - 1 + lost == 5_000
+    assert writer.dropped == lost
+
+
+def test_long_lines_go_through_a_full_pipe_whole(pipe: Pipe, way: str) -> None:
+    """Lines of 100 kB do not fit into a pipe of 64 kB; they arrive in pieces, in order."""
+    writer = LogWriter(pipe[1], announce)
+    sent = [bytes([65 + number]) * 100_000 for number in range(10)]
+    for line in sent:
+        writer.write(line + b"\n")
+    assert read_lines(pipe[0], lambda lines: len(lines) == 10) == sent
+
+
+def test_a_reader_that_is_gone_is_met_with_silence(pipe: Pipe, way: str) -> None:
+    """EPIPE ends the log, not the app: no exception and no noise."""
+    writer = LogWriter(pipe[1], announce)
+    os.close(pipe[0])
+    for _ in range(3):
+        writer.write(b"x\n")
+    assert writer.closed
+    assert writer.flush() >= 0
+
+
+def test_a_reader_that_leaves_during_a_stall_ends_the_drain(pipe: Pipe) -> None:
+    """The thread that drains does not outlive its reader."""
+    writer = LogWriter(pipe[1], announce)
+    writer.write(b"x" * 200_000 + b"\n")
+    drainer = writer._drainer
+    assert drainer is not None
+    os.close(pipe[0])
+    drainer.join(10)
+    assert not drainer.is_alive()
+    assert writer.closed
+
+
+def test_a_closed_descriptor_is_no_error() -> None:
+    """A process may have been started without a stdout."""
+    fd = os.dup(1)
+    os.close(fd)
+    LogWriter(fd, announce).write(b"x\n")
+
+
+def test_o_nonblock_set_by_a_sibling_loses_nothing(pipe: Pipe) -> None:
+    """Another process may set O_NONBLOCK on the shared description."""
+    os.set_blocking(pipe[1], False)
+    writer = LogWriter(pipe[1], announce)
+    for number in range(5_000):
+        writer.write(b"%d %s\n" % (number, b"x" * 90))
+    assert len(read_lines(pipe[0], lambda lines: len(lines) == 5_000)) == 5_000
+
+
+def test_flush_gives_up_at_its_deadline(pipe: Pipe) -> None:
+    """With a reader that never reads, flush returns how many lines are lost."""
+    writer = LogWriter(pipe[1], announce)
+    for _ in range(3):
+        writer.write(b"x" * 60_000 + b"\n")
+    assert writer.flush(0.05) == 2
+
+
+def test_block_mode_waits_for_the_reader_and_drops_nothing(pipe: Pipe) -> None:
+    """For audit logs: with a tiny backlog every line still arrives."""
+    writer = LogWriter(pipe[1], announce, backlog_bytes=200_000, block=True)
+    lines: list[bytes] = []
+    reader = threading.Thread(
+        target=lambda: lines.extend(read_lines(pipe[0], lambda lines: len(lines) == 3_000))
+    )
+    reader.start()
+    for number in range(3_000):
+        writer.write(b"%d %s\n" % (number, b"x" * 90))
+    reader.join(30)
+    assert len(lines) == 3_000
+    assert writer.dropped == 0
+
+
+def test_threads_do_not_tear_lines_apart(pipe: Pipe) -> None:
+    """Eight threads write lines longer than PIPE_BUF; each arrives whole."""
+    writer = LogWriter(pipe[1], announce)
+
+    def work(letter: bytes) -> None:
+        for _ in range(50):
+            writer.write(letter * 20_000 + b"\n")
+
+    threads = [threading.Thread(target=work, args=(bytes([65 + n]),)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    lines = read_lines(pipe[0], lambda lines: len(lines) == 400)
+    for thread in threads:
+        thread.join(10)
+    assert all(len(set(line)) == 1 for line in lines)
+
+
+WORKER = """
+import os, sys
+from podready.runtime.log_writer import LogWriter
+writer = LogWriter(1, lambda count: b"dropped\\n", backlog_bytes=100_000_000)
+children = []
+for number in range(4):
+    pid = os.fork()
+    if not pid:
+        for turn in range(60):
+            size = 100_000 if turn % 3 == 0 else 10
+            writer.write(bytes([65 + number]) * size + b"\\n")
+        os._exit(writer.flush(60))
+    children.append(pid)
+sys.exit(sum(os.waitpid(pid, 0)[1] for pid in children))
+"""
+
+
+def test_forked_workers_do_not_tear_each_others_lines_apart() -> None:
+    """Long and short lines of four processes share one pipe; none is corrupt."""
+    ended = subprocess.run(
+        [sys.executable, "-c", WORKER], capture_output=True, timeout=100, check=True
+    )
+    lines = ended.stdout.splitlines()
+    assert len(lines) == 240
+    assert {(len(line), len(set(line))) for line in lines} == {(100_000, 1), (10, 1)}
+
+
+def test_a_forked_child_starts_with_an_empty_backlog(pipe: Pipe) -> None:
+    """What the parent has not got out is written by the parent only."""
+    code = """
+    import os, sys
+    from podready.runtime.log_writer import LogWriter
+    writer = LogWriter(1, lambda count: b"dropped\\n")
+    for number in range(2000):
+        writer.write(b"parent %d %s\\n" % (number, b"x" * 90))
+    pid = os.fork()
+    if not pid:
+        os._exit(writer.flush(0))
+    sys.exit(os.waitpid(pid, 0)[1] or writer.flush(30))
+    """
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert len(ended.stdout.splitlines()) == 2000
+
+
+def test_nothing_accepted_is_lost_by_sigkill_while_the_reader_reads() -> None:
+    """Lines are out when write returns, so even SIGKILL finds none inside the process."""
+    code = """
+    import os, signal
+    from podready.runtime import logs
+    logs.select("gcp")
+    for number in range(1000):
+        logs.log_event("INFO", "line", number=number)
+    os.kill(os.getpid(), signal.SIGKILL)
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert len(process.stdout.read().splitlines()) == 1000
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_losses_at_exit_are_said_on_stderr(pipe: Pipe) -> None:
+    """A process whose log nobody reads ends in time and says what it could not deliver."""
+    fcntl.fcntl(pipe[1], fcntl.F_SETPIPE_SZ, 4096)
+    code = """
+    from podready.runtime import logs
+    logs.select("gcp")
+    for number in range(1000):
+        logs.log_event("INFO", "line", number=number)
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        stdout=pipe[1],
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert "log lines lost: nobody reads stdout" in ended.stderr
+
+
+def test_a_signal_handler_may_log_while_its_thread_is_writing(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The inner line waits for the outer one instead of deadlocking or cutting it in two."""
+    writer = LogWriter(pipe[1], announce)
+    write: Any = writer._write
+
+    def interrupted(data: bytes) -> int:
+        if data == b"outer\n":
+            writer.write(b"inner\n")
+        return int(write(data))
+
+    monkeypatch.setattr(writer, "_write", interrupted)
+    writer.write(b"outer\n")
+    assert read_lines(pipe[0], lambda lines: len(lines) == 2) == [b"outer", b"inner"]
+
+
+def test_the_backlog_drops_the_least_severe_lines_first() -> None:
+    """An error finds room where debug lines had taken it all."""
+    backlog = Backlog(limit=100)
+    for level in (10, 20, 10, 20):
+        backlog.add(b"x" * 25, level)
+    backlog.add(b"error".ljust(25), 40)
+    assert backlog.dropped == 1
+    backlog.add(b"debug".ljust(25), 10)
+    assert backlog.dropped == 2
+    taken = [backlog.pop() for _ in range(len(backlog))]
+    assert taken[-1].startswith(b"error")
+    assert backlog.size == 0
+
+
+def test_a_regular_file_takes_everything(tmp_path: Any) -> None:
+    """Files do not stall."""
+    with (tmp_path / "log").open("wb") as file:
+        assert nowait_write(file.fileno())(b"x" * 1_000_000) == 1_000_000

@@ -1,0 +1,270 @@
+"""Logs of a real process: every line of stdout is one JSON object, whoever said it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import textwrap
+from typing import Any
+
+import pytest
+
+PREAMBLE = """
+import logging, sys
+from podready.runtime import logs
+logs.configure()
+log = logging.getLogger("shop")
+"""
+
+
+def run(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a script after `logs.configure()` and return how it ended."""
+    return subprocess.run(
+        [sys.executable, "-c", PREAMBLE + textwrap.dedent(code)],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def events(code: str, **environ: str) -> list[dict[str, Any]]:
+    """Return the log of a script; each line must be JSON and stderr empty."""
+    ended = run(code, **environ)
+    assert ended.stderr == ""
+    return [json.loads(line) for line in ended.stdout.splitlines()]
+
+
+def test_a_record_has_the_keys_that_collectors_read() -> None:
+    """severity, message, RFC 3339 time in UTC, logger, then the extras."""
+    (event,) = events("log.warning('paid %d', 3, extra={'order': 42})")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", event.pop("time"))
+    assert event == {"severity": "WARNING", "message": "paid 3", "logger": "shop", "order": 42}
+
+
+def test_reserved_keys_of_extras_get_an_underscore() -> None:
+    """The collector's keys stay ours; the user's value is not lost."""
+    (event,) = events("log.info('x', extra={'severity': 1, 'time': 2, 'stack_trace': 3})")
+    assert (event["severity"], event["severity_"], event["time_"]) == ("INFO", 1, 2)
+    assert event["stack_trace_"] == 3
+
+
+def test_an_exception_is_one_field_without_locals() -> None:
+    """The whole chain in stack_trace, without carets and without the values of variables."""
+    (event,) = events(
+        """
+        def fail():
+            password = "hunter2"
+            return {}[password[:0]]
+        try:
+            try:
+                fail()
+            except KeyError as error:
+                raise ValueError("bad order") from error
+        except ValueError:
+            log.exception("failed")
+        """
+    )
+    assert event["message"] == "failed"
+    assert "The above exception was the direct cause" in event["stack_trace"]
+    assert event["stack_trace"].endswith("ValueError: bad order")
+    assert "hunter2" not in json.dumps(event)
+
+
+def test_arguments_that_do_not_fit_cost_nobody_the_line() -> None:
+    """`log.info("%d", "x")` is a bug in the app, not a reason to lose what it said."""
+    (event,) = events("log.info('%d items', 'x')")
+    assert event["message"] == "%d items (arguments do not fit: TypeError)"
+
+
+def test_everything_a_process_can_say_is_in_the_same_form() -> None:
+    """Warnings, threads, asyncio tasks, finalizers, basicConfig and the crash at the end."""
+    ended = run(
+        """
+        import asyncio, gc, threading, warnings
+        warnings.warn("careful", DeprecationWarning)
+        warnings.warn("careful", UserWarning)
+        thread = threading.Thread(target=lambda: 1 / 0, name="worker-7")
+        thread.start()
+        thread.join()
+        class Bad:
+            def __del__(self): raise OSError("in del")
+        Bad()
+        async def main():
+            task = asyncio.create_task(asyncio.sleep(0, 1 / 1))
+            async def fail(): raise RuntimeError("in task")
+            asyncio.get_running_loop().create_task(fail())
+            await asyncio.sleep(0.01)
+            gc.collect()
+        asyncio.run(main())
+        logging.basicConfig()
+        log.error("again", stack_info=True)
+        raise SystemError("the end")
+        """,
+        PYTHONWARNINGS="always",
+    )
+    assert ended.returncode == 1
+    assert ended.stderr == ""
+    found = [json.loads(line) for line in ended.stdout.splitlines()]
+    messages = [event["message"] for event in found]
+    assert messages.count("careful") == 2
+    assert "uncaught ZeroDivisionError in thread worker-7" in messages
+    assert any("Bad.__del__" in event["message"] for event in found if "stack_trace" in event)
+    assert "Task exception was never retrieved" in " ".join(messages)
+    assert messages[-1] == "uncaught SystemError: the end"
+    assert found[-1]["severity"] == "CRITICAL"
+    assert "SystemError: the end" in found[-1]["stack_trace"]
+
+
+def test_handlers_of_servers_are_taken_down() -> None:
+    """uvicorn's own handlers would write each line again, as text."""
+    (event,) = events(
+        """
+        import logging.config, uvicorn.config
+        logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)
+        logs.configure()
+        logging.getLogger("uvicorn.access").info(
+            '%s - "%s %s HTTP/%s" %d', "1.2.3.4:5", "GET", "/x?key=1", "1.1", 200)
+        """
+    )
+    assert event["message"] == "GET /x 200"
+    assert event["httpRequest"]["remoteIp"] == "1.2.3.4"
+
+
+def test_levels_hold_for_records_events_and_access_lines() -> None:
+    """PODREADY_LOG_LEVEL wins over the argument, in any case of letters."""
+    found = events(
+        """
+        log.info("no")
+        logs.log_event("INFO", "no")
+        logs.access(method="GET", path="/", status=200)
+        log.warning("yes")
+        logs.log_event("ERROR", "yes", time=1)
+        logs.access(method="GET", path="/", status=500)
+        """,
+        PODREADY_LOG_LEVEL="warning",
+    )
+    assert [event["severity"] for event in found] == ["WARNING", "ERROR", "ERROR"]
+    assert found[1]["time_"] == 1
+
+
+def test_an_access_line_carries_http_request() -> None:
+    """The fields of LogEntry.httpRequest, without the query string."""
+    (event,) = events(
+        """
+        logs.access(method="GET", path="/a?token=x", status=404, size=17, seconds=0.0125,
+                    client="10.0.0.9", user_agent="curl", protocol="HTTP/1.1", request_id="r1")
+        """
+    )
+    assert event["message"] == "GET /a 404"
+    assert event["request_id"] == "r1"
+    assert event["httpRequest"] == {
+        "requestMethod": "GET",
+        "requestUrl": "/a",
+        "status": 404,
+        "responseSize": "17",
+        "latency": "0.012500s",
+        "remoteIp": "10.0.0.9",
+        "userAgent": "curl",
+        "protocol": "HTTP/1.1",
+    }
+
+
+def test_probes_that_pass_are_not_logged() -> None:
+    """By path and by user agent; a probe that fails is worth a line."""
+    found = events(
+        """
+        logs.access(method="GET", path="/healthz", status=200)
+        logs.access(method="GET", path="/any", status=200, user_agent="kube-probe/1.32")
+        logs.access(method="GET", path="/healthz", status=503)
+        """
+    )
+    assert [event["httpRequest"]["status"] for event in found] == [503]
+
+
+def test_fields_of_the_request_under_way_are_in_every_line() -> None:
+    """What stands in `logs.context` is added unless the call says otherwise."""
+    found = events(
+        """
+        logs.context.set({"request_id": "r1"})
+        log.info("a")
+        log.info("b", extra={"request_id": "own"})
+        logs.log_event("INFO", "c")
+        """
+    )
+    assert [event["request_id"] for event in found] == ["r1", "own", "r1"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "what"),
+    [
+        ("PODREADY_LOG_FORMAT", "xml", "'xml' is not a log format: use auto, gcp or console"),
+        ("PODREADY_LOG_LEVEL", "loud", "'loud' is not a log level: use DEBUG, INFO"),
+    ],
+)
+def test_a_format_or_level_that_does_not_exist_is_a_value_error(
+    variable: str, value: str, what: str
+) -> None:
+    """The sentence names what there is."""
+    assert what in run("", **{variable: value}).stderr
+
+
+def test_console_lines_are_plain_when_nobody_sees_colours() -> None:
+    """One readable line an event, the stack trace below, control characters spelt out."""
+    ended = run(
+        """
+        log.info("hi\\x1b[31m", extra={"order": 42, "who": "a b"})
+        try: 1 / 0
+        except Exception: log.exception("boom")
+        """,
+        PODREADY_LOG_FORMAT="console",
+    )
+    first, second, *trace = ended.stdout.splitlines()
+    assert re.fullmatch(r'..:..:..\.... INFO     shop  hi\\x1b\[31m order=42 who="a b"', first)
+    assert second.endswith("ERROR    shop  boom")
+    assert trace[-1] == "ZeroDivisionError: division by zero"
+    assert "\x1b" not in ended.stdout
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
+def test_a_terminal_gets_readable_lines_with_colours_unless_told_not_to(
+    no_color: str, coloured: bool
+) -> None:
+    """`auto` means console at a terminal; NO_COLOR is honoured."""
+    ours, theirs = pty.openpty()
+    try:
+        subprocess.run(
+            [sys.executable, "-c", PREAMBLE + "log.error('boom')"],
+            env={"NO_COLOR": no_color, "TERM": "xterm"},
+            stdout=theirs,
+            timeout=60,
+            check=True,
+        )
+        shown = os.read(ours, 4096).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert "shop  boom" in shown
+    assert ("\x1b[31mERROR" in shown) is coloured
+
+
+@pytest.mark.parametrize("name", ["asyncio", "ssl", "logging", "orjson", "traceback"])
+def test_the_first_process_speaks_without_heavy_imports(name: str) -> None:
+    """PID 1 logs through log_event and imports none of these."""
+    code = (
+        "import sys\nfrom podready.runtime import logs\n"
+        f"logs.log_event('NOTICE', 'up', pid=1)\nsys.exit({name!r} in sys.modules)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{code}"],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0
+    assert json.loads(ended.stdout)["severity"] == "NOTICE"
