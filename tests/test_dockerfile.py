@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from podready.dockerfile import Copy, Image, parse_image, read_image
+from podready.dockerfile import DEFAULT_PATH, Copy, Image, parse_image, read_image
 from podready.errors import ManifestError
 
 MULTI_STAGE = """\
@@ -42,7 +42,11 @@ def test_final_stage_of_a_multi_stage_file() -> None:
     image = parse_image(MULTI_STAGE)
 
     assert image.argv == ("podready", "run", "hello:app")
-    assert image.env == {"PATH": "/venv/bin:", "GREETING": "hello world", "EMPTY": ""}
+    assert image.env == {
+        "PATH": f"/venv/bin:{DEFAULT_PATH}",
+        "GREETING": "hello world",
+        "EMPTY": "",
+    }
     assert (image.workdir, image.user, image.stop_signal) == ("/app", "65532:65532", "SIGINT")
     assert image.ports == (3000, 9000)
     assert image.copies == (Copy((".",), "/app"),)
@@ -54,7 +58,7 @@ def test_an_earlier_stage_can_be_the_target() -> None:
     """`--target build` stops at the stage of that name."""
     image = parse_image(MULTI_STAGE, target="build")
 
-    assert (image.workdir, image.env) == ("/src", {"ONLY_HERE": "1"})
+    assert (image.workdir, image.env) == ("/src", {"PATH": DEFAULT_PATH, "ONLY_HERE": "1"})
     assert image.cmd == ("python3",)
 
 
@@ -91,7 +95,7 @@ def test_a_stage_inherits_from_a_stage_of_the_same_file() -> None:
         "FROM base\nENV B=${A}2 C=$SECRET\nWORKDIR b\n"
     )
 
-    assert image.env == {"A": "1", "B": "12", "C": ""}
+    assert image.env == {"PATH": DEFAULT_PATH, "A": "1", "B": "12", "C": ""}
     assert (image.workdir, image.user, image.cmd) == ("/a/b", "7", ("x",))
 
 

@@ -3,7 +3,7 @@
 Instructions are read as BuildKit reads them (docs.docker.com/reference/dockerfile): comments,
 line continuations, here-documents, ARG and ENV expansion, and stages built on earlier stages of
 the same file. Nothing is built: RUN is skipped, and what a base image from elsewhere sets is
-unknown, except that Python's own images set `CMD ["python3"]`.
+unknown, except the usual PATH, and that Python's own images set `CMD ["python3"]`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from podready.errors import ManifestError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""What base images set, and what container runtimes give an image that sets no PATH."""
 
 _DEFAULT_SHELL: Final = ("/bin/sh", "-c")
 _INSTRUCTIONS: Final = frozenset(
@@ -217,7 +220,8 @@ class _Build:
                 return replace(stage, name=name, args={}, has_cmd=False)
         python = posixpath.basename(re.split("[:@]", base)[0]) == "python"
         cmd = ("python3",) if python else ()
-        return _Stage(Image(cmd=cmd, base=base, file=self._file, line=at.line), name)
+        env = {} if base == "scratch" else {"PATH": DEFAULT_PATH}
+        return _Stage(Image(cmd=cmd, env=env, base=base, file=self._file, line=at.line), name)
 
     def _arg(self, stage: _Stage, at: Instruction) -> _Stage:
         args = dict(stage.args)

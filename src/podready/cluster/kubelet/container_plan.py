@@ -16,16 +16,17 @@ from podready.cluster.kubelet.environment import (
     container_environment,
     references,
 )
-from podready.cluster.kubelet.images import DEFAULT_PATH, LocalImage
 from podready.cluster.kubelet.volumes import mounts_of
 from podready.cluster.sandbox.interface import ContainerSpec, Mount
 from podready.contract import TERMINATION_LOG
+from podready.dockerfile import DEFAULT_PATH
 from podready.kube.gvk import CONFIG_MAP, SECRET, SERVICE
 from podready.kube.meta import Object, copy_of, dig
 from podready.kube.status import NotFound
 
 if TYPE_CHECKING:
     from podready.cluster.kubelet.context import PodContext
+    from podready.cluster.kubelet.images import LocalImage
 
 _KINDS: Final = {"ConfigMap": CONFIG_MAP, "Secret": SECRET}
 

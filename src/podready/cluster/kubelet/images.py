@@ -11,14 +11,11 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 from podready.cluster.sandbox.interface import Mount
 from podready.dockerfile import Copy, Image, read_image
 from podready.errors import ManifestError
-
-DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""What container runtimes give an image that sets no PATH of its own."""
 
 
 class ImageUnavailableError(Exception):

@@ -20,6 +20,12 @@ _LOG = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.2
 
 
+def _as_patch(status: Object) -> Object:
+    """Return the status as a strategic merge patch: a condition's old reason must not stay."""
+    nothing = {"reason": None, "message": None}
+    return status | {"conditions": [nothing | each for each in status["conditions"]]}
+
+
 class StatusWriter:
     """Patches the pod's status after each `wake`, when `compute` gives something new."""
 
@@ -55,7 +61,7 @@ class StatusWriter:
         status = self._compute(self._last)
         if status == self._last or self._gone:
             return True
-        patch = {"metadata": {"uid": self._pod.uid}, "status": status}
+        patch = {"metadata": {"uid": self._pod.uid}, "status": _as_patch(status)}
         client, pod = self._pod.node.client, self._pod
         try:
             await client.patch(

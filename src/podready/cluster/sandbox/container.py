@@ -18,6 +18,7 @@ from podready.cluster.sandbox.rootfs import build_host_root, build_private_root
 from podready.cluster.sandbox.syscalls import (
     CLONE_NEWNS,
     CLONE_NEWPID,
+    adopt_orphans,
     die_with_parent,
     drop_capability,
     setns,
@@ -36,9 +37,10 @@ _LAST_CAPABILITY: Final = 63
 
 def keep_container(control: socket.socket, order: Message, log: int, helper: int) -> NoReturn:
     """Start the container that `order` describes, tell its start and its end, then exit."""
-    _be_keeper(helper)
+    _be_keeper(helper, order)
     try:
-        unshare(CLONE_NEWPID)
+        if order["apart"]:
+            unshare(CLONE_NEWPID)
         pid, failure = _fork_first(lambda: _become_first(order, log))
     except OSError as error:
         _tell_failure(control, order, {"errno": error.errno, "what": str(error.filename)})
@@ -49,9 +51,10 @@ def keep_container(control: socket.socket, order: Message, log: int, helper: int
 
 def keep_command(control: socket.socket, order: Message, output: int, helper: int) -> NoReturn:
     """Run a command inside the container whose PID 1 is `order["inside"]`, then exit."""
-    _be_keeper(helper)
+    _be_keeper(helper, order)
     try:
-        _enter(order["inside"])
+        if order["apart"]:
+            _enter(order["inside"])
         pid, failure = _fork_first(lambda: _become_command(order, output))
     except OSError as error:
         _tell_failure(control, order, {"errno": error.errno, "what": str(error.filename)})
@@ -60,9 +63,33 @@ def keep_command(control: socket.socket, order: Message, output: int, helper: in
     os._exit(0)
 
 
-def _be_keeper(helper: int) -> None:
+def _be_keeper(helper: int, order: Message) -> None:
+    """Die with the helper; without a PID namespace, take all descendants along ourselves."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    die_with_parent(helper)
+    if order["apart"]:
+        die_with_parent(helper)
+        return
+    adopt_orphans()
+    signal.signal(signal.SIGTERM, _take_all_along)
+    die_with_parent(helper, signal.SIGTERM)
+
+
+def _take_all_along(*_: object) -> NoReturn:
+    _kill_children()
+    os._exit(1)
+
+
+def _kill_children() -> None:
+    """SIGKILL every descendant; orphans become our children, so ECHILD means that none is left."""
+    me = os.getpid()
+    while True:
+        with open(f"/proc/self/task/{me}/children", encoding="ascii") as listed:
+            for child in listed.read().split():
+                os.kill(int(child), signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
 
 
 def _enter(pid: int) -> None:
@@ -102,9 +129,12 @@ def _run_to_exec(become: Any, outer: int) -> NoReturn:
 
 def _become_first(order: Message, log: int) -> None:
     """In the new PID namespace: build the root, let go of all privileges not needed, execute."""
-    unshare(CLONE_NEWNS)
     os.setsid()
-    if order["private_root"]:
+    if order["apart"]:
+        unshare(CLONE_NEWNS)
+    if not order["apart"]:
+        pass  # the host's own root, as it is
+    elif order["private_root"]:
         build_private_root(order["mounts"], order["files"], order["cwd"])
     else:
         build_host_root(order["mounts"])
@@ -119,7 +149,7 @@ def _become_command(order: Message, output: int) -> None:
 def _execute(order: Message, output: int) -> None:
     os.chdir(order["cwd"])
     _set_streams(output)
-    for number in range(_LAST_CAPABILITY + 1):
+    for number in range(_LAST_CAPABILITY + 1 if order["apart"] else 0):
         if number not in _KEPT_CAPABILITIES and not drop_capability(number):
             break
     _set_user(order["uid"], order["gid"])
@@ -176,6 +206,8 @@ def _watch(
     if late:
         os.killpg(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
+    if not order["apart"]:
+        _kill_children()
     code = os.waitstatus_to_exitcode(status)
     send(control, {"event": "ended", "id": order["id"], "code": code, "late": late})
 

@@ -123,6 +123,9 @@ class Sandbox(Protocol):
     private_root: bool
     """Whether a container can have paths that this machine lacks, and keeps what it writes."""
 
+    choice: SandboxChoice
+    """How it came to be this way."""
+
     async def pod(self, namespace: str, name: str, hostname: str) -> PodSandbox:
         """Make the sandbox of a new pod and give it an address."""
 

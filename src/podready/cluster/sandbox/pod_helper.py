@@ -30,9 +30,10 @@ def hold_pod(
     """Make the pod's namespaces, say so, and serve both channels until one closes."""
     die_with_parent(zygote)
     try:
-        unshare(CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC)
-        socket.sethostname(order["hostname"])
-        raise_loopback(order["ip"])
+        if order["apart"]:
+            unshare(CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC)
+            socket.sethostname(order["hostname"])
+            raise_loopback(order["ip"])
     except OSError as error:
         failure = {"event": "refused", "errno": error.errno, "what": str(error.filename)}
         send(control, failure)

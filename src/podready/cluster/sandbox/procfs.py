@@ -11,12 +11,13 @@ _LISTEN: Final = "0A"  # TCP_LISTEN of <net/tcp_states.h>
 _ANY: Final = frozenset({"00000000", "0" * 32})
 
 
-def listening(pid: int, ip: str, port: int) -> bool:
+def listening(pid: int, ip: str, port: int, *, exact: bool = False) -> bool:
     """Whether something in the network of process `pid` accepts connections to `ip`:`port`.
 
-    A server on 127.0.0.1 does not: its address is neither `ip` nor all addresses.
+    A server on 127.0.0.1 does not: its address is neither `ip` nor all addresses. With `exact`,
+    neither does one on all addresses: in a network that others share it may be anybody's.
     """
-    accepted = _ANY | {_hex_address(ip), _hex_mapped(ip)}
+    accepted = {_hex_address(ip), _hex_mapped(ip)} | (frozenset() if exact else _ANY)
     wanted = f"{port:04X}"
     for table in ("tcp", "tcp6"):
         for line in _lines(f"/proc/{pid}/net/{table}"):

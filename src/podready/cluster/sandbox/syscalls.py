@@ -31,6 +31,7 @@ MNT_DETACH: Final = 0x2
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
 _PR_CAPBSET_DROP: Final = 24
+_PR_SET_CHILD_SUBREAPER: Final = 36
 _SYS_PIVOT_ROOT: Final = {"x86_64": 155, "aarch64": 41, "riscv64": 41}
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -87,6 +88,11 @@ def die_with_parent(parent: int, number: int = 9) -> None:
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0), "PR_SET_PDEATHSIG")
     if os.getppid() not in (parent, 0):  # 0: the parent is outside our PID namespace
         os._exit(1)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose own parent ends, instead of init."""
+    _checked(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "PR_SET_CHILD_SUBREAPER")
 
 
 def stay_dumpable() -> None:

@@ -29,16 +29,21 @@ from podready.cluster.sandbox.syscalls import (
 
 
 def main() -> None:
-    """Serve the channel whose descriptor is the first argument; the second is our parent's pid."""
+    """Serve the channel whose descriptor is the first argument.
+
+    The second argument is our parent's pid, the third
+    `apart` for pods in namespaces or `plain` for ordinary processes.
+    """
     channel = socket.socket(fileno=int(sys.argv[1]))
     channel.set_inheritable(False)
     die_with_parent(int(sys.argv[2]))
+    apart = sys.argv[3] == "apart"
     try:
-        user_namespace = _gain_privilege()
+        user_namespace = apart and _gain_privilege()
     except OSError as error:
-        send(channel, {"event": "refused", "errno": error.errno, "what": str(error.filename)})
+        send(channel, {"event": "refused", "errno": error.errno, "what": str(error)})
         return
-    refusal = _try_out(_private_root)
+    refusal = _try_out(_private_root) if apart else "pods have no namespaces of their own"
     send(channel, {"event": "ready", "user_namespace": user_namespace, "no_private_root": refusal})
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps helpers and keepers
     while received := receive(channel):

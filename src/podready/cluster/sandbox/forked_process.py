@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from podready.cluster.sandbox.channel import Message
-    from podready.cluster.sandbox.netns import NetnsPod
+    from podready.cluster.sandbox.forked import ForkedPod
 
 
 class Task:
@@ -73,10 +73,10 @@ def exit_of(code: int) -> Exit:
     return Exit(128 - code, signal=-code) if code < 0 else Exit(code)
 
 
-class NetnsProcess:
+class ForkedProcess:
     """A container whose PID 1 runs in namespaces of its own; see `interface.Process`."""
 
-    def __init__(self, pod: NetnsPod, task: Task, pid: int, container: ContainerSpec) -> None:
+    def __init__(self, pod: ForkedPod, task: Task, pid: int, container: ContainerSpec) -> None:
         self.pid = pid
         self._pod = pod
         self._task = task
@@ -108,6 +108,7 @@ class NetnsProcess:
         order = {
             "op": "exec",
             "inside": self.pid,
+            "apart": self._pod.apart,
             "argv": argv,
             "env": dict(env),
             "cwd": container.cwd,

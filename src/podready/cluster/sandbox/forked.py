@@ -1,0 +1,215 @@
+"""Pods whose processes a zygote forks: what `netns` and `plain` share.
+
+This process never enters a namespace and never forks: a small zygote process forks one helper a
+pod, and the helper a keeper for each container. See `zygote`, `pod_helper` and `container`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from podready.cluster.sandbox import procfs
+from podready.cluster.sandbox.addresses import AddressPool
+from podready.cluster.sandbox.channel import Message, send
+from podready.cluster.sandbox.forked_process import ForkedProcess, Task, exit_of
+from podready.cluster.sandbox.helper_link import HelperLink
+from podready.cluster.sandbox.interface import ContainerSpec, ExecResult, Mount, SandboxChoice
+from podready.cluster.sandbox.output_pipe import OutputPipe
+from podready.cluster.sandbox.zygote_process import ZygoteProcess
+from podready.errors import ClusterError
+
+if TYPE_CHECKING:
+    import socket
+
+_END_SECONDS: Final = 5.0
+
+
+class ForkedPod:
+    """One pod: its helper process, its sockets and its containers; see `interface.PodSandbox`."""
+
+    def __init__(self, sandbox: ForkedSandbox, ip: str, hostname: str) -> None:
+        self.ip = ip
+        self._sandbox = sandbox
+        self._hostname = hostname
+        self._tasks: dict[int, Task] = {}
+        self._ids = itertools.count()
+        self._helper: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._link = HelperLink(self._hear)
+
+    @property
+    def sets_user(self) -> bool:
+        """Whether a container may run as another user than ours."""
+        return self._sandbox.sets_user
+
+    @property
+    def apart(self) -> bool:
+        """Whether the pod has namespaces of its own."""
+        return self._sandbox.apart
+
+    async def open(self, zygote: socket.socket) -> None:
+        """Have the zygote fork this pod's helper, and wait until its network stands."""
+        order = {"hostname": self._hostname[:63], "ip": self.ip, "apart": self._sandbox.apart}
+        send(zygote, order, tuple(end.fileno() for end in self._link.theirs))
+        self._link.let_go()
+        watch = asyncio.create_task(self._watch_helper())
+        self._sandbox.keep(watch)
+        await asyncio.shield(self._helper)
+        self._link.refill()
+
+    async def start(self, container: ContainerSpec) -> ForkedProcess:
+        """Start a container under a keeper of its own."""
+        log = os.open(container.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            task = self._order(self._start_order(container), log)
+        finally:
+            os.close(log)
+        return ForkedProcess(self, task, await asyncio.shield(task.started), container)
+
+    async def run(self, order: Message) -> ExecResult:
+        """Run a command as `order` says, to its end."""
+        output = OutputPipe()
+        try:
+            task = self._order(order, output.outer)
+            output.let_go()
+            await asyncio.shield(task.started)
+            end = await asyncio.shield(task.ended)
+        finally:
+            kept = output.finish()
+        return ExecResult(exit_of(end["code"]).code, kept, timed_out=end["late"])
+
+    def dial(self) -> socket.socket:
+        """Return a fresh socket of the pod's network."""
+        return self._link.socket()
+
+    def listening(self, port: int) -> bool:
+        """Whether a process of the pod accepts connections on `ip`:`port`."""
+        return self._helper.done() and procfs.listening(self._helper.result(), self.ip, port)
+
+    async def close(self) -> None:
+        """Kill all containers, end the helper and wait until the kernel has done so."""
+        for task in tuple(self._tasks.values()):
+            task.signal(9)
+        self._link.close()
+        try:
+            await asyncio.wait_for(self._link.gone.wait(), _END_SECONDS)
+        except TimeoutError:
+            pass  # a process in uninterruptible sleep: it dies when the kernel lets it
+        self._sandbox.forget(self)
+
+    def _start_order(self, container: ContainerSpec) -> Message:
+        return {
+            "op": "start",
+            "argv": container.argv,
+            "env": dict(container.env),
+            "cwd": container.cwd,
+            "uid": container.uid if self._sandbox.sets_user else None,
+            "gid": container.gid if self._sandbox.sets_user else None,
+            "apart": self._sandbox.apart,
+            "private_root": self._sandbox.private_root,
+            "mounts": [_mount_order(mount) for mount in container.mounts],
+            "files": self._files(),
+        }
+
+    def _files(self) -> dict[str, str]:
+        """Return the files that the kubelet writes for every container of a pod."""
+        hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost\n{self.ip}\t{self._hostname}\n"
+        names = "search svc.cluster.local cluster.local\noptions ndots:5\n"
+        return {
+            "/etc/hosts": hosts,
+            "/etc/resolv.conf": names,
+            "/etc/hostname": f"{self._hostname}\n",
+        }
+
+    def _order(self, order: Message, fd: int) -> Task:
+        task = Task()
+        number = next(self._ids)
+        self._tasks[number] = task
+        try:
+            self._link.order({**order, "id": number}, fd)
+        except OSError:
+            del self._tasks[number]
+            raise
+        return task
+
+    def _hear(self, message: Message, fds: list[int]) -> None:
+        if "id" in message:
+            if self._tasks[message["id"]].hear(message, fds):
+                del self._tasks[message["id"]]
+        elif message["event"] == "pod":
+            self._helper.set_result(message["pid"])
+        else:
+            self._helper.set_exception(OSError(message["errno"], message["what"]))
+
+    async def _watch_helper(self) -> None:
+        """Tell everybody who waits that the helper is gone."""
+        await self._link.gone.wait()
+        if not self._helper.done():
+            self._helper.set_exception(ClusterError("the pod's helper process ended at its start"))
+        for task in self._tasks.values():
+            task.lose()
+        self._tasks.clear()
+
+
+class ForkedSandbox:
+    """Makes pods by a zygote; see `interface.Sandbox`. Begin with `start`."""
+
+    name: str
+    network: ClassVar[str]
+    apart: ClassVar[bool]
+    """Whether pods have namespaces of their own."""
+    pod_class: ClassVar[type[ForkedPod]] = ForkedPod
+
+    def __init__(self, zygote: ZygoteProcess) -> None:
+        self._zygote = zygote
+        self._addresses = AddressPool(self.network)
+        self._pods: set[ForkedPod] = set()
+        self._watches: set[asyncio.Task[None]] = set()
+        self.private_root = zygote.private_root
+        self.sets_user = self.apart and zygote.sets_user
+        self.limits: tuple[str, ...] = ()
+        self.choice = SandboxChoice(self.name)
+
+    @classmethod
+    async def start(cls) -> Any:
+        """Start the zygote; ClusterError with the kernel's reason when it is refused."""
+        return cls(await ZygoteProcess.start(apart=cls.apart))
+
+    async def pod(self, namespace: str, name: str, hostname: str) -> ForkedPod:
+        """Make a pod's helper and give it an address."""
+        del namespace, name  # addresses, not names, tell pods apart here
+        pod = self.pod_class(self, self._addresses.take(), hostname)
+        self._pods.add(pod)
+        try:
+            await pod.open(self._zygote.link)
+        except BaseException:
+            await pod.close()
+            raise
+        return pod
+
+    def keep(self, watch: asyncio.Task[None]) -> None:
+        """Hold a reference to a background task until it is done."""
+        self._watches.add(watch)
+        watch.add_done_callback(self._watches.discard)
+
+    def forget(self, pod: ForkedPod) -> None:
+        """Take back the address of a closed pod."""
+        if pod in self._pods:
+            self._pods.discard(pod)
+            self._addresses.give_back(pod.ip)
+
+    async def close(self) -> None:
+        """End every pod and the zygote."""
+        await asyncio.gather(*(pod.close() for pod in tuple(self._pods)))
+        await self._zygote.close()
+
+
+def _mount_order(mount: Mount) -> Message:
+    return {
+        "source": str(mount.source),
+        "target": mount.target,
+        "read_only": mount.read_only,
+        "copy": mount.copy,
+    }
