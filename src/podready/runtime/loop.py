@@ -123,6 +123,14 @@ class Loop:
             if callback is not None:
                 callback()
 
+    def close(self) -> None:
+        """Close what the loop opened itself."""
+        self._selector.close()
+        if self._wake is not None:
+            signal.set_wakeup_fd(-1)
+            for end in self._wake:
+                end.close()
+
     def abandon(self, sockets: Iterable[socket.socket] = ()) -> None:
         """In a forked child: give the signals back and close what belongs to the parent."""
         signal.set_wakeup_fd(-1)

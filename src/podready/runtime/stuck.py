@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextvars
 import sys
+import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from podready.runtime.inflight import CURRENT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import CodeType, FrameType
 
-    from podready.runtime.inflight import Work
+    from podready.runtime.inflight import InFlight, Work
 
-_MACHINERY = ("site-packages", "dist-packages", "/lib/python", "<frozen", "podready/runtime")
+_MACHINERY: Final = ("site-packages", "dist-packages", "/lib/python", "<frozen", "podready/runtime")
+_DEEPEST: Final = 8
+"""Task groups inside task groups are followed this far."""
 
 
 def describe(work: Work) -> dict[str, Any]:
@@ -30,6 +37,13 @@ def describe(work: Work) -> dict[str, Any]:
     return facts
 
 
+def oldest(inflight: InFlight, age: float, most: int) -> list[Work]:
+    """Return up to `most` pieces of work that are older than `age` seconds, the oldest first."""
+    born_before = time.monotonic() - age
+    works = [work for work in tuple(inflight.works) if work.started < born_before]
+    return sorted(works, key=lambda work: work.started)[:most]
+
+
 def route_of(work: Work) -> str:
     """Return the route's pattern as Starlette and FastAPI leave it in the scope, or ""."""
     route = (work.scope or {}).get("route")
@@ -37,19 +51,30 @@ def route_of(work: Work) -> str:
 
 
 def code_line(work: Work) -> str:
-    """Return `file:line in function` of the app's own code where `work` stands."""
-    if work.thread is not None:
-        frame = sys._current_frames().get(work.thread)
-        places = _thread_places(frame)
-    elif work.task is not None:
-        places = _await_places(work.task.get_coro())
-    else:
-        places = []
+    """Return `file:line in function` of the app's own code where `work` stands.
+
+    For a coroutine that is the innermost await of the app, also inside task groups; for a
+    sync endpoint or a WSGI app it is where its thread is.
+    """
+    places: list[str] = []
+    if work.task is not None:
+        places = list(_await_places(work.task.get_coro(), _DEEPEST))
+    thread = work.thread if work.thread is not None else _thread_of(work)
+    if thread is not None:
+        places += _frame_places(sys._current_frames().get(thread))
     own = [place for place in places if not any(mark in place for mark in _MACHINERY)]
     return (own or places or ["an unknown place"])[-1]
 
 
-def _thread_places(frame: FrameType | None) -> list[str]:
+def thread_line(thread: int) -> str:
+    """Return the line of the app's own code where a thread stands, and the innermost one."""
+    places = _frame_places(sys._current_frames().get(thread))
+    own = [place for place in places if not any(mark in place for mark in _MACHINERY)]
+    return (own or places or ["an unknown place"])[-1]
+
+
+def _frame_places(frame: FrameType | None) -> list[str]:
+    """Return the places of a running stack, outermost first."""
     places = []
     while frame is not None:
         places.append(_place(frame.f_code, frame.f_lineno))
@@ -57,15 +82,54 @@ def _thread_places(frame: FrameType | None) -> list[str]:
     return places[::-1]
 
 
-def _await_places(awaited: Any) -> list[str]:
-    """Return the places of a suspended coroutine, outermost first, through what it awaits."""
-    places = []
+def _await_places(awaited: Any, depth: int) -> Iterator[str]:
+    """Yield the places of a suspended coroutine, outermost first, through what it awaits."""
+    frame = None
     while awaited is not None:
-        frame = _attribute(awaited, "cr_frame", "gi_frame", "ag_frame")
-        if frame is not None:
-            places.append(_place(frame.f_code, frame.f_lineno))
+        inner = _attribute(awaited, "cr_frame", "gi_frame", "ag_frame")
+        if inner is not None:
+            frame = inner
+            yield _place(frame.f_code, frame.f_lineno)
         awaited = _attribute(awaited, "cr_await", "gi_yieldfrom", "ag_await")
-    return places
+    if frame is not None and depth:
+        for child in _children(frame):
+            yield from _await_places(child.get_coro(), depth - 1)
+
+
+def _children(frame: FrameType) -> list[Any]:
+    """Return the tasks of the task group (asyncio's or anyio's) that `frame` waits for."""
+    group = frame.f_locals.get("self")
+    tasks = getattr(group, "_tasks", None)
+    return [task for task in tasks if hasattr(task, "get_coro")] if isinstance(tasks, set) else []
+
+
+def _thread_of(work: Work) -> int | None:
+    """Return the thread that runs a sync part of `work` (anyio's or asyncio's to_thread)."""
+    ours = threading.get_ident()  # the event loop's: it runs this report and no work
+    for thread, innermost in sys._current_frames().items():
+        frame: FrameType | None = innermost if thread != ours else None
+        while frame is not None:
+            context = _context_of(frame)
+            if context is not None and context.get(CURRENT) is work:
+                return thread
+            frame = frame.f_back
+    return None
+
+
+def _context_of(frame: FrameType) -> contextvars.Context | None:
+    """Return the context that a worker thread's frame runs a function in.
+
+    anyio's WorkerThread.run keeps it in `context`; a concurrent.futures work item has it as
+    the owner of `fn`, which is `partial(context.run, function)`.
+    """
+    if frame.f_code.co_name != "run":
+        return None
+    names = frame.f_locals
+    function = getattr(getattr(names.get("self"), "fn", None), "func", None)
+    for found in (names.get("context"), getattr(function, "__self__", None)):
+        if isinstance(found, contextvars.Context):
+            return found
+    return None
 
 
 def _attribute(thing: Any, *names: str) -> Any:

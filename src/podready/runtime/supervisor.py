@@ -6,10 +6,13 @@ imported, while its event loop is blocked, and until its last hook has ended.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from podready import __version__
 from podready.contract import ExitCode, Phase
 from podready.errors import StartupError
 from podready.runtime.admin import AdminServer, Request
@@ -217,14 +220,45 @@ class Supervisor:
             "stage": worker.stage,
             "age": round(now - worker.born, 3),
             "last_beat": round(now - worker.last_beat, 3),
-            **{key: value for key, value in worker.beat.items() if key != "kind"},
+            **{key: value for key, value in worker.beat.items() if key not in {"kind", "works"}},
             **worker.state.get("facts", {}),
         }
 
     def _answer(self, request: Request) -> Answer:
         verbose = request.loopback and "verbose" in request.query
         answer = answer_probe(request.path, self.standing(), verbose=verbose)
-        return answer or Answer(404, b"not found\n", "text/plain")
+        return answer or self._answer_page(request)
+
+    def _answer_page(self, request: Request) -> Answer:
+        """Answer /tasks and /info, which tell details and so are for loopback only."""
+        page = {"/tasks": self._tasks, "/info": self._info}.get(request.path)
+        if page is None:
+            return Answer(404, b"not found\n", "text/plain")
+        if not request.loopback:
+            return Answer(403, b"only from inside the pod\n", "text/plain")
+        return Answer(200, json.dumps(page()).encode())
+
+    def _tasks(self) -> dict[str, Any]:
+        """Return what is under way for more than a second, as of the last heartbeats."""
+        now = self.loop.time()
+        return {
+            "tasks": [
+                {"worker": worker.pid, **work}
+                for worker in self.fleet
+                for work in worker.beat.get("works", ())
+            ],
+            "last_beat": [round(now - worker.last_beat, 3) for worker in self.fleet],
+        }
+
+    def _info(self) -> dict[str, Any]:
+        return {
+            "podready": __version__,
+            "app": self.config.app,
+            "engine": self.config.engine,
+            "phase": self.lifecycle.phase,
+            "uptime": round(self.loop.time() - self.lifecycle.started_at, 3),
+            "budget": asdict(self.config.budget()),
+        }
 
     # The end
 

@@ -26,7 +26,9 @@ from podready.runtime.loading import load_app, speaks_asgi
 from podready.runtime.logs import configure
 from podready.runtime.notice import NOTICE
 from podready.runtime.probes import CHECKS, WORD
+from podready.runtime.stuck import describe, oldest
 from podready.runtime.warming import run_warmups
+from podready.runtime.watchdog import Watchdog, log_stall
 from podready.runtime.wsgi import wsgi_to_asgi
 
 if TYPE_CHECKING:
@@ -37,6 +39,11 @@ if TYPE_CHECKING:
 
 _BEAT = 0.5
 """Seconds between heartbeats, as lightweight and as frequent as microship's."""
+
+_OLD = 1.0
+"""Seconds after which work is shown in /tasks; most requests are over before."""
+
+_MOST_TOLD = 20
 
 _log = logging.getLogger("podready.worker")
 
@@ -212,13 +219,16 @@ class _Worker:
         self._channel.send("stopped", cut=0)
 
     async def _beat(self) -> None:
+        watchdog = Watchdog(log_stall)
         while True:
+            watchdog.beat()
             self._channel.send(
                 "beat",
                 inflight=IN_FLIGHT.count(Kind.REQUEST, Kind.TASK),
                 streams=IN_FLIGHT.count(Kind.STREAM, Kind.WEBSOCKET),
                 connections=self._engine.open_connections() if self._engine else 0,
                 cpu=time.process_time(),
+                works=[describe(work) for work in oldest(IN_FLIGHT, _OLD, _MOST_TOLD)],
             )
             await asyncio.sleep(_BEAT)
 

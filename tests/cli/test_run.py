@@ -1,0 +1,81 @@
+"""`podready` and `podready run` as commands: help, version, mistakes and their exit codes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import podready
+from podready.cli import main
+from podready.cli.main import run_cli
+from podready.runtime.config import OPTIONS
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """The help lists the commands with examples, and --version the version."""
+    assert run_cli(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert "podready run main:app" in text
+    assert "rehearse" in text
+    assert run_cli(["--version"]) == 0
+    assert capsys.readouterr().out == f"podready {podready.__version__}\n"
+
+
+def test_run_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    """The help of `run` comes from the table of settings, so none is missing."""
+    assert run_cli(["run", "--help"]) == 0
+    text = capsys.readouterr().out
+    for option in OPTIONS:
+        assert f"  {option.flag} " in text
+        assert option.help in text
+    assert max(len(line) for line in text.splitlines()) <= 130
+
+
+def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a command there is the help and exit code 2."""
+    assert run_cli([]) == 2
+    assert "usage: podready" in capsys.readouterr().out
+
+
+def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that does not exist is one line on stderr."""
+    assert run_cli(["fly"]) == 2
+    assert capsys.readouterr().err == ("podready: there is no command 'fly'; see podready --help\n")
+
+
+def test_missing_extra(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command whose extra is not installed says how to install it."""
+    monkeypatch.setitem(main.WORKSHOP, "dance", ("nosuchpackage.dance:dance", "dance", "dance"))
+    assert run_cli(["dance"]) == 2
+    assert "pip install 'podready[dance]'" in capsys.readouterr().err
+
+
+def test_bad_settings_end_with_78() -> None:
+    """All bad settings come in one message on stderr, exit code 78, without a traceback."""
+    done = subprocess.run(
+        [sys.executable, "-m", "podready", "run", "main:app", "--port", "x"],
+        env={**os.environ, "PODREADY_GRACE": "y"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 78
+    assert "--port: 'x'" in done.stderr
+    assert "PODREADY_GRACE: 'y'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_public_face_is_locked() -> None:
+    """At most twelve names, each of which can be had."""
+    assert podready.__all__ == dir(podready)
+    names = set(podready.__all__) - {"__version__"}
+    assert names == {
+        "Secret", "Settings", "broken", "check", "hook", "set_ready", "shutdown_notice",
+        "shutting_down", "task", "var", "warmup",
+    }  # fmt: skip
+    assert all(getattr(podready, name) is not None for name in names)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = podready.nothing
