@@ -103,7 +103,7 @@ def _container(container: Object) -> None:
     for port in _items(container, "ports"):
         _set(port, protocol="TCP")
     for name in _PROBES:
-        if container.get(name):
+        if container.get(name) is not None:
             _probe(container[name])
     for name in _HOOKS:
         hook = (container.get("lifecycle") or {}).get(name) or {}

@@ -63,7 +63,7 @@ def parse_manifests(text: str, file: str) -> list[Manifest]:
 def parse_yaml(text: str) -> Any:
     """Return the plain value of one YAML document; ValueError when it is none."""
     try:
-        return _plain(_loader().load(text))
+        return _plain(_KubernetesYaml().load(text))
     except YAMLError as problem:
         raise ValueError(str(problem)) from None
 
@@ -88,16 +88,27 @@ def _text(file: Path) -> str:
         raise ManifestError("is not UTF-8 text", file=str(file)) from None
 
 
-def _loader() -> YAML:
-    # Round-trip mode keeps line numbers; YAML 1.1 is what kubectl reads ("yes" is a boolean).
-    loader = YAML(typ="rt")
-    loader.version = (1, 1)
-    return loader
+class _KubernetesYaml(YAML):
+    """YAML 1.1 throughout, as kubectl reads it (`yes` is a boolean), with line numbers.
+
+    ruamel forgets the version after the first document of a file; a constant cannot be forgotten.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(typ="rt")  # round-trip mode is the one that keeps line numbers
+
+    @property
+    def version(self) -> tuple[int, int]:
+        return 1, 1
+
+    @version.setter
+    def version(self, _: object) -> None:
+        pass
 
 
 def _documents(text: str, file: str) -> Iterator[Any]:
     try:
-        yield from _loader().load_all(text)
+        yield from _KubernetesYaml().load_all(text)
     except MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         line = mark.line + 1 if mark else None

@@ -91,7 +91,7 @@ def _container_errors(container: Object, path: str) -> Iterator[FieldError]:
     yield from _env_errors(container.get("env") or [], f"{path}.env")
     yield from _resource_errors(container.get("resources") or {}, f"{path}.resources")
     for probe in _PROBES:
-        if container.get(probe):
+        if container.get(probe) is not None:
             yield from _probe_errors(container[probe], f"{path}.{probe}", probe)
     for hook in ("postStart", "preStop"):
         action = (container.get("lifecycle") or {}).get(hook)
@@ -140,6 +140,8 @@ def _resource_errors(resources: Object, path: str) -> Iterator[FieldError]:
             try:
                 numbers[part, name] = parse_quantity(value)
             except ValueError as problem:
+                if part == "requests" and (resources.get("limits") or {}).get(name) == value:
+                    continue  # defaulted from the limit, which has been told
                 yield invalid(f"{path}.{part}[{name}]", value, str(problem))
     for (part, name), number in numbers.items():
         limit = numbers.get(("limits", name))

@@ -1,0 +1,59 @@
+"""Errors and their Status objects."""
+
+from __future__ import annotations
+
+import pytest
+
+from podready.kube.gvk import DEPLOYMENT, POD
+from podready.kube.status import (
+    AlreadyExists,
+    ApiError,
+    Cause,
+    Conflict,
+    Forbidden,
+    Gone,
+    InternalError,
+    Invalid,
+    NotFound,
+    TooManyRequests,
+    from_status,
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (NotFound.of(DEPLOYMENT, "x"), 'deployments.apps "x" not found'),
+        (AlreadyExists.of(POD, "x"), 'pods "x" already exists'),
+        (Forbidden.of(POD, "x", "no"), 'pods "x" is forbidden: no'),
+        (Conflict.of(DEPLOYMENT, "x", "why"), 'Operation cannot be fulfilled on deployments.apps "x": why'),
+        (Invalid.of(DEPLOYMENT, "x", [Cause("R", "Required value", "spec.a")]),
+         'Deployment.apps "x" is invalid: spec.a: Required value'),
+        (Invalid.of(POD, "x", [Cause("R", "m", "a"), Cause("R", "n", "b")]),
+         'Pod "x" is invalid: [a: m, b: n]'),
+    ],
+)  # fmt: skip
+def test_errors_speak_as_kubernetes_does(error: ApiError, text: str) -> None:
+    """kubectl prints these sentences as they are."""
+    assert str(error) == text
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotFound.of(DEPLOYMENT, "x"), Gone("old"), TooManyRequests("later", retry_after=5),
+        Invalid.of(POD, "x", [Cause("FieldValueInvalid", "bad", "spec.a")]), InternalError("oops"),
+    ],
+)  # fmt: skip
+def test_a_status_goes_both_ways(error: ApiError) -> None:
+    """What one side raises, the other side raises again."""
+    again = from_status(error.to_status())
+    assert type(again) is type(error)
+    assert again.to_status() == error.to_status()
+
+
+def test_a_foreign_status_is_told_by_reason_first_and_code_second() -> None:
+    """409 is two reasons; an unknown reason falls back to the code."""
+    assert isinstance(from_status({"reason": "AlreadyExists", "code": 409}), AlreadyExists)
+    assert isinstance(from_status({"reason": "Odd", "code": 404}), NotFound)
+    assert isinstance(from_status({}, 418), InternalError)
