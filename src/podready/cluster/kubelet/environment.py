@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from podready.kube.meta import Object, annotations_of, dig, labels_of
+from podready.kube.meta import Object, annotations_of, dig, key_of, labels_of
 from podready.kube.quantity import divide_up
 
 if TYPE_CHECKING:
@@ -76,8 +76,11 @@ def container_environment(container: Object, around: Surroundings) -> dict[str, 
     ContainerConfigError when a source that is not optional, or its key, is missing.
     """
     result: dict[str, str] = {}
-    if dig(around.pod, "spec", "enableServiceLinks", default=True):
-        for service in around.services:
+    links = dig(around.pod, "spec", "enableServiceLinks", default=True)
+    for service in around.services:
+        # default/kubernetes is told to every container, links or not (kubelet_pods.go:
+        # getServiceEnvVarMap); many programs find out by it that they are in a cluster.
+        if links or key_of(service) == "default/kubernetes":
             result.update(service_environment(service))
     for source in container.get("envFrom") or ():
         result.update(_all_of(source, around))
