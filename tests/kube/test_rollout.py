@@ -99,7 +99,7 @@ def test_size_of_new(bounds: Bounds, new: int, old: list[int], size: int) -> Non
         (Bounds(10, 3, 2), (5, 0), [(8, 7)], {}),
         # after undo 4 of the crash-looping pods go
         (Bounds(10, 3, 2), (8, 7), [(5, 0)], {"old-0": 1}),
-        # case 2, rolling over: 5 may go; the 5 broken ones are in the younger old set
+        # case 2 of that comment: 5 may go, and the broken ones of the younger old set do
         (Bounds(10, 3, 2), (0, 0), [(8, 8), (5, 0)], {"old-1": 0}),
         # healthy ones go from the oldest first
         (Bounds(4, 1, 1), (1, 1), [(1, 1), (3, 3)], {"old-0": 0, "old-1": 2}),
@@ -144,12 +144,12 @@ class Fleet:
     @property
     def done(self) -> bool:
         sizes = {name: rs.replicas for name, rs in self.sets.items()}
-        wanted = {name: 0 for name in sizes} | {"new": self.bounds.replicas}
+        wanted = dict.fromkeys(sizes, 0) | {"new": self.bounds.replicas}
         return sizes == wanted
 
 
 def test_three_replicas_step_by_step() -> None:
-    """3 at 25%/25%: up one, wait, down one, up one, … never 5 pods, never fewer than 3 available."""
+    """3 at 25%/25%: up one, down one, … never 5 pods, never fewer than 3 available."""
     fleet = Fleet(
         Bounds(3, 1, 0), {"new": ReplicaCount("new", 0), "old": ReplicaCount("old", 3, 3)}
     )
@@ -181,7 +181,7 @@ def fleets(draw: st.DrawFn) -> Fleet:
 
 @given(fleets(), st.lists(st.integers(0, 3), min_size=1, max_size=30))
 def test_never_above_surge_never_below_least(fleet: Fleet, arrivals: list[int]) -> None:
-    """Whatever order pods become available in, steps never exceed the surge nor cost availability."""
+    """However pods become available, steps never exceed the surge nor cost availability."""
     for arriving in arrivals:
         before = sum(rs.available for rs in fleet.sets.values())
         fleet.step()

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from podready.cluster.reconcile.loop import DONE, Controller, Result
-from podready.cluster.reconcile.workqueue import Backoff, WorkQueue
+from podready.cluster.reconcile.workqueue import Backoff
 from podready.kube.gvk import NODE, POD
 from podready.kube.meta import (
     Object,
@@ -47,7 +47,7 @@ def build(context: ControllerContext) -> Controller[str]:
         context.watch(NODE, scheduler.node_changed),
     )
     # One worker: two at a time would both see the same node as the emptiest.
-    return Controller("scheduler", scheduler.reconcile, WorkQueue(BACKOFF), sources=sources)
+    return context.controller("scheduler", scheduler.reconcile, sources, backoff=BACKOFF)
 
 
 def _if_unscheduled(pod: Object | None) -> list[str]:
@@ -166,5 +166,6 @@ def _matches(toleration: Object, taint: Object) -> bool:
         return False
     if toleration.get("key") not in (None, "", taint["key"]):
         return False
-    exists = toleration.get("operator", "Equal") == "Exists"
-    return exists or toleration.get("value", "") == taint.get("value", "")
+    if toleration.get("operator", "Equal") == "Exists":
+        return True
+    return bool(toleration.get("value", "") == taint.get("value", ""))

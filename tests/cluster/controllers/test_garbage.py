@@ -72,7 +72,7 @@ async def test_foreground(running: Any) -> None:
 
 
 async def test_orphan(running: Any) -> None:
-    """`--cascade=orphan`: the Deployment goes, its ReplicaSet stays, without owner, and its pods."""
+    """`--cascade=orphan`: the Deployment goes; its ReplicaSet, without owner, and its pods stay."""
     before = [name_of(pod) for pod in await running.pods()]
     await running.client.delete(DEPLOYMENT, "default", "web", propagation="Orphan")
 

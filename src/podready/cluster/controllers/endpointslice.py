@@ -10,7 +10,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from podready.cluster.reconcile.loop import DONE, Controller, Result
-from podready.cluster.reconcile.workqueue import WorkQueue
 from podready.kube.gvk import ENDPOINT_SLICE, POD, SERVICE
 from podready.kube.labels import from_map
 from podready.kube.meta import (
@@ -47,9 +46,7 @@ def build(context: ControllerContext) -> Controller[str]:
         context.watch(POD, reconciler.pod_changed),
         context.watch(ENDPOINT_SLICE, reconciler.slice_changed),
     )
-    return Controller(
-        "endpointslice", reconciler.reconcile, WorkQueue(), sources=sources, workers=2
-    )
+    return context.controller("endpointslice", reconciler.reconcile, sources, workers=2)
 
 
 class EndpointSliceReconciler:

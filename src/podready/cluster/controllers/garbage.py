@@ -11,7 +11,6 @@ import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
 from podready.cluster.reconcile.loop import DONE, Controller, Result
-from podready.cluster.reconcile.workqueue import WorkQueue
 from podready.kube.gvk import EVENT, RESOURCES, Resource, resource_of
 from podready.kube.meta import (
     Object,
@@ -53,7 +52,7 @@ def build(context: ControllerContext) -> Controller[Item]:
     """Return the garbage collector."""
     collector = GarbageCollector(context)
     sources = [context.watch(resource, collector.changed_of(resource)) for resource in COLLECTED]
-    return Controller("garbage", collector.reconcile, WorkQueue(), sources=sources, workers=4)
+    return context.controller("garbage", collector.reconcile, sources, workers=4)
 
 
 class GarbageCollector:
@@ -72,9 +71,10 @@ class GarbageCollector:
             obj = change.latest
             if change.new is None:
                 return [*self._dependents(uid_of(obj)), *self._waiting_owners(obj)]
-            if owners_of(obj) or is_deleting(obj):
-                return [Item.of(resource, obj)]
-            return []
+            settled = change.old is not None and _bonds(change.old) == _bonds(obj)
+            if settled or not (owners_of(obj) or is_deleting(obj)):
+                return []
+            return [Item.of(resource, obj)]
 
         return changed
 
@@ -183,6 +183,11 @@ class GarbageCollector:
             await self._client.update(item.resource, item.namespace, changed)
         except NotFound:
             pass  # somebody else let it go
+
+
+def _bonds(obj: Object) -> tuple[object, ...]:
+    """Return what garbage collection looks at: owners, finalizers, and whether it is deleted."""
+    return (owners_of(obj), obj["metadata"].get("finalizers"), is_deleting(obj))
 
 
 def _owner_item(resource: Resource, dependent: Object, reference: Object) -> Item:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from podready.cluster.reconcile.loop import DONE, Controller, Result
-from podready.cluster.reconcile.workqueue import WorkQueue
 from podready.kube.gvk import EVENT, NAMESPACE, POD, RESOURCES, Resource
 from podready.kube.meta import Object, copy_of, is_deleting, name_of, uid_of
 from podready.kube.status import NotFound
@@ -29,7 +28,7 @@ def build(context: ControllerContext) -> Controller[str]:
     """Return the namespace controller."""
     reconciler = NamespaceReconciler(context)
     sources = (context.watch(NAMESPACE, lambda change: [name_of(change.latest)]),)
-    return Controller("namespace", reconciler.reconcile, WorkQueue(), sources=sources)
+    return context.controller("namespace", reconciler.reconcile, sources)
 
 
 class NamespaceReconciler:

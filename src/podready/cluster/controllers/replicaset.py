@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from podready.cluster.reconcile.claim import Claim
 from podready.cluster.reconcile.expectations import Expectations
 from podready.cluster.reconcile.loop import DONE, Controller, Result
-from podready.cluster.reconcile.workqueue import WorkQueue
 from podready.kube.gvk import POD, REPLICA_SET
 from podready.kube.labels import from_label_selector
 from podready.kube.meta import (
@@ -60,7 +59,7 @@ def build(context: ControllerContext) -> Controller[str]:
         context.watch(REPLICA_SET, lambda change: [key_of(change.latest)]),
         context.watch(POD, reconciler.pod_changed),
     )
-    return Controller("replicaset", reconciler.reconcile, WorkQueue(), sources=sources, workers=2)
+    return context.controller("replicaset", reconciler.reconcile, sources, workers=2)
 
 
 class ReplicaSetReconciler:

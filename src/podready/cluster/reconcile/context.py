@@ -14,13 +14,14 @@ from podready.clock import SYSTEM_CLOCK, Clock
 from podready.cluster.client.informer import Handler, Informer
 from podready.cluster.client.recorder import Recorder
 from podready.cluster.reconcile.jitter import Jitter
+from podready.cluster.reconcile.loop import Controller
+from podready.cluster.reconcile.workqueue import Backoff, WorkQueue
 from podready.kube.gvk import NAMESPACE
 from podready.kube.meta import Object, is_deleting, key
 
 if TYPE_CHECKING:
     from podready.cluster.client.protocol import Client
-    from podready.cluster.reconcile.loop import Source
-    from podready.cluster.reconcile.workqueue import WorkQueue
+    from podready.cluster.reconcile.loop import Reconcile, Source
     from podready.kube.gvk import Resource
 
 K = TypeVar("K", bound=Hashable)
@@ -64,6 +65,30 @@ class ControllerContext:
     def recorder(self, component: str) -> Recorder:
         """Return a recorder of Events for the controller of that name."""
         return Recorder(self.client, component, clock=self.clock)
+
+    async def wait_synced(self) -> None:
+        """Return when every cache has held a full list; the informers have to be running."""
+        for informer in self.informers.values():
+            await informer.wait_synced()
+
+    def controller(
+        self,
+        name: str,
+        reconcile: Reconcile[K],
+        sources: Iterable[Source[K]],
+        *,
+        workers: int = 1,
+        backoff: Backoff | None = None,
+    ) -> Controller[K]:
+        """Return a controller with a queue of its own that starts once the caches are full."""
+        return Controller(
+            name,
+            reconcile,
+            WorkQueue(backoff or Backoff()),
+            sources=tuple(sources),
+            synced=self.wait_synced,
+            workers=workers,
+        )
 
     def watch(self, resource: Resource, to_keys: Callable[[Change], Iterable[K]]) -> Source[K]:
         """Return a source that queues `to_keys(change)` a little after each change.

@@ -48,17 +48,24 @@ class Controller(Generic[K]):
         queue: WorkQueue[K],
         *,
         sources: Sequence[Source[K]] = (),
+        synced: Callable[[], Awaitable[None]] | None = None,
         workers: int = 1,
     ) -> None:
         self.name = name
         self._reconcile = reconcile
         self._queue = queue
         self._sources = tuple(sources)
+        self._synced = synced
         self._workers = workers
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begin to listen and to work."""
+        """Wait until the caches are full, then begin to listen and to work.
+
+        On half a cache a controller would create what is there already.
+        """
+        if self._synced is not None:
+            await self._synced()
         for source in self._sources:
             source(self._queue)
         names = (f"{self.name}-{number}" for number in range(self._workers))

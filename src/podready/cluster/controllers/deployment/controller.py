@@ -20,7 +20,6 @@ from podready.cluster.controllers.deployment.revisions import (
 )
 from podready.cluster.reconcile.claim import Claim
 from podready.cluster.reconcile.loop import DONE, Controller, Result
-from podready.cluster.reconcile.workqueue import WorkQueue
 from podready.kube.gvk import DEPLOYMENT, POD, REPLICA_SET
 from podready.kube.labels import Selector, from_label_selector
 from podready.kube.meta import (
@@ -54,7 +53,7 @@ def build(context: ControllerContext) -> Controller[str]:
         context.watch(REPLICA_SET, reconciler.replica_set_changed),
         context.watch(POD, reconciler.pod_changed),
     )
-    return Controller("deployment", reconciler.reconcile, WorkQueue(), sources=sources, workers=2)
+    return context.controller("deployment", reconciler.reconcile, sources, workers=2)
 
 
 class DeploymentReconciler:

@@ -66,7 +66,11 @@ def _age(rs: Object) -> tuple[str, str]:
 
 
 def count_of(rs: Object) -> ReplicaCount:
-    """Return the ReplicaSet's size as the rollout arithmetic wants it."""
+    """Return the ReplicaSet's size as the rollout arithmetic wants it.
+
+    `available` is what the status says, which lags a scaling by some milliseconds. Kubernetes
+    has the same blind moment: undoing a rollout within it may cost one available pod more.
+    """
     return ReplicaCount(
         name=name_of(rs),
         replicas=rs["spec"].get("replicas", 1),
