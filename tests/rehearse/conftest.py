@@ -44,7 +44,7 @@ def a_sample() -> Callable[..., Sample]:
 
 @pytest.fixture
 def dying() -> PodHistory:
-    """Return a pod like uvicorn's: deleted and SIGTERMed at 100, closed at 100.1, routed till 101."""
+    """Return a pod like uvicorn's: SIGTERM at 100, listener closed at 100.1, routed till 101."""
     return PodHistory(
         pod="default/web-1",
         revision="5d4f8",

@@ -81,5 +81,5 @@ def test_unknown_fields_of_a_newer_minor_version_are_ignored() -> None:
 @pytest.mark.parametrize("text", ["[]", "{}", '{"schema": "podready.rehearsal/v9"}'])
 def test_other_documents_are_refused(text: str) -> None:
     """A report of another schema is not guessed at."""
-    with pytest.raises(ValueError, match="podready.rehearsal/v1"):
+    with pytest.raises(ValueError, match="not a podready"):
         from_json(text)

@@ -52,6 +52,9 @@ spec:
       targetPort: 9000
 """
 
+CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"
+INGRESS = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i}\n"
+
 
 def target(text: str, service: str = "") -> Target:
     """Return the target of one manifest file."""
@@ -103,14 +106,7 @@ def test_mistakes_in_the_settings(text: str, service: str, what: str) -> None:
 
 def test_objects_are_placed_ordered_and_the_unserved_named() -> None:
     """ConfigMaps before Deployments, a Namespace where one is missing, an Ingress left out."""
-    text = "---\n".join(
-        [
-            DEPLOYMENT,
-            SERVICE,
-            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n",
-            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i}\n",
-        ]
-    )
+    text = f"{DEPLOYMENT}---\n{SERVICE}---\n{CONFIG_MAP}---\n{INGRESS}"
     made = arrange(parse_manifests(text, "app.yaml"), "shop")
     kinds = [m.object["kind"] for m in made.objects]
     assert kinds == ["Namespace", "ConfigMap", "Service", "Deployment"]

@@ -78,7 +78,7 @@ def _service(manifests: Sequence[Manifest], name: str) -> Manifest:
         names = ", ".join(name_of(m.object) for m in services)
         raise ProjectError(
             f"the manifests have {len(services)} Services ({names}); say which one to test: "
-            f'[tool.podready] service = "{services[0].name}"'
+            f'[tool.podready] service = "{name_of(services[0].object)}"'
         )
     return services[0]
 

@@ -71,7 +71,7 @@ def arrivals(plan: LoadPlan, nodes: int) -> Iterator[Arrival]:
     `nodes` is the number of nodes the clients are spread over. At most
     `plan.rate * plan.max_seconds` requests are planned.
     """
-    limit = int(plan.rate * plan.max_seconds)
+    limit = round(plan.rate * plan.max_seconds)
     mix = _mix(plan)
     nodes_of = random.Random(f"{plan.seed}/nodes")  # noqa: S311 - spreads load, guards nothing
     for number in range(limit):
