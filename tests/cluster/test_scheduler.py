@@ -159,3 +159,33 @@ async def test_a_pod_deleted_while_it_waited_is_forgotten(scene: Scene) -> None:
     await scene.node("node-0")
     await asyncio.sleep(1)
     assert await scene.nodes() == {}
+
+
+async def test_a_pod_bound_by_somebody_else_stays_there(scene: Scene) -> None:
+    """Another scheduler was faster: the pod stays where it is, and nothing is told of ours."""
+    pod = {"metadata": {"name": "a"}, "spec": {"containers": [{"name": "w", "image": "w:1"}]}}
+    await scene.node("node-0")
+    await scene.client.create(POD, "default", pod)
+    binding = {"metadata": {"name": "a"}, "target": {"kind": "Node", "name": "elsewhere"}}
+    await scene.client.create(POD, "default", binding, subresource="binding")
+    await asyncio.sleep(1)
+    assert await scene.nodes() == {"a": "elsewhere"}
+    assert await scene.told("Scheduled") == []
+
+
+@pytest.mark.parametrize(
+    ("toleration", "tolerated"),
+    [
+        ({"operator": "Exists"}, True),
+        ({"key": "team", "operator": "Exists"}, True),
+        ({"key": "team", "operator": "Exists", "effect": "NoExecute"}, False),
+        ({"key": "team", "value": "b"}, False),
+        ({"key": "other", "operator": "Exists"}, False),
+    ],
+)
+async def test_tolerations(scene: Scene, toleration: Object, tolerated: bool) -> None:
+    """A toleration has to fit key, value and effect; `Exists` without a key fits all."""
+    await scene.node("node-0", taints=[{"key": "team", "value": "a", "effect": "NoSchedule"}])
+    await scene.pod("a", tolerations=[toleration])
+    await asyncio.sleep(1)
+    assert await scene.nodes() == {"a": "node-0" if tolerated else ""}

@@ -99,7 +99,7 @@ def test_size_of_new(bounds: Bounds, new: int, old: list[int], size: int) -> Non
         (Bounds(10, 3, 2), (5, 0), [(8, 7)], {}),
         # after undo 4 of the crash-looping pods go
         (Bounds(10, 3, 2), (8, 7), [(5, 0)], {"old-0": 1}),
-        # case 2 of that comment: 5 may go, and the broken ones of the younger old set do
+        # its second case: up to five may go, which is what the broken younger set has
         (Bounds(10, 3, 2), (0, 0), [(8, 8), (5, 0)], {"old-1": 0}),
         # healthy ones go from the oldest first
         (Bounds(4, 1, 1), (1, 1), [(1, 1), (3, 3)], {"old-0": 0, "old-1": 2}),

@@ -292,6 +292,29 @@ async def test_scaling_during_a_rollout_is_proportional(plane: Any, deployment: 
     assert await sizes(plane) == {"web:1": 11, "web:2": 7}
 
 
+async def test_scaling_a_mix_whose_new_set_is_full_empties_the_old(running: Any) -> None:
+    """An old set got pods by hand, the new one has all it should: a pause empties the old one."""
+    await set_image(running, "web:2")
+    await running.until_complete()
+    await running.change(DEPLOYMENT, "web", {"paused": True})
+    await asyncio.sleep(1)
+    old = name_of((await sets_by_image(running))["web:1"])
+    await running.change(REPLICA_SET, old, {"replicas": 2})
+    await asyncio.sleep(5)
+    assert await sizes(running) == {"web:1": 0, "web:2": 3}
+
+
+async def test_scaling_while_the_strategy_became_recreate(running: Any) -> None:
+    """Half-way through a rolling update the strategy and the size change: it ends all the same."""
+    await set_image(running, "web:2")
+    await asyncio.sleep(2)
+    assert len([size for size in (await sizes(running)).values() if size]) == 2
+    change = {"replicas": 4, "strategy": {"type": "Recreate", "rollingUpdate": None}}
+    await running.change(DEPLOYMENT, "web", change)
+    await running.until_complete()
+    assert await sizes(running) == {"web:1": 0, "web:2": 4}
+
+
 # -- pause and resume -------------------------------------------------------------------------
 
 
@@ -364,6 +387,15 @@ async def test_progress_moves_the_deadline(plane: Any, deployment: Make) -> None
     await plane.until_complete()
     assert "ProgressDeadlineExceeded" not in seen
     assert {"NewReplicaSetCreated", "ReplicaSetUpdated"} & seen
+
+
+async def test_without_a_deadline_nothing_is_judged(plane: Any, deployment: Make) -> None:
+    """progressDeadlineSeconds of MaxInt32 means none: no Progressing condition at all."""
+    await plane.start(deployment_controller.build, replicaset.build)
+    await plane.create(DEPLOYMENT, deployment(progressDeadlineSeconds=2**31 - 1))
+    await plane.until_complete()
+    await asyncio.sleep(1)
+    assert await progressing(plane) == ("", "")
 
 
 # -- recreate ---------------------------------------------------------------------------------

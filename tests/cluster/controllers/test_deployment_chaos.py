@@ -31,16 +31,13 @@ STRATEGIES: list[Object] = [
 ]
 
 
-async def edit(plane: Any, change: Callable[[Object], None]) -> None:
-    """Change the spec of Deployment web as kubectl would."""
+async def edit(plane: Any, image: str = "", **spec: Any) -> None:
+    """Change the spec of Deployment web, and the image of its template, as kubectl would."""
     web = await plane.get(DEPLOYMENT, "web")
-    change(web["spec"])
+    web["spec"].update(spec)
+    if image:
+        web["spec"]["template"]["spec"]["containers"][0]["image"] = image
     await plane.client.update(DEPLOYMENT, "default", web)
-
-
-def use_image(spec: Object, image: str) -> None:
-    """Set the image of the template."""
-    spec["template"]["spec"]["containers"][0]["image"] = image
 
 
 async def start(plane: Any, seed: int, web: Object) -> None:
@@ -64,11 +61,10 @@ async def test_bounds_hold_through_interrupted_rollouts(
     bounds, counts = bounds_of(web["spec"]), plane.watch_pods()
     for number in range(2, 16):
         plane.kubelet.start = chance.choice([0.5, 1.0, 3.0])
-        image, paused = f"web:{number}", chance.random() < 0.25
-        await edit(plane, lambda spec, i=image: use_image(spec, i))
-        await edit(plane, lambda spec, p=paused: spec.update(paused=p))
+        await edit(plane, f"web:{number}")
+        await edit(plane, paused=chance.random() < 0.25)
         await asyncio.sleep(chance.uniform(0, 6))
-    await edit(plane, lambda spec: spec.update(paused=False))
+    await edit(plane, paused=False)
     await plane.until_complete()
     assert counts.least_available >= bounds.least
     assert counts.most_wanted <= bounds.most
@@ -83,11 +79,9 @@ async def test_everything_settles(plane: Any, deployment: Make, seed: int) -> No
     for _ in range(15):
         action = chance.choice(["scale", "image", "kill", "kill set"])
         if action == "scale":
-            replicas = chance.randint(0, 6)
-            await edit(plane, lambda spec, r=replicas: spec.update(replicas=r))
+            await edit(plane, replicas=chance.randint(0, 6))
         elif action == "image":
-            image = f"web:{chance.randint(1, 4)}"
-            await edit(plane, lambda spec, i=image: use_image(spec, i))
+            await edit(plane, f"web:{chance.randint(1, 4)}")
         elif pods := await plane.pods():
             resource, victim = POD, chance.choice(pods)
             if action == "kill set":

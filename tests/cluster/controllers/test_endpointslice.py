@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from podready.cluster.client.informer import Handler
 from podready.cluster.controllers import deployment as deployment_controller
 from podready.cluster.controllers import endpointslice, garbage, replicaset
 from podready.kube.gvk import DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE
 from podready.kube.meta import is_controlled_by, labels_of, name_of
 from podready.kube.networking import MANAGED_BY, SERVICE_NAME
+from podready.kube.status import Forbidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,8 +140,6 @@ async def test_a_rollout_never_leaves_the_service_empty(serving: Any) -> None:
         ]
         fewest.append(sum(ready))
 
-    from podready.cluster.client.informer import Handler
-
     informer.add_handler(Handler.on_any(note))
     web = await serving.get(DEPLOYMENT, "web")
     web["spec"]["template"]["spec"]["containers"][0]["image"] = "web:2"
@@ -212,6 +212,24 @@ async def test_services_without_selector_are_left_alone(plane: Any) -> None:
     await plane.create(SERVICE, {"metadata": {"name": "web"}, "spec": spec})
     await asyncio.sleep(2)
     assert await slices(plane) == []
+
+
+async def test_a_refused_write_is_told_and_tried_again(serving: Any, monkeypatch: Any) -> None:
+    """The API refuses an update: event FailedToUpdateEndpointSlices, true again once it may."""
+    update, refuse = serving.client.update, True
+
+    async def update_or_refuse(resource: Any, *what: Any, **how: Any) -> Object:
+        if resource == ENDPOINT_SLICE and refuse:
+            raise Forbidden.of(ENDPOINT_SLICE, "web", "not now")
+        updated: Object = await update(resource, *what, **how)
+        return updated
+
+    monkeypatch.setattr(serving.client, "update", update_or_refuse)
+    await serving.kubelet.set_ready((await serving.pods())[0], False)
+    await asyncio.sleep(2)
+    assert "not now" in (await serving.events("FailedToUpdateEndpointSlices"))[0]
+    refuse = False
+    await serving.until(lambda: has(serving, READY, NOT_READY))
 
 
 async def test_quiet_pods_cause_no_writes(serving: Any) -> None:

@@ -174,6 +174,30 @@ async def test_creation_that_fails_is_told_and_tried_again(
     assert "conditions" not in rs["status"]
 
 
+async def test_deletion_that_fails_is_told_and_tried_again(
+    plane: Any, replica_set: Make, monkeypatch: Any
+) -> None:
+    """A refused deletion: event FailedDelete, condition ReplicaFailure, and gone once allowed."""
+    await ready_set(plane, replica_set, 2)
+    delete, refuse = plane.client.delete, True
+
+    async def delete_or_refuse(resource: Any, namespace: str, name: str, **how: Any) -> None:
+        if refuse and how.get("grace_period_seconds") is None:
+            raise Forbidden.of(POD, name, "protected")
+        await delete(resource, namespace, name, **how)
+
+    monkeypatch.setattr(plane.client, "delete", delete_or_refuse)
+    await plane.change(REPLICA_SET, "web", {"replicas": 1})
+    await asyncio.sleep(3)
+    (condition,) = (await plane.get(REPLICA_SET, "web"))["status"]["conditions"]
+    assert (condition["type"], condition["reason"]) == ("ReplicaFailure", "FailedDelete")
+    assert "protected" in (await plane.events("FailedDelete"))[0]
+    refuse = False
+    await plane.until(lambda: has_available(plane, 1))
+    await asyncio.sleep(5)
+    assert len(await plane.objects(POD)) == 1
+
+
 async def test_slow_start_doubles_and_stops() -> None:
     """Batches of 1, 2, 4; when one of the third batch fails the rest is not tried."""
     tried = 0

@@ -103,3 +103,11 @@ async def test_a_key_done_after_shut_down_does_not_return() -> None:
     queue.shut_down()
     queue.done("a")
     assert len(queue) == 0
+
+
+async def test_no_delay_is_now() -> None:
+    """In no time, or less, is at once."""
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add_after("a", 0)
+    queue.add_after("b", -1)
+    assert len(queue) == 2
