@@ -39,6 +39,7 @@ class Wrapper:
 
     def __init__(self, app: App, inflight: InFlight, *, secret: str, access_log: bool) -> None:
         self.draining = False
+        self.served = 0
         self._app = app
         self._inflight = inflight
         self._secret = secret.encode()
@@ -103,6 +104,7 @@ class Wrapper:
                 raise
         finally:
             self._inflight.discard(work)
+            self.served += 1
             CURRENT.reset(token)
             log_context.reset(fields)
 

@@ -20,6 +20,7 @@ from podready.contract import (
 from podready.errors import SettingsError, UsageError
 from podready.runtime.budget import Budget, divide
 from podready.runtime.durations import parse_duration
+from podready.runtime.sizes import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -74,6 +75,7 @@ PORT = Kind("PORT", _integer(0, 65535, "a port"))
 COUNT = Kind("N", _integer(1, 1024, "a whole number"))
 LIMIT = Kind("N", _integer(0, 1_000_000_000, "a whole number"))
 SWITCH = Kind("BOOL", _switch)
+SIZE = Kind("SIZE", parse_size)
 
 
 def _setting(default: Any, kind: Kind, text: str, shown: str = "") -> Any:
@@ -123,6 +125,9 @@ class RunConfig:
     stall_timeout: float = _setting(
         30.0, DURATION, "/livez fails after this long without a heartbeat", "30s"
     )
+    max_requests: int = _setting(0, LIMIT, "replace a worker after this many requests", "never")
+    max_lifetime: float = _setting(0.0, DURATION, "replace a worker of this age", "never")
+    max_memory: int = _setting(0, SIZE, "replace a worker of this size, such as 512Mi", "never")
     strict_exit: bool = _setting(False, SWITCH, "exit 70 when work in flight had to be cut")
     log_level: str = _setting(
         "info", _choice("debug", "info", "warning", "error"), "least severe line that is logged"

@@ -32,6 +32,8 @@ class WorkerHandle:
     failure: Message | None = None
     stopped: Message | None = None
     state: Message = field(default_factory=dict)
+    retiring: bool = False
+    jitter: float = field(default_factory=lambda: 0.9 + os.urandom(1)[0] / 1275)  # 0.9 to 1.1
 
     def unready(self, now: float) -> set[str]:
         """Return the critical checks that fail, and all of them once their results are stale."""
@@ -98,6 +100,10 @@ class Fleet:
         self.workers[pid] = worker
         self._loop.watch(ours.sock, read=lambda: self._receive(worker), write=None)
         return None
+
+    def youngest(self) -> WorkerHandle:
+        """Return the worker that was forked last."""
+        return list(self.workers.values())[-1]
 
     def _receive(self, worker: WorkerHandle) -> None:
         messages = worker.channel.receive()

@@ -24,12 +24,23 @@ def bind(host: str, port: int, setting: str) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        sock.bind((host, port))
+        sock.bind((host, port or _free_port(family, host)))
     except OSError as error:
         sock.close()
         raise StartupError(sentence_for(error, host, port, setting)) from error
     sock.setblocking(False)
     return sock
+
+
+def _free_port(family: socket.AddressFamily, host: str) -> int:
+    """Return a port that is free now, for port 0.
+
+    Bound by its number it stays ours when the socket leaves the listening state for a while;
+    a port that the kernel chose would be given back then.
+    """
+    with socket.socket(family, socket.SOCK_STREAM) as finder:
+        finder.bind((host, 0))
+        return int(finder.getsockname()[1])
 
 
 def listen(sock: socket.socket, setting: str) -> None:

@@ -20,17 +20,17 @@ _MISSES = 3
 class Readiness:
     """`serving` turns true with the first good test and false after three misses in a row.
 
-    `changed` is called with the new value, and for every good test until the first is taken.
+    `tested` is called with it after every test.
     """
 
     def __init__(
-        self, loop: Loop, address: tuple[str, int], secret: str, changed: Callable[[bool], None]
+        self, loop: Loop, address: tuple[str, int], secret: str, tested: Callable[[bool], None]
     ) -> None:
         self.serving = False
         self._loop = loop
         self._address = address
         self._secret = secret
-        self._changed = changed
+        self._tested = tested
         self._misses = 0
         self._test: SelfTest | None = None
         self._timer: Timer | None = None
@@ -46,13 +46,11 @@ class Readiness:
 
     def _judge(self, good: bool) -> None:
         self._test = None
-        before = self.serving
         self._misses = 0 if good else self._misses + 1
         if good or self._misses >= _MISSES:
             self.serving = good
         self._timer = self._loop.call_later(_EVERY if self.serving else _RETRY, self.test)
-        if self.serving != before:
-            self._changed(self.serving)
+        self._tested(self.serving)
 
     def stop(self) -> None:
         """Test no more: the listener is about to close."""

@@ -6,17 +6,14 @@ imported, while its event loop is blocked, and until its last hook has ended.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+import socket
+from typing import TYPE_CHECKING
 
-from podready import __version__
 from podready.contract import ExitCode, Phase
 from podready.errors import StartupError
-from podready.runtime.admin import AdminServer, Request
-from podready.runtime.answers import Answer, Standing, answer_probe
+from podready.runtime.admin import AdminServer
 from podready.runtime.backoff import Backoff
 from podready.runtime.config import RunConfig, unknown_variables
 from podready.runtime.fleet import Exit, Fleet, WorkerHandle
@@ -24,14 +21,15 @@ from podready.runtime.lifecycle import Lifecycle
 from podready.runtime.listener import bind, listen
 from podready.runtime.logs import log_event
 from podready.runtime.loop import Loop
+from podready.runtime.pages import Pages
 from podready.runtime.readiness import Readiness
+from podready.runtime.rotation import Rotation
 from podready.runtime.start import WorkerStart
 from podready.runtime.stop import Stop
 from podready.runtime.termination import write_termination_message
+from podready.runtime.upkeep import Upkeep
 
 if TYPE_CHECKING:
-    import socket
-
     from podready.runtime.channel import Message
 
 
@@ -47,10 +45,13 @@ class Supervisor:
         self._secret = os.urandom(16).hex()
         self._exit: int | None = None
         self._forks_wanted = 0
+        self._served = False
         self._admin: AdminServer | None = None
         self._listener: socket.socket | None = None
-        self._readiness: Readiness | None = None
+        self.readiness: Readiness | None = None
         self._stop = Stop(self)
+        self.rotation = Rotation(self)
+        self.upkeep = Upkeep(self)
 
     def run(self) -> int | WorkerStart:
         """Be the supervisor; raises StartupError when a port cannot be had."""
@@ -58,6 +59,7 @@ class Supervisor:
         self._open()
         self._forks_wanted = self.config.workers
         self.loop.call_later(self.config.startup_timeout, self._start_timed_out)
+        self.upkeep.start()
         while self._exit is None:
             while self._forks_wanted:
                 self._forks_wanted -= 1
@@ -71,16 +73,21 @@ class Supervisor:
     def _take_signals(self) -> None:
         self.loop.on_signal(signal.SIGTERM, lambda: self._stop.signalled(signal.SIGTERM))
         self.loop.on_signal(signal.SIGINT, lambda: self._stop.signalled(signal.SIGINT))
+        self.loop.on_signal(signal.SIGHUP, self._hang_up)
         self.loop.on_signal(signal.SIGCHLD, self._reap)
+
+    def _hang_up(self) -> None:
+        if self.lifecycle.phase is Phase.READY:
+            self.rotation.replace_all()
 
     def _open(self) -> None:
         config = self.config
         admin = bind(config.admin_host, config.admin_port, "--admin-port")
         listen(admin, "--admin-port")
-        self._admin = AdminServer(self.loop, admin, self._answer)
+        self._admin = AdminServer(self.loop, admin, Pages(self).answer)
         self._listener = bind(config.host, config.port, "--port")
         address = self._listener.getsockname()[:2]
-        self._readiness = Readiness(self.loop, address, self._secret, self._changed)
+        self.readiness = Readiness(self.loop, address, self._secret, self._tested)
         log_event(
             "INFO",
             f"starting {config.app}: {config.engine}, port {address[1]}, probes on port "
@@ -95,12 +102,13 @@ class Supervisor:
     def _fork(self) -> WorkerStart | None:
         child = self.fleet.fork()
         if child is None:
+            self._watch_start(self.fleet.youngest())
             return None
         channel, mask = child
         assert self._admin is not None
         assert self._listener is not None
-        assert self._readiness is not None
-        foreign = [*self._admin.sockets(), *self.fleet.sockets(), *self._readiness.sockets()]
+        assert self.readiness is not None
+        foreign = [*self._admin.sockets(), *self.fleet.sockets(), *self.readiness.sockets()]
         self.loop.abandon(foreign)
         return WorkerStart(self.config, self._listener, channel, self._secret, mask)
 
@@ -115,8 +123,9 @@ class Supervisor:
             worker.stage, worker.progress = message["stage"], message.get("fraction")
         elif kind == "listening":
             worker.listening, worker.stage = True, "listening"
-            assert self._readiness is not None
-            self._readiness.test()
+            assert self.readiness is not None
+            self.readiness.test()
+            self.rotation.listening(worker)
         elif kind == "state":
             worker.state = message
         elif kind == "failed":
@@ -134,8 +143,9 @@ class Supervisor:
                 self._stop.worker_exited(ended)
             elif self.lifecycle.phase is Phase.STARTING:
                 self._start_failed(ended)
-            else:
+            elif not self.rotation.exited(ended):
                 self._replace(ended)
+            self._park_listener()
 
     def _start_failed(self, ended: Exit) -> None:
         failure = ended.worker.failure
@@ -164,108 +174,69 @@ class Supervisor:
             f"worker {ended.worker.pid} {ended.text}{why}; a new one starts in {wait:g}s",
             worker=ended.worker.pid,
         )
-        self.loop.call_later(wait, self._fork_one)
+        self.loop.call_later(wait, self.want_fork)
 
-    def _fork_one(self) -> None:
+    def want_fork(self) -> None:
+        """Fork one more worker at the top of the loop, where no callback is half done."""
         if not self.lifecycle.stopping:
             self._forks_wanted += 1
             self.loop.stop()
 
+    def _watch_start(self, worker: WorkerHandle) -> None:
+        """Kill a replacement that does not get to listen; the first start has its own limit."""
+        self.rotation.forked(worker)
+
+        def too_long() -> None:
+            if worker.pid in self.fleet.workers and not worker.listening:
+                log_event("ERROR", f"worker {worker.pid} did not start in time: killing it")
+                worker.kill(signal.SIGKILL)
+
+        if self.lifecycle.phase is Phase.READY:
+            self.loop.call_later(self.config.startup_timeout, too_long)
+
+    def retire(self, worker: WorkerHandle) -> None:
+        """Let one worker finish what it has and end, while the others go on."""
+        budget = self.config.budget()
+        now = self.loop.time()
+        end_at = now + budget.inflight + budget.hooks
+        worker.retiring = True
+        worker.channel.send("close", cancel_at=now + budget.inflight, end_at=end_at)
+        self.loop.call_at(end_at + budget.margin, lambda: worker.kill(signal.SIGKILL))
+
+    def _park_listener(self) -> None:
+        """With no worker left to accept, refuse connections rather than let them wait unheard.
+
+        shutdown() on a listening socket takes it out of the listening state on Linux and keeps
+        its port; the next worker's listen() puts it back.
+        """
+        if self._listener is None or any(worker.listening for worker in self.fleet):
+            return
+        try:
+            self._listener.shutdown(socket.SHUT_RD)
+        except OSError:  # it was not listening yet, or is closed
+            pass
+
     # Readiness
 
-    def _changed(self, serving: bool) -> None:
-        """Hear from the self-test; the first good one makes the pod ready."""
+    def _tested(self, serving: bool) -> None:
+        """Hear from the self-test; the first good one with all workers makes the pod ready."""
+        before, self._served = self._served, serving
         if self.lifecycle.phase is Phase.STARTING and serving:
             if sum(worker.listening for worker in self.fleet) < self.config.workers:
                 return
             now = self.loop.time()
             self.lifecycle.advance(Phase.READY, now)
             log_event("INFO", f"ready after {now - self.lifecycle.started_at:.2f} s")
-        elif self.lifecycle.phase is Phase.READY:
+        elif self.lifecycle.phase is Phase.READY and serving != before:
             severity, words = ("INFO", "again") if serving else ("ERROR", "no longer")
             log_event(severity, f"the main listener answers {words}")
-
-    def standing(self) -> Standing:
-        """Return all that a probe's answer depends on, as it is now."""
-        now = self.loop.time()
-        live = [worker for worker in self.fleet if worker.listening]
-        unready = {name for worker in live for name in worker.unready(now)}
-        if not live:
-            unready.add("no-worker")
-        starting = [worker for worker in self.fleet if not worker.listening]
-        return Standing(
-            phase=self.lifecycle.phase,
-            started=self.lifecycle.since(Phase.READY) is not None,
-            stage=starting[0].stage if starting else self.lifecycle.phase,
-            elapsed=now - self.lifecycle.started_at,
-            limit=self.config.startup_timeout,
-            serving=self._readiness is not None and self._readiness.serving,
-            unready=tuple(sorted(unready)),
-            broken=next((said for each in live if (said := each.state.get("broken"))), None),
-            stalled=self._stalled(live, now),
-            progress=starting[0].progress if starting else None,
-            details={"workers": [self._facts(worker, now) for worker in self.fleet]},
-        )
-
-    def _stalled(self, live: list[WorkerHandle], now: float) -> float | None:
-        """Return how long every worker has been silent, if that is too long."""
-        if self.lifecycle.phase is not Phase.READY or not live:
-            return None
-        silent = min(now - worker.last_beat for worker in live)
-        return silent if silent > self.config.stall_timeout else None
-
-    def _facts(self, worker: WorkerHandle, now: float) -> dict[str, Any]:
-        return {
-            "pid": worker.pid,
-            "stage": worker.stage,
-            "age": round(now - worker.born, 3),
-            "last_beat": round(now - worker.last_beat, 3),
-            **{key: value for key, value in worker.beat.items() if key not in {"kind", "works"}},
-            **worker.state.get("facts", {}),
-        }
-
-    def _answer(self, request: Request) -> Answer:
-        verbose = request.loopback and "verbose" in request.query
-        answer = answer_probe(request.path, self.standing(), verbose=verbose)
-        return answer or self._answer_page(request)
-
-    def _answer_page(self, request: Request) -> Answer:
-        """Answer /tasks and /info, which tell details and so are for loopback only."""
-        page = {"/tasks": self._tasks, "/info": self._info}.get(request.path)
-        if page is None:
-            return Answer(404, b"not found\n", "text/plain")
-        if not request.loopback:
-            return Answer(403, b"only from inside the pod\n", "text/plain")
-        return Answer(200, json.dumps(page()).encode())
-
-    def _tasks(self) -> dict[str, Any]:
-        """Return what is under way for more than a second, as of the last heartbeats."""
-        now = self.loop.time()
-        return {
-            "tasks": [
-                {"worker": worker.pid, **work}
-                for worker in self.fleet
-                for work in worker.beat.get("works", ())
-            ],
-            "last_beat": [round(now - worker.last_beat, 3) for worker in self.fleet],
-        }
-
-    def _info(self) -> dict[str, Any]:
-        return {
-            "podready": __version__,
-            "app": self.config.app,
-            "engine": self.config.engine,
-            "phase": self.lifecycle.phase,
-            "uptime": round(self.loop.time() - self.lifecycle.started_at, 3),
-            "budget": asdict(self.config.budget()),
-        }
 
     # The end
 
     def close_listener(self) -> None:
         """Close our copy of the main socket, so that the kernel's queue ends with the workers'."""
-        assert self._readiness is not None
-        self._readiness.stop()
+        assert self.readiness is not None
+        self.readiness.stop()
         if self._listener is not None:
             self._listener.close()
 

@@ -227,6 +227,7 @@ class _Worker:
                 inflight=IN_FLIGHT.count(Kind.REQUEST, Kind.TASK),
                 streams=IN_FLIGHT.count(Kind.STREAM, Kind.WEBSOCKET),
                 connections=self._engine.open_connections() if self._engine else 0,
+                served=self._wrapper.served,
                 cpu=time.process_time(),
                 works=[describe(work) for work in oldest(IN_FLIGHT, _OLD, _MOST_TOLD)],
             )

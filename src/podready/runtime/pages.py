@@ -1,0 +1,104 @@
+"""The pages of the admin port, drawn from what the supervisor remembers; nobody is asked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from podready import __version__
+from podready.contract import Phase
+from podready.runtime.answers import Answer, Standing, answer_probe
+
+if TYPE_CHECKING:
+    from podready.runtime.admin import Request
+    from podready.runtime.fleet import WorkerHandle
+    from podready.runtime.supervisor import Supervisor
+
+_INNER = frozenset({"kind", "works"})
+
+
+class Pages:
+    """Answers requests to the admin port."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+
+    def answer(self, request: Request) -> Answer:
+        """Return the answer to `request`; details are for callers from inside the pod only."""
+        verbose = request.loopback and "verbose" in request.query
+        probe = answer_probe(request.path, self.standing(), verbose=verbose)
+        if probe is not None:
+            return probe
+        page = {"/tasks": self._tasks, "/info": self._info}.get(request.path)
+        if page is None:
+            return Answer(404, b"not found\n", "text/plain")
+        if not request.loopback:
+            return Answer(403, b"only from inside the pod\n", "text/plain")
+        return Answer(200, json.dumps(page()).encode())
+
+    def standing(self) -> Standing:
+        """Return all that a probe's answer depends on, as it is now."""
+        supervisor = self._supervisor
+        lifecycle = supervisor.lifecycle
+        now = supervisor.loop.time()
+        live = [each for each in supervisor.fleet if each.listening and not each.retiring]
+        unready = {name for worker in live for name in worker.unready(now)}
+        if not live:
+            unready.add("no-worker")
+        starting = [worker for worker in supervisor.fleet if not worker.listening]
+        return Standing(
+            phase=lifecycle.phase,
+            started=lifecycle.since(Phase.READY) is not None,
+            stage=starting[0].stage if starting else lifecycle.phase,
+            elapsed=now - lifecycle.started_at,
+            limit=supervisor.config.startup_timeout,
+            serving=supervisor.readiness is not None and supervisor.readiness.serving,
+            unready=tuple(sorted(unready)),
+            broken=next((said for each in live if (said := each.state.get("broken"))), None),
+            stalled=self._stalled(live, now),
+            progress=starting[0].progress if starting else None,
+            details={"workers": [_facts(worker, now) for worker in supervisor.fleet]},
+        )
+
+    def _stalled(self, live: list[WorkerHandle], now: float) -> float | None:
+        """Return how long every worker has been silent, if none beats any more."""
+        if self._supervisor.lifecycle.phase is not Phase.READY or not live:
+            return None
+        silences = [self._supervisor.upkeep.stalled(worker, now) for worker in live]
+        return None if None in silences else min(each for each in silences if each is not None)
+
+    def _tasks(self) -> dict[str, Any]:
+        """Return what is under way for more than a second, as of the last heartbeats."""
+        now = self._supervisor.loop.time()
+        return {
+            "tasks": [
+                {"worker": worker.pid, **work}
+                for worker in self._supervisor.fleet
+                for work in worker.beat.get("works", ())
+            ],
+            "last_beat": [round(now - worker.last_beat, 3) for worker in self._supervisor.fleet],
+        }
+
+    def _info(self) -> dict[str, Any]:
+        supervisor = self._supervisor
+        return {
+            "podready": __version__,
+            "app": supervisor.config.app,
+            "engine": supervisor.config.engine,
+            "phase": supervisor.lifecycle.phase,
+            "uptime": round(supervisor.loop.time() - supervisor.lifecycle.started_at, 3),
+            "budget": asdict(supervisor.config.budget()),
+        }
+
+
+def _facts(worker: WorkerHandle, now: float) -> dict[str, Any]:
+    return {
+        "pid": worker.pid,
+        "stage": worker.stage,
+        "age": round(now - worker.born, 3),
+        "last_beat": round(now - worker.last_beat, 3),
+        "retiring": worker.retiring,
+        **{key: value for key, value in worker.beat.items() if key not in _INNER},
+        **worker.state.get("facts", {}),
+    }
