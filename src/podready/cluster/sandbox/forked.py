@@ -157,7 +157,7 @@ class ForkedSandbox:
     """Makes pods by a zygote; see `interface.Sandbox`. Begin with `start`."""
 
     name: str
-    network: ClassVar[str]
+    network: str
     apart: ClassVar[bool]
     """Whether pods have namespaces of their own."""
     pod_class: ClassVar[type[ForkedPod]] = ForkedPod

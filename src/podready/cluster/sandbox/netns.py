@@ -30,7 +30,7 @@ class NetnsSandbox(ForkedSandbox):
     """Makes pods in namespaces; see `interface.Sandbox`. Begin with `start`."""
 
     name: str = "netns"
-    network: ClassVar[str] = "10.244.0.0/16"  # what kubeadm and flannel give pods by custom
+    network: str = "10.244.0.0/16"  # what kubeadm and flannel give pods by custom
     apart: ClassVar[bool] = True
 
     def __init__(self, zygote: ZygoteProcess) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import secrets
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -66,10 +67,11 @@ class PlainSandbox(ForkedSandbox):
     """Makes pods of ordinary processes; see `interface.Sandbox`. Begin with `start`."""
 
     name: str = "plain"
-    network: ClassVar[str] = "127.244.0.0/16"
     apart: ClassVar[bool] = False
     pod_class: ClassVar[type[ForkedPod]] = PlainPod
 
     def __init__(self, zygote: ZygoteProcess) -> None:
+        # By chance, so that clusters side by side or soon after one another do not meet.
+        self.network = f"127.{128 + secrets.randbelow(126)}.{secrets.randbelow(256)}.0/24"
         super().__init__(zygote)
         self.limits = LIMITS
