@@ -40,7 +40,7 @@ def claim_of(client: InProcessClient, owner: Object) -> Claim:
 
 async def test_one_takes_what_matches_and_leaves_what_is_taken(client: InProcessClient) -> None:
     """Orphans that match are adopted; others' objects and other orphans are left alone."""
-    owner, other = await make(client, "owner", "-"), await make(client, "other", "-")
+    owner, other = await make(client, "owner", "none"), await make(client, "other", "none")
     orphan, stranger = await make(client, "orphan"), await make(client, "stranger", "db")
     mine, taken = (
         await make(client, "mine", "web", owner),
@@ -55,16 +55,16 @@ async def test_one_takes_what_matches_and_leaves_what_is_taken(client: InProcess
 
 async def test_an_owner_that_was_just_deleted_adopts_nobody(client: InProcessClient) -> None:
     """The cache still shows the owner, the API an object of the same name: no adoption."""
-    owner, orphan = await make(client, "owner", "-"), await make(client, "orphan")
+    owner, orphan = await make(client, "owner", "none"), await make(client, "orphan")
     await client.delete(CONFIG_MAP, "default", "owner")
-    await make(client, "owner", "-")
+    await make(client, "owner", "none")
     with pytest.raises(Conflict, match="just deleted"):
         await claim_of(client, owner).claim([orphan])
 
 
 async def test_a_dying_owner_neither_adopts_nor_releases(client: InProcessClient) -> None:
     """Marked for deletion: orphans stay orphans, and what matches no more stays its own."""
-    owner = await make(client, "owner", "-")
+    owner = await make(client, "owner", "none")
     orphan, mine = await make(client, "orphan"), await make(client, "mine", "db", owner)
     dying = copy_of(owner)
     dying["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
@@ -74,14 +74,14 @@ async def test_a_dying_owner_neither_adopts_nor_releases(client: InProcessClient
 
 async def test_an_orphan_that_is_gone_is_not_claimed(client: InProcessClient) -> None:
     """Deleted between the cache and the adoption: nobody's."""
-    owner, orphan = await make(client, "owner", "-"), await make(client, "orphan")
+    owner, orphan = await make(client, "owner", "none"), await make(client, "orphan")
     await client.delete(CONFIG_MAP, "default", "orphan")
     assert await claim_of(client, owner).claim([orphan]) == []
 
 
 async def test_a_changed_orphan_is_a_conflict(client: InProcessClient) -> None:
     """Somebody wrote to it since: adopting from the old state would undo that."""
-    owner, orphan = await make(client, "owner", "-"), await make(client, "orphan")
+    owner, orphan = await make(client, "owner", "none"), await make(client, "orphan")
     await client.patch(CONFIG_MAP, "default", "orphan", {"data": {"a": "b"}})
     with pytest.raises(Conflict):
         await claim_of(client, owner).claim([orphan])
