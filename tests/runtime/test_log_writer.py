@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from podready.runtime import nowait
+from podready.runtime import log_writer, nowait
 from podready.runtime.log_backlog import Backlog
 from podready.runtime.log_writer import LogWriter
 from podready.runtime.nowait import nowait_write
@@ -24,9 +24,11 @@ Pipe = tuple[int, int]
 
 @pytest.fixture
 def pipe() -> Iterator[Pipe]:
-    """Give a pipe and close what is left of it."""
+    """Give a pipe; afterwards stop its writers, then close what is left of it."""
     ends = os.pipe()
     yield ends
+    for writer in list(log_writer._writers):
+        writer.close()
     for end in ends:
         try:
             os.close(end)

@@ -105,6 +105,16 @@ class LogWriter:
                 self._changed.wait(left)
             return self.dropped + self._backlog.dropped + self._pending()
 
+    def close(self) -> None:
+        """Write no more, also not in the background; what waits is lost.
+
+        For an owner who is about to close the descriptor: its number may soon mean another file.
+        """
+        with self._changed:
+            self.closed = True
+            self._pipe_lock.leave()
+            self._changed.notify_all()
+
     def _pending(self) -> int:
         """Return how many lines wait, the one that is half out included."""
         return len(self._backlog) + bool(self._rest)
@@ -209,7 +219,8 @@ _writers: weakref.WeakSet[LogWriter] = weakref.WeakSet()
 
 def _arm_in_child() -> None:
     for writer in _writers:
-        writer._arm()
+        if not writer.closed:
+            writer._arm()
 
 
 os.register_at_fork(after_in_child=_arm_in_child)
