@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from podready.kube.rollout import (
@@ -179,6 +179,7 @@ def fleets(draw: st.DrawFn) -> Fleet:
     return Fleet(bounds, sets)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(fleets(), st.lists(st.integers(0, 3), min_size=1, max_size=30))
 def test_never_above_surge_never_below_least(fleet: Fleet, arrivals: list[int]) -> None:
     """However pods become available, steps never exceed the surge nor cost availability."""
@@ -190,6 +191,7 @@ def test_never_above_surge_never_below_least(fleet: Fleet, arrivals: list[int]) 
         fleet.settle(arriving)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(fleets())
 def test_always_progresses(fleet: Fleet) -> None:
     """When pods do become available, every rollout ends: all new, none old."""
@@ -227,6 +229,7 @@ def test_proportional_leftovers(
     assert proportional_sizes(bounds, sets) == expected
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.integers(1, 20), min_size=2, max_size=5), st.integers(0, 60), st.integers(0, 5))
 def test_proportional_sizes_add_up(sizes: list[int], replicas: int, surge: int) -> None:
     """The shares always add up to what is allowed, and none is negative."""
