@@ -58,6 +58,11 @@ class LoadProcess:
         """Return the process id; 0 before the start."""
         return self._process.pid if self._process else 0
 
+    @property
+    def samples(self) -> str:
+        """Return the path of the sample file; "" before the start when the plan names none."""
+        return self._plan.samples
+
     async def start(self) -> None:
         """Start the load; returns when its first request is on its way.
 
