@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from podready.errors import ManifestError, ProjectError
 from podready.kube.manifest import parse_manifests
 from podready.project import load_project
 from podready.rehearse.findings import manifest_findings
-from podready.rehearse.manifests import arrange, load_manifests
+from podready.rehearse.manifests import arrange, check_fields, load_manifests
 from podready.rehearse.target import Target, choose_target
 
 DEPLOYMENT = """\
@@ -128,6 +129,22 @@ def test_a_malformed_manifest_has_its_line(tmp_path: Path) -> None:
     (tmp_path / "deploy" / "app.yaml").write_text("apiVersion: v1\nkind: [\n")
     with pytest.raises(ManifestError, match=r"app\.yaml:\d"):
         load_manifests(load_project(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "what"),
+    [
+        ("replicas: 3", "replica: 3", 6, "unknown field 'spec.replica'; did you mean 'replicas'?"),
+        ("readinessProbe", "readynessProbe", 19, "did you mean 'readinessProbe'?"),
+        ("replicas: 3", 'replicas: "3"', 6, "spec.replicas must be"),
+    ],
+)
+def test_misspelt_and_mistyped_fields(old: str, new: str, line: int, what: str) -> None:
+    """As strict as kubectl apply, and with the line."""
+    (manifest,) = parse_manifests(DEPLOYMENT.replace(old, new), "app.yaml")
+    with pytest.raises(ManifestError, match=re.escape(what)) as caught:
+        check_fields(manifest)
+    assert str(caught.value).startswith(f"app.yaml:{line}:")
 
 
 def findings(text: str) -> list[str]:

@@ -87,7 +87,8 @@ def test_headline(made: RehearsalResult, line: str) -> None:
 
 def test_reasons_name_the_scenario() -> None:
     """What failed, and what made a clean run worthless, each once."""
-    assert reasons(result(scenario("a", failure="stuck"), scenario("b"))) == ["a: stuck"]
+    stuck = [scenario("a", failure="stuck"), scenario("b"), scenario("c", failure="stuck")]
+    assert reasons(result(*stuck)) == ["a, c: stuck"]
     assert reasons(result(scenario("a", inconclusive="late"))) == ["a: late"]
 
 
@@ -102,6 +103,7 @@ def test_causes_of_all_scenarios_are_added_up() -> None:
         ("other", 8, ""),
     ]
     assert ranked_findings(result(scenario(findings=(big,))))[0].code == "race"
+    assert ranked_findings(result(scenario(findings=(big,), causes=(small,)))) == []
 
 
 def test_the_bound_counts_full_rollouts() -> None:

@@ -29,7 +29,7 @@ from podready.kube.meta import dig
 from podready.project import Project, load_project, parse_seconds
 from podready.rehearse.api import KubernetesApi
 from podready.rehearse.load.plan import DialerTarget, RequestKind, TcpTarget
-from podready.rehearse.manifests import load_manifests
+from podready.rehearse.manifests import load_manifests, shown
 from podready.rehearse.rehearsal import RehearsalPlan
 from podready.rehearse.rehearsal import rehearse as play
 from podready.rehearse.report.html import write_html
@@ -299,7 +299,7 @@ def _command(project: Project, target: Target) -> tuple[str, str, str]:
         return " ".join(words), "", f"{target.manifest.file}:{line}"
     if not project.dockerfile.is_file():
         return "", "", ""
-    image = read_image(project.dockerfile)
+    image = read_image(shown(project.dockerfile))
     return " ".join(image.argv), _line_of(project.dockerfile, image), f"{image.file}:{image.line}"
 
 

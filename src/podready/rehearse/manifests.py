@@ -6,13 +6,16 @@ so that the report can say so.
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from podready.errors import ProjectError
 from podready.kube.gvk import resource_of
 from podready.kube.manifest import Manifest, read_manifests
 from podready.kube.meta import copy_of, name_of, namespace_of
+from podready.kube.schema import mistyped_fields, types, unknown_fields
 from podready.project import MANIFEST_FOLDERS, Project
 
 _ORDER: Final = ("Namespace", "ConfigMap", "Secret", "Service", "Deployment")
@@ -36,7 +39,41 @@ def load_manifests(project: Project) -> ProjectManifests:
             f"{project.root} has no manifests (looked for {looked}); name their files or folders "
             "in [tool.podready] manifests"
         )
-    return arrange(read_manifests(*project.manifests), project.namespace)
+    paths = [shown(path) for path in project.manifests]
+    manifests = read_manifests(*paths)
+    for manifest in manifests:
+        check_fields(manifest)
+    return arrange(manifests, project.namespace)
+
+
+def check_fields(manifest: Manifest) -> None:
+    """Raise ManifestError, with its line, for a field that is mistyped or does not exist.
+
+    `kubectl apply` is as strict (fieldValidation=Strict): a server only warns and drops the field.
+    """
+    for path in unknown_fields(manifest.object):
+        name = path.rpartition(".")[2]
+        near = difflib.get_close_matches(name, _known_fields(manifest, path), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise manifest.error(f"{_name(manifest)}: unknown field {path!r}{hint}", path)
+    for wrong in mistyped_fields(manifest.object):
+        raise manifest.error(
+            f"{_name(manifest)}: {wrong.path} must be {wrong.wanted}, not {wrong.found}", wrong.path
+        )
+
+
+def _known_fields(manifest: Manifest, path: str) -> list[str]:
+    """Return the fields that could stand where the unknown one does."""
+    kind = types().get(manifest.object["kind"])
+    for step in path.split(".")[:-1]:
+        kind = kind.field_type(step.partition("[")[0]) if kind else None
+    return list(kind.fields) if kind else []
+
+
+def shown(path: Path) -> Path:
+    """Return the path as people would write it here: relative where that is shorter."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def arrange(manifests: list[Manifest], namespace: str) -> ProjectManifests:

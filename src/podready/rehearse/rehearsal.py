@@ -329,9 +329,7 @@ def _failure(failure: str, findings: tuple[Cause, ...]) -> str:
     """Return why the scenario failed: its action, or pods that had to be killed."""
     if failure or not findings:
         return failure
-    count = findings[0].count
-    pods = "1 pod" if count == 1 else f"{count} pods"
-    return f"{pods} did not stop within the grace period and ended in SIGKILL"
+    return "pods did not stop within their grace period and ended in SIGKILL"
 
 
 def _outcome(result: ScenarioResult) -> str:

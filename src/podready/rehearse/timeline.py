@@ -82,8 +82,8 @@ def _stretches(history: PodHistory) -> Iterable[tuple[str, Stretch]]:
     if cursor is not None and cursor < stop:
         yield "unready", Stretch(cursor, stop)
     yield "draining", Stretch(stop, end)
-    for stretch in history.listening:
-        yield "listening", stretch
+    for stretch in history.listening:  # the journal does not outlive the pod's network
+        yield "listening", Stretch(stretch.start, min(stretch.end, end))
     for stretch in _union(history.routed):
         yield "routed", stretch
 

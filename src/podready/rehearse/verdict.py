@@ -55,11 +55,13 @@ def headline(result: RehearsalResult) -> str:
 
 
 def reasons(result: RehearsalResult) -> list[str]:
-    """Return the sentences under the headline: failures, doubts."""
-    told = [f"{s.title}: {s.failure}" for s in result.scenarios if s.failure]
-    if result.verdict is Verdict.INCONCLUSIVE:
-        told += [f"{s.title}: {s.inconclusive}" for s in result.scenarios if s.inconclusive]
-    return list(dict.fromkeys(told))
+    """Return the sentences under the headline: failures, doubts, each with its scenarios."""
+    titles: dict[str, list[str]] = {}
+    for scenario in result.scenarios:
+        doubt = scenario.inconclusive if result.verdict is Verdict.INCONCLUSIVE else ""
+        for reason in filter(None, (scenario.failure, doubt)):
+            titles.setdefault(reason, []).append(scenario.title)
+    return [f"{', '.join(names)}: {reason}" for reason, names in titles.items()]
 
 
 def ranked_causes(result: RehearsalResult) -> list[Cause]:
@@ -68,9 +70,13 @@ def ranked_causes(result: RehearsalResult) -> list[Cause]:
 
 
 def ranked_findings(result: RehearsalResult) -> list[Cause]:
-    """Return the findings of all scenarios and of the manifests, one a code."""
+    """Return the findings of all scenarios and of the manifests, one a code.
+
+    What a cause tells to mend already is not told twice.
+    """
+    told = {cause.fix for scenario in result.scenarios for cause in scenario.causes}
     found = [finding for s in result.scenarios for finding in s.findings]
-    return _merged([*found, *result.findings])
+    return [one for one in _merged([*found, *result.findings]) if one.fix not in told]
 
 
 def _merged(causes: Sequence[Cause]) -> list[Cause]:
