@@ -50,5 +50,5 @@ def test_booleans_are_words() -> None:
 @pytest.mark.parametrize("text", ["status.phase=x", "name", "metadata.name>3"])
 def test_fields_a_kind_is_not_selectable_by_are_refused(text: str) -> None:
     """A real API server answers 400 rather than everything."""
-    with pytest.raises(ValueError, match="not supported|invalid selector"):
+    with pytest.raises(ValueError, match=r"not supported|invalid selector"):
         parse_field_selector(text, CONFIG_MAP)

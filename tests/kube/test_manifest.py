@@ -54,7 +54,8 @@ def test_values_are_plain_json_as_kubectl_reads_them() -> None:
 
 def test_lists_are_taken_apart() -> None:
     """`kind: List` is an envelope, not an object."""
-    text = "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: {name: s}}\n"
+    item = "- {apiVersion: v1, kind: Secret, metadata: {name: s}}\n"
+    text = f"apiVersion: v1\nkind: List\nitems:\n{item}"
     (secret,) = parse_manifests(text, "l.yaml")
     assert (secret.object["kind"], secret.line) == ("Secret", 4)
 

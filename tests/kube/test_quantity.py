@@ -13,7 +13,8 @@ from podready.kube.quantity import divide_up, parse_quantity
     ("text", "value"),
     [
         ("100m", "0.1"), ("1", "1"), (2, "2"), ("1.5", "1.5"), (".5", "0.5"), ("1Gi", str(2**30)),
-        ("1G", "1e9"), ("1.5Ki", "1536"), ("1e3", "1000"), ("2E", "2e18"), ("-1", "-1"), ("3n", "3e-9"),
+        ("1G", "1e9"), ("1.5Ki", "1536"), ("1e3", "1000"), ("2E", "2e18"), ("-1", "-1"),
+        ("3n", "3e-9"),
     ],
 )  # fmt: skip
 def test_quantities(text: str | int, value: str) -> None:

@@ -1,5 +1,7 @@
 """Errors and their Status objects."""
 
+# ruff: noqa: E501 - one case a line reads best
+
 from __future__ import annotations
 
 import pytest

@@ -1,5 +1,7 @@
 """What the API server refuses, in its own words."""
 
+# ruff: noqa: E501 - one case a line reads best
+
 from __future__ import annotations
 
 from typing import Any
