@@ -135,7 +135,7 @@ def test_a_malformed_manifest_has_its_line(tmp_path: Path) -> None:
     ("old", "new", "line", "what"),
     [
         ("replicas: 3", "replica: 3", 6, "unknown field 'spec.replica'; did you mean 'replicas'?"),
-        ("readinessProbe", "readynessProbe", 19, "did you mean 'readinessProbe'?"),
+        ("readinessProbe", "readynessProbe", 20, "did you mean 'readinessProbe'?"),
         ("replicas: 3", 'replicas: "3"', 6, "spec.replicas must be"),
     ],
 )

@@ -25,6 +25,7 @@ from lightkube.types import PatchType
 
 from podready.errors import ClusterError, UsageError
 from podready.kube.gvk import EVENT, Resource
+from podready.kube.manifest import parse_yaml
 from podready.kube.meta import dig, name_of, namespace_of
 
 Object = dict[str, Any]
@@ -44,20 +45,8 @@ class KubernetesApi:
     """
 
     def __init__(self, kubeconfig: Path, namespace: str) -> None:
-        try:
-            config = KubeConfig.from_file(kubeconfig).get()
-        except (ConfigError, KeyError) as error:
-            raise UsageError(f"{kubeconfig}: not a usable kubeconfig: {error}") from error
         self.namespace = namespace
-        self.server = config.cluster.server if config else ""
-        # trust_env: a proxy meant for the internet must not stand before a local API server.
-        self._client = AsyncClient(
-            config,
-            namespace=namespace,
-            timeout=httpx2.Timeout(REQUEST_SECONDS),
-            trust_env=False,
-            field_manager="podready",
-        )
+        self.server, self._client = _connect(kubeconfig, namespace)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -169,6 +158,25 @@ class KubernetesApi:
             if dig(e, "involvedObject", "kind") == kind and dig(e, "involvedObject", "name") == name
         ]
         return sorted(about, key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or ""))
+
+
+def _connect(kubeconfig: Path, namespace: str) -> tuple[str, AsyncClient]:
+    """Return the server's address and a client; UsageError for a file that gives neither."""
+    try:
+        text = kubeconfig.read_text(encoding="utf-8")
+        config = KubeConfig.from_dict(parse_yaml(text), fname=kubeconfig).get()
+        assert config is not None, "it has no current context"
+        client = AsyncClient(
+            config,
+            namespace=namespace,
+            timeout=httpx2.Timeout(REQUEST_SECONDS),
+            # A proxy meant for the internet must not stand before a local API server.
+            trust_env=False,
+            field_manager="podready",
+        )
+    except (OSError, ConfigError, KeyError, TypeError, ValueError, AssertionError) as error:
+        raise UsageError(f"{kubeconfig}: not a usable kubeconfig: {error}") from error
+    return config.cluster.server, client
 
 
 def _model(resource: Resource) -> Any:

@@ -130,6 +130,18 @@ class Driver:
         if not status.done:
             raise ScenarioError(await self._why_stuck(status.message))
 
+    async def wait_until_replaced(self, timeout: float = ROLLOUT_SECONDS) -> None:
+        """Return when as many pods are ready as the Deployment asks for.
+
+        Its status may still say so from before: it follows its pods with a delay.
+        """
+        wanted = dig(await self._deployment(), "spec", "replicas", default=1)
+        if not await self.observer.until(
+            lambda: len(self.observer.ready_pods()) >= wanted, timeout
+        ):
+            raise ScenarioError(await self._why_stuck(f"{self.observer.summary()} of {wanted}"))
+        await self.wait_for_rollout(timeout)
+
     async def wait_until_gone(self, pod: str, timeout: float = ROLLOUT_SECONDS) -> None:
         """Return when the pod's object is gone."""
         if not await self.observer.until(lambda: pod not in self.observer.pods, timeout):

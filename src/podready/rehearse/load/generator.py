@@ -60,7 +60,7 @@ class Generator:
         self._monotonic = clock.monotonic
         self._clients = Clients(connector.nodes, plan.seed)
         self._arrivals = arrivals(plan, connector.nodes)
-        self._requests = {kind: request_bytes(plan, kind) for kind in plan.requests}
+        self._requests = {id(kind): request_bytes(plan, kind) for kind in plan.requests}
         self._wiring = Wiring(self._monotonic, self._finish, plan.one_way_delay)
         self._connections: set[HttpConnection] = set()
         self._in_flight: set[Exchange] = set()
@@ -70,8 +70,8 @@ class Generator:
         self._numbers = self._peak = self._lags_told = 0
         self._next: Arrival | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._deadlines: dict[RequestKind, deque[tuple[float, Exchange]]] = {
-            kind: deque() for kind in plan.requests
+        self._deadlines: dict[float, deque[tuple[float, Exchange]]] = {
+            kind.timeout: deque() for kind in plan.requests
         }
         self._sweeper: asyncio.TimerHandle | None = None
         self._over = asyncio.Event()
@@ -144,13 +144,14 @@ class Generator:
         intended = self.started + arrival.due
         self._lags.append(now - intended)
         home = self._clients.home(arrival)
-        exchange = Exchange(arrival, intended, self._requests[arrival.kind], home)
+        exchange = Exchange(arrival, intended, self._requests[id(arrival.kind)], home)
         self._in_flight.add(exchange)
         connection = home.take()
         if connection is None and self._numbers_open() >= self._plan.connection_cap:
             self._finish(exchange, Outcome.CAP, "connection cap")
             return
-        self._deadlines[arrival.kind].append((now + arrival.kind.timeout, exchange))
+        timeout = arrival.kind.timeout
+        self._deadlines[timeout].append((now + timeout, exchange))
         if connection is not None:
             connection.send(exchange)
         else:
@@ -191,13 +192,13 @@ class Generator:
     # -- fates
 
     def _sweep(self) -> None:
-        """Cut what has used up its time; requests of one kind come to that in their order."""
+        """Cut what has used up its time; with the same timeout, first sent is first cut."""
         now = self._monotonic()
-        for kind, waiting in self._deadlines.items():
+        for timeout, waiting in self._deadlines.items():
             while waiting and waiting[0][0] <= now:
                 _, exchange = waiting.popleft()
                 if exchange in self._in_flight:
-                    self._cut(exchange, Outcome.TIMEOUT, f"no answer in {kind.timeout:g} s")
+                    self._cut(exchange, Outcome.TIMEOUT, f"no answer in {timeout:g} s")
         self._sweeper = self._loop.call_later(SWEEP, self._sweep)
 
     def _cut(self, exchange: Exchange, outcome: Outcome, error: str) -> None:

@@ -45,24 +45,21 @@ class Shares:
         self._shares = [weight / total for weight in weights]
         self._given = [0] * len(weights)
         self._slack = 1 - 1 / (2 * len(weights) - 2) if len(weights) > 1 else 1.0
+        self._may_come = 1 - self._slack - 1e-9  # a turn may come when this much of it is owed
         self._draws = 0
 
     def next(self) -> int:
         """Return the number whose turn it is."""
         self._draws += 1
-        turn = min(
-            (i for i, share in enumerate(self._shares) if share > 0 and self._may_come(i)),
-            key=self._deadline,
-        )
+        turn, first = -1, float("inf")
+        for i, share in enumerate(self._shares):
+            owed = share * self._draws - self._given[i]
+            if share and owed >= self._may_come:
+                deadline = (self._slack - owed) / share
+                if deadline < first:
+                    turn, first = i, deadline
         self._given[turn] += 1
         return turn
-
-    def _may_come(self, i: int) -> bool:
-        owed = self._shares[i] * self._draws - self._given[i]
-        return owed >= 1 - self._slack - 1e-9
-
-    def _deadline(self, i: int) -> float:
-        return (self._slack - self._shares[i] * self._draws + self._given[i]) / self._shares[i]
 
 
 def arrivals(plan: LoadPlan, nodes: int) -> Iterator[Arrival]:
@@ -76,7 +73,7 @@ def arrivals(plan: LoadPlan, nodes: int) -> Iterator[Arrival]:
     nodes_of = random.Random(f"{plan.seed}/nodes")  # noqa: S311 - spreads load, guards nothing
     for number in range(limit):
         kind, connection = next(mix)
-        yield Arrival(number, number / plan.rate, kind, connection, nodes_of.randrange(nodes))
+        yield Arrival(number, number / plan.rate, kind, connection, int(nodes_of.random() * nodes))
 
 
 def _mix(plan: LoadPlan) -> Iterator[tuple[RequestKind, Connection]]:

@@ -9,7 +9,7 @@ from podready.rehearse.scenario import Scenario
 async def _delete(driver: Driver) -> None:
     pod = await driver.delete_ready_pod()
     await driver.wait_until_gone(pod)
-    await driver.wait_for_rollout()
+    await driver.wait_until_replaced()
 
 
 SCENARIO = Scenario(
