@@ -75,9 +75,9 @@ def answer_all(peer: Peer) -> None:
 class Server:
     """A TCP server that runs one behaviour a connection, each in a thread."""
 
-    def __init__(self, behaviour: Behaviour, host: str = "127.0.0.1") -> None:
+    def __init__(self, behaviour: Behaviour, host: str, port: int) -> None:
         self._behaviour = behaviour
-        self._listener = socket.create_server((host, 0), backlog=512)
+        self._listener = socket.create_server((host, port), backlog=512)
         self.host, self.port = self._listener.getsockname()
         self.peers: list[Peer] = []
         self._threads = [threading.Thread(target=self._accept)]
@@ -124,8 +124,10 @@ def start_server() -> Iterator[StartServer]:
     """Start servers that are gone after the test."""
     with ExitStack() as servers:
 
-        def start(behaviour: Behaviour = answer_all, host: str = "127.0.0.1") -> Server:
-            server = Server(behaviour, host)
+        def start(
+            behaviour: Behaviour = answer_all, host: str = "127.0.0.1", port: int = 0
+        ) -> Server:
+            server = Server(behaviour, host, port)
             servers.callback(server.close)
             return server
 
