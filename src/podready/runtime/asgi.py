@@ -37,11 +37,20 @@ _EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 class Wrapper:
     """An ASGI app around the user's; `draining` is set when the drain begins."""
 
-    def __init__(self, app: App, inflight: InFlight, *, secret: str, access_log: bool) -> None:
+    def __init__(
+        self,
+        app: App,
+        inflight: InFlight,
+        *,
+        secret: str,
+        access_log: bool,
+        client_gone: Callable[[Send], bool],
+    ) -> None:
         self.draining = False
         self.served = 0
         self._app = app
         self._inflight = inflight
+        self.client_gone = client_gone
         self._secret = secret.encode()
         self._access_log = access_log
         self._pod = os.environ.get("HOSTNAME", "").encode("latin-1", "replace")
@@ -100,7 +109,7 @@ class Wrapper:
             if not work.ended:
                 raise
         except OSError:
-            if not work.ended:  # the app heard of our end as a disconnected client
+            if not work.over:  # else it is our own, from `send`
                 raise
         finally:
             self._inflight.discard(work)
@@ -149,8 +158,8 @@ class _Answer:
     def _mark(self, message: Message) -> Message:
         self.status = message["status"]
         headers = message.get("headers") or ()
-        for name, value in headers:
-            if name == b"content-type" and value.startswith(_EVENT_STREAM):
+        for name, value in headers:  # in lower case by the specification, but not from Django
+            if name.lower() == b"content-type" and value.startswith(_EVENT_STREAM):
                 self._stream = True
                 self._work.kind = Kind.STREAM
                 self._work.end = self.end
@@ -167,6 +176,9 @@ class _Answer:
     async def _send_event(self, message: Message) -> None:
         if self._work.ended:
             raise OSError("the pod is shutting down: this stream has been ended")
+        if self._wrapper.client_gone(self._send):
+            self._work.gone = True
+            raise ConnectionResetError("the client of this stream is gone")
         await self._send(message)
         self.size += len(message.get("body", b""))
         self._tail = (self._tail + message.get("body", b"")[-4:])[-4:]

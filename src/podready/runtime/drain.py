@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from podready.runtime.calling import call_bounded
-from podready.runtime.inflight import InFlight, Kind
+from podready.runtime.inflight import InFlight, Kind, Work
 from podready.runtime.stuck import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from podready.runtime.engines import Engine
     from podready.runtime.hooks import Hook
@@ -92,7 +92,18 @@ class Drain:
             if len(streams) > 1:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
             if work.end is not None:
-                self._enders.append(asyncio.create_task(_end(work.end)))
+                self._enders.append(asyncio.create_task(self._end(work, work.end)))
+
+    async def _end(self, work: Work, end: Callable[[], Awaitable[None]]) -> None:
+        """End a stream, and its task too if it does not notice by itself."""
+        try:
+            await end()
+        except Exception as error:  # noqa: BLE001 - one broken client must not keep the others
+            _log.debug("a stream could not be ended: %s", error)
+        await asyncio.sleep(_UNWIND)
+        # A thread cannot be cancelled, and a task that waits for one would only lose sight of it.
+        if work.ended and work.thread is None and work.task and work in self._inflight.works:
+            work.task.cancel()
 
     async def _finish(self, deadline: float) -> None:
         report_at = time.monotonic() + _PROGRESS
@@ -152,13 +163,6 @@ async def finish_app(lifespan: Lifespan, hooks: list[Hook], end_at: float) -> No
     for hook in reversed(hooks):
         rest = end_at - time.monotonic()
         await _bounded(f"hook {hook.name!r}", hook.function, min(hook.timeout, rest))
-
-
-async def _end(end: Callable[[], Any]) -> None:
-    try:
-        await end()
-    except Exception as error:  # noqa: BLE001 - one broken client must not keep the others
-        _log.debug("a stream could not be ended: %s", error)
 
 
 async def _bounded(name: str, function: Callable[[], Any], seconds: float) -> None:

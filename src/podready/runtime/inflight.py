@@ -33,7 +33,18 @@ class Kind(StrEnum):
 class Work:
     """One piece of work under way."""
 
-    __slots__ = ("_id", "end", "ended", "kind", "name", "scope", "started", "task", "thread")
+    __slots__ = (
+        "_id",
+        "end",
+        "ended",
+        "gone",
+        "kind",
+        "name",
+        "scope",
+        "started",
+        "task",
+        "thread",
+    )
 
     def __init__(
         self, kind: Kind, *, scope: Scope | None = None, name: str = "", given_id: bytes = b""
@@ -46,7 +57,13 @@ class Work:
         self.task: asyncio.Task[Any] | None = None
         self.thread: int | None = None
         self.end: Callable[[], Awaitable[None]] | None = None
-        self.ended = False
+        self.ended = False  # by us, when the pod closes
+        self.gone = False  # its client is
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody reads what the app still sends."""
+        return self.ended or self.gone
 
     @property
     def request_id(self) -> str:

@@ -113,5 +113,6 @@ class Lifespan:
 
 
 def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else "no message"
+    """Return the line that says what happened; an exception group's drawing goes on after it."""
+    lines = [line.strip(" |+-") for line in text.splitlines()]
+    return next((line for line in reversed(lines) if line), "no message")

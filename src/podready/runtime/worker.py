@@ -130,8 +130,13 @@ class _Worker:
         self._channel = start.channel
         self._listener = start.listener
         self._lifespan = Lifespan(app, "off" if wsgi else start.config.lifespan)
+        self._engine_class = engine_class(start.config.engine)
         self._wrapper = Wrapper(
-            app, IN_FLIGHT, secret=start.secret, access_log=start.config.access_log
+            app,
+            IN_FLIGHT,
+            secret=start.secret,
+            access_log=start.config.access_log,
+            client_gone=self._engine_class.client_gone,
         )
         self._engine: Engine | None = None
         self._drain: Drain | None = None
@@ -179,9 +184,7 @@ class _Worker:
         self._report_stage("checks", None)
         await self._checking.first_run()
         self._tell_state()
-        self._engine = engine_class(self._config.engine)(
-            self._wrapper, self._config, self._lifespan.state
-        )
+        self._engine = self._engine_class(self._wrapper, self._config, self._lifespan.state)
         try:
             await self._engine.listen(self._listener)
         except OSError as error:

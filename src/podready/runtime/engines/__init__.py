@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     import socket
 
-    from podready.runtime.asgi import App
+    from podready.runtime.asgi import App, Send
     from podready.runtime.config import RunConfig
 
 ENGINES: Final = {"uvicorn": "podready.runtime.engines.uvicorn:UvicornEngine"}
@@ -19,6 +19,10 @@ class Engine(Protocol):
 
     def __init__(self, app: App, config: RunConfig, state: dict[str, object]) -> None:
         """Take the wrapped app and the lifespan's state."""
+
+    @staticmethod
+    def client_gone(send: Send) -> bool:
+        """Whether the client of the answer that `send` sends has disconnected."""
 
     async def listen(self, sock: socket.socket) -> None:
         """Begin to accept on `sock`, which stays open until `stop_accepting`."""

@@ -17,7 +17,7 @@ from podready.runtime.listener import BACKLOG
 if TYPE_CHECKING:
     import socket
 
-    from podready.runtime.asgi import App
+    from podready.runtime.asgi import App, Send
     from podready.runtime.config import RunConfig
 
 _ACCEPT_ROUNDS = 1000
@@ -66,6 +66,11 @@ class UvicornEngine:
 
     def _protocol(self) -> asyncio.Protocol:
         return _HttpProtocol(self._config, self._server.server_state, self._state)
+
+    @staticmethod
+    def client_gone(send: Send) -> bool:
+        """Look at uvicorn's cycle: its `send` says nothing to an app whose client is gone."""
+        return bool(getattr(getattr(send, "__self__", None), "disconnected", False))
 
     async def listen(self, sock: socket.socket) -> None:
         """Begin to accept on `sock`."""
