@@ -30,7 +30,7 @@ def test_the_endpoint_race_is_told_with_its_numbers(
     assert "8 refused between +0.20 s and +0.90 s after termination began" in cause.evidence
     assert "the listener closed at +0.10 s" in cause.evidence
     assert "the last proxy stopped routing at +1.00 s" in cause.evidence
-    assert "300/s x 20% x 0.90 s uncovered x 1 rollouts = 54" in cause.evidence
+    assert "300/s x 20% x 0.80 s uncovered on average x 1 rollout = 48" in cause.evidence
     assert "3 s" in cause.fix
     assert "sleep: {seconds: 3}" in cause.patch
     assert [loss.at for loss in found.losses][:2] == [10.2, 10.3]

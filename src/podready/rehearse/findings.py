@@ -50,7 +50,7 @@ def _no_readiness(target: Target, container: Object) -> Cause | None:
         1,
         "Pods get requests before they listen",
         f"Add a readinessProbe; `podready run` answers /readyz on port {ADMIN_PORT}.",
-        f"Container {target.container} has no readinessProbe ({_where(target)}), so a pod counts "
+        f"Container {target.container} has no readinessProbe ({_where(target, 'name')}), so a pod counts "
         "as Ready as soon as its process runs.",
         f"+readinessProbe:\n+  httpGet: {{path: /readyz, port: {ADMIN_PORT}}}\n+  periodSeconds: 2",
     )
@@ -69,7 +69,7 @@ def _liveness(target: Target, spec: Object, container: Object) -> Cause | None:
         1,
         "Liveness is asked on the app's own port",
         f"Ask a process that stays responsive: /livez on port {ADMIN_PORT} of `podready run`.",
-        f"The livenessProbe asks port {port} ({_where(target)}): when the app is merely busy, the "
+        f"The livenessProbe asks port {port} ({_where(target, 'livenessProbe')}): when the app is merely busy, the "
         "kubelet restarts it, just when most requests are under way.",
         " livenessProbe:\n"
         f"-  httpGet: {{path: {dig(container, 'livenessProbe', 'httpGet', 'path', default='/')}, "
@@ -92,6 +92,6 @@ def _single(target: Target) -> Cause | None:
     )
 
 
-def _where(target: Target) -> str:
-    manifest = target.manifest
-    return f"{manifest.file}:{manifest.line}" if manifest.line else manifest.file
+def _where(target: Target, field: str = "") -> str:
+    path = f"spec.template.spec.containers[0].{field}" if field else "spec.replicas"
+    return f"{target.manifest.file}:{target.manifest.line_of(path)}"

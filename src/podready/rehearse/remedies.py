@@ -73,12 +73,12 @@ def podready_run(setting: Setting) -> str:
 def _listener_closed_early(group: Group) -> Remedy:
     closed = _offsets(group.histories, _listener_end)
     unrouted = _offsets(group.histories, lambda h: _finite(h.routed_until(-1)))
-    gap = max(0.0, max(unrouted, default=group.setting.endpoint_lag) - min(closed, default=0.0))
+    gap = mean_gap(group.histories)
     seconds = math.ceil(max(unrouted, default=group.setting.endpoint_lag)) + 2
     evidence = _sentences(
         f"{_how(group.lost)} {_span(group.lost)} after termination began",
         f"the listener closed at {_at(closed)}" if closed else "",
-        f"the last proxy stopped routing at {_at(unrouted, last=True)}" if unrouted else "",
+        f"the last proxy stopped routing at {_at(unrouted)}" if unrouted else "",
         _formula(group.setting, gap) if unrouted and closed else "",
     )
     fix = (
@@ -296,11 +296,24 @@ def _where(setting: Setting) -> str:
     return f", {setting.command_at}" if setting.command_at else ""
 
 
+def mean_gap(histories: tuple[PodHistory, ...]) -> float:
+    """Return the mean seconds, over pods and nodes, of routing to a listener that was closed."""
+    gaps = []
+    for history in histories:
+        closed = _listener_end(history)
+        for node in sorted({stretch.node for stretch in history.routed}):
+            until = _finite(history.routed_until(node))
+            if closed is not None and until is not None:
+                gaps.append(max(0.0, until - closed))
+    return statistics.mean(gaps) if gaps else 0.0
+
+
 def _formula(setting: Setting, gap: float) -> str:
     expected = lost_per_rollout(setting.rate, gap, setting.share_new) * setting.rollouts
+    rollouts = "rollout" if setting.rollouts == 1 else "rollouts"
     return (
         f"expected of new connections alone: {setting.rate:g}/s x {setting.share_new:.0%} x "
-        f"{gap:.2f} s uncovered x {setting.rollouts:g} rollouts = {expected:.0f}"
+        f"{gap:.2f} s uncovered on average x {setting.rollouts:.3g} {rollouts} = {expected:.0f}"
     )
 
 
@@ -345,9 +358,9 @@ def _finite(t: float | None) -> float | None:
     return None if t is None or math.isinf(t) else t
 
 
-def _at(offsets: list[float], *, last: bool = False) -> str:
-    value = max(offsets) if last else statistics.median(offsets)
-    return f"+{max(0.0, value):.2f} s"
+def _at(offsets: list[float]) -> str:
+    first, last = max(0.0, min(offsets)), max(0.0, *offsets)
+    return f"+{first:.2f} s" if last - first < 0.005 else f"+{first:.2f} to +{last:.2f} s"
 
 
 def _range(seconds: list[float]) -> str:
