@@ -50,8 +50,8 @@ def _no_readiness(target: Target, container: Object) -> Cause | None:
         1,
         "Pods get requests before they listen",
         f"Add a readinessProbe; `podready run` answers /readyz on port {ADMIN_PORT}.",
-        f"Container {target.container} has no readinessProbe ({_where(target, 'name')}), so a pod counts "
-        "as Ready as soon as its process runs.",
+        f"Container {target.container} has no readinessProbe ({_where(target, 'name')}), so a pod "
+        "counts as Ready as soon as its process runs.",
         f"+readinessProbe:\n+  httpGet: {{path: /readyz, port: {ADMIN_PORT}}}\n+  periodSeconds: 2",
     )
 
@@ -69,8 +69,8 @@ def _liveness(target: Target, spec: Object, container: Object) -> Cause | None:
         1,
         "Liveness is asked on the app's own port",
         f"Ask a process that stays responsive: /livez on port {ADMIN_PORT} of `podready run`.",
-        f"The livenessProbe asks port {port} ({_where(target, 'livenessProbe')}): when the app is merely busy, the "
-        "kubelet restarts it, just when most requests are under way.",
+        f"The livenessProbe asks port {port} ({_where(target, 'livenessProbe')}): when the app is "
+        "merely busy, the kubelet restarts it, just when most requests are under way.",
         " livenessProbe:\n"
         f"-  httpGet: {{path: {dig(container, 'livenessProbe', 'httpGet', 'path', default='/')}, "
         f"port: {port}}}\n"
