@@ -6,10 +6,12 @@ Kubernetes 1.37 and pkg/apis/{core,apps,discovery}/v1/defaults.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from podready.kube.meta import Object
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from podready.kube.meta import Object
 
 TERMINATION_GRACE_SECONDS = 30
 """spec.terminationGracePeriodSeconds of a pod that names none."""

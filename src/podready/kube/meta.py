@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from podready.kube.gvk import Resource
 from podready.kube.times import rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from podready.kube.gvk import Resource
 
 Object = dict[str, Any]
 """An object in Kubernetes' own JSON form."""

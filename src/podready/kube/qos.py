@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from podready.kube.meta import Object
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from podready.kube.meta import Object
 
 _COUNTED = ("cpu", "memory")
 

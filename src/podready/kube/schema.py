@@ -6,15 +6,17 @@ definitions (Apache-2.0, see NOTICE beside it).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from podready.kube.meta import Object
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from podready.kube.meta import Object
 
 _FILE = Path(__file__).with_name("schema.json")
 _LIST, _MAP = "[]", "map[]"

@@ -26,11 +26,13 @@ Texts are those of k8s.io/apimachinery/pkg/api/errors, which kubectl prints as t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from podready.kube.gvk import Resource
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from podready.kube.gvk import Resource
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from podready.cluster.store.store import Store
 from podready.kube.gvk import SERVICE
-from podready.kube.meta import Object
 from podready.kube.status import Cause, InternalError, Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from podready.cluster.store.store import Store
+    from podready.kube.meta import Object
 
 SERVICE_NETWORK = ipaddress.IPv4Network("10.96.0.0/12")
 """Where cluster addresses come from: kubeadm's default service subnet."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
 
 from podready.cluster.apiserver.negotiation import JSON, Form, negotiate
 from podready.cluster.apiserver.table import partial, table
-from podready.cluster.client.protocol import ObjectList
-from podready.kube.gvk import Resource
 from podready.kube.meta import Object, resource_version_of
-from podready.kube.status import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from podready.cluster.client.protocol import ObjectList
+    from podready.kube.gvk import Resource
+    from podready.kube.status import ApiError
 
 
 def json_answer(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from aiohttp import web
 
 from podready.cluster.apiserver.deletion import DeleteOptions
 from podready.cluster.apiserver.parameters import dry_run, number
 from podready.cluster.client.protocol import PatchType
 from podready.kube.meta import Object, dig
 from podready.kube.status import BadRequest, TooLarge, UnsupportedMediaType
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 MAX_BODY = 3 * 1024 * 1024
 """Bytes of a request body, as kube-apiserver's MaxRequestBodyBytes."""

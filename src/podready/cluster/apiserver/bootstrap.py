@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from podready.cluster.apiserver.addresses import API_ADDRESS
 from podready.kube.gvk import NAMESPACE, SERVICE, Resource
-from podready.kube.meta import Object
+
+if TYPE_CHECKING:
+    from podready.kube.meta import Object
 
 _NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _KUBERNETES_LABELS = {"component": "apiserver", "provider": "kubernetes"}

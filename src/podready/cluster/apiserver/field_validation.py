@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from podready.kube.meta import Object
+from typing import TYPE_CHECKING
+
 from podready.kube.schema import mistyped_fields, prune_unknown
 from podready.kube.status import BadRequest
+
+if TYPE_CHECKING:
+    from podready.kube.meta import Object
 
 MODES = ("Strict", "Warn", "Ignore")
 

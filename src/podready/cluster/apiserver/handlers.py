@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from podready.clock import Clock
 from podready.cluster.apiserver.answers import form_of, json_answer, list_answer, object_answer
 from podready.cluster.apiserver.body import read_delete_options, read_object, read_patch
 from podready.cluster.apiserver.discovery import AGGREGATED, aggregated, legacy
@@ -15,7 +15,6 @@ from podready.cluster.apiserver.field_validation import FieldValidation
 from podready.cluster.apiserver.negotiation import Form
 from podready.cluster.apiserver.openapi import document, index
 from podready.cluster.apiserver.parameters import ListParameters, dry_run
-from podready.cluster.apiserver.registry import Registry
 from podready.cluster.apiserver.request_info import RequestInfo, request_info
 from podready.cluster.apiserver.subresources.log import LogOptions, PodLogs, container_of, log_of
 from podready.cluster.apiserver.version import version_document
@@ -24,6 +23,10 @@ from podready.cluster.apiserver.watching import Selection, WatchStream
 from podready.cluster.client.protocol import ObjectList
 from podready.kube.meta import Object, metadata, name_of, uid_of
 from podready.kube.status import BadRequest, NotFound, success
+
+if TYPE_CHECKING:
+    from podready.clock import Clock
+    from podready.cluster.apiserver.registry import Registry
 
 HEALTH_PATHS = ("/healthz", "/livez", "/readyz")
 

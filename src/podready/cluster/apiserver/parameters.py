@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from podready.kube.status import BadRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _TRUE = ("1", "t", "T", "true", "True", "TRUE")
 _FALSE = ("", "0", "f", "F", "false", "False", "FALSE")

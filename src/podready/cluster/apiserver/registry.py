@@ -6,9 +6,8 @@ of its own making. What is returned is shared with the store: callers copy befor
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podready.clock import SYSTEM_CLOCK, Clock
 from podready.cluster.apiserver.addresses import allocate
@@ -42,6 +41,9 @@ from podready.kube.status import (
     NotFound,
 )
 from podready.kube.strategic import strategic_merge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PATCHES: dict[PatchType, Callable[[Any, Any], Any]] = {
     PatchType.JSON: json_patch,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -11,10 +11,14 @@ from podready.clock import SYSTEM_CLOCK, Clock
 from podready.cluster.apiserver.answers import error_answer
 from podready.cluster.apiserver.credentials import Credentials
 from podready.cluster.apiserver.handlers import HEALTH_PATHS, Handlers
-from podready.cluster.apiserver.registry import Registry
-from podready.cluster.apiserver.subresources.log import PodLogs
 from podready.errors import ClusterError
 from podready.kube.status import ApiError, InternalError, Unauthorized
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from podready.cluster.apiserver.registry import Registry
+    from podready.cluster.apiserver.subresources.log import PodLogs
 
 _LOG = logging.getLogger(__name__)
 _OPEN_PATHS = (*HEALTH_PATHS, "/version")

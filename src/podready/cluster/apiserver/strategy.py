@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from podready.kube.defaults import apply_defaults
 from podready.kube.gvk import (
@@ -22,6 +21,10 @@ from podready.kube.qos import qos_class
 from podready.kube.status import BadRequest, Invalid
 from podready.kube.times import rfc3339
 from podready.kube.validation import FieldError, validate, validate_update
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
 
 _COUNTS_GENERATIONS = (DEPLOYMENT, REPLICA_SET, POD, ENDPOINT_SLICE)
 _SERVER_OWNED = (

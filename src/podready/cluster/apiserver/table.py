@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podready.cluster.apiserver.printers import cluster, networking, pods, workloads
 from podready.cluster.apiserver.printers.column import NAME, Column
@@ -22,6 +20,10 @@ from podready.kube.gvk import (
     Resource,
 )
 from podready.kube.meta import Object, resource_version_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
 
 _COLUMNS: dict[Resource, tuple[Column, ...]] = {
     POD: pods.COLUMNS,

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
 
-from podready.clock import Clock
 from podready.cluster.apiserver.answers import form_of
 from podready.cluster.apiserver.negotiation import JSON, Form
 from podready.cluster.apiserver.table import bookmark_table, partial, table
-from podready.cluster.apiserver.watching import WatchStream
-from podready.cluster.client.protocol import WatchEvent
-from podready.kube.gvk import Resource
 from podready.kube.meta import Object, resource_version_of
 from podready.kube.status import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from podready.clock import Clock
+    from podready.cluster.apiserver.watching import WatchStream
+    from podready.cluster.client.protocol import WatchEvent
+    from podready.kube.gvk import Resource
 
 BOOKMARK_SECONDS = 60.0
 """How often a watch that allows them gets a bookmark (kube-apiserver: about once a minute)."""

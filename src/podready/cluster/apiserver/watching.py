@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from podready.cluster.client.protocol import WatchEvent
-from podready.cluster.store.store import Store
-from podready.cluster.store.watcher import Change, Watcher
 from podready.kube.fields import ALL_FIELDS, FieldSelector, parse_field_selector
-from podready.kube.gvk import Resource
 from podready.kube.labels import EVERYTHING, Selector, parse_selector
 from podready.kube.meta import Object, labels_of, namespace_of
 from podready.kube.status import BadRequest
+
+if TYPE_CHECKING:
+    from podready.cluster.store.store import Store
+    from podready.cluster.store.watcher import Change, Watcher
+    from podready.kube.gvk import Resource
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 """Annotation of the bookmark that ends a WatchList's initial events (KEP-3157)."""

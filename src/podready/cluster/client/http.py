@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 import orjson
 
 from podready.cluster.client.kubeconfig import KubeConfig
 from podready.cluster.client.protocol import ObjectList, PatchType, WatchEvent
-from podready.kube.gvk import Resource
 from podready.kube.meta import Object, name_of
 from podready.kube.status import ApiError, Timeout, Unavailable, from_status
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from podready.kube.gvk import Resource
 
 _ANSWER_SECONDS = 30.0
 """How long one answer may take; watches have no limit but the server's own."""

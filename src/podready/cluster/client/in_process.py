@@ -7,15 +7,18 @@ copied on their way out, so a caller may do with them what it likes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podready.cluster.apiserver.deletion import DeleteOptions
-from podready.cluster.apiserver.registry import Registry
 from podready.cluster.apiserver.watching import Selection
 from podready.cluster.client.protocol import ObjectList, PatchType, WatchEvent
-from podready.kube.gvk import Resource
 from podready.kube.meta import Object, copy_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from podready.cluster.apiserver.registry import Registry
+    from podready.kube.gvk import Resource
 
 
 class InProcessClient:

@@ -12,12 +12,14 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from podready.cluster.client.protocol import Client, WatchEvent
-from podready.kube.gvk import Resource
 from podready.kube.meta import Object, key_of, resource_version_of
 from podready.kube.status import ApiError, Gone
+
+if TYPE_CHECKING:
+    from podready.cluster.client.protocol import Client, WatchEvent
+    from podready.kube.gvk import Resource
 
 _LOG = logging.getLogger(__name__)
 _BACK_OFF_SECONDS = (0.05, 0.2, 1.0, 5.0)

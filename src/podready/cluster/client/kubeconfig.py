@@ -7,11 +7,13 @@ import binascii
 import ssl
 import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from podready.errors import ClusterError
 from podready.kube.manifest import parse_yaml
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _PLUGINS = ("exec", "auth-provider")
 

@@ -12,12 +12,14 @@ Conflict, Gone, Invalid, …).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from podready.kube.gvk import Resource
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from podready.kube.gvk import Resource
 
 Object = dict[str, Any]
 
@@ -47,7 +49,10 @@ class WatchEvent:
 
 
 class Client(Protocol):
-    """The verbs of the Kubernetes API. `namespace` is None for cluster-wide kinds and all-namespace lists."""
+    """The verbs of the Kubernetes API.
+
+    `namespace` is None for cluster-wide kinds and for lists of all namespaces.
+    """
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
         """Return the object, or raise NotFound."""
@@ -71,17 +76,17 @@ class Client(Protocol):
         label_selector: str = "",
         field_selector: str = "",
     ) -> AsyncIterator[WatchEvent]:
-        """Yield what happened strictly after `resource_version`; raise Gone when that is too old."""
+        """Yield what happened strictly after `resource_version`; Gone when that is too old."""
 
     async def create(
         self, resource: Resource, namespace: str | None, obj: Object, *, subresource: str = ""
     ) -> Object:
-        """Create the object (or POST to a subresource such as `binding`) and return what was stored."""
+        """Create the object (or POST to a subresource) and return what was stored."""
 
     async def update(
         self, resource: Resource, namespace: str | None, obj: Object, *, subresource: str = ""
     ) -> Object:
-        """Replace the object, or its `status` or `scale`; Conflict when its resourceVersion is stale."""
+        """Replace the object, or its `status` or `scale`; Conflict when it is stale."""
 
     async def patch(
         self,

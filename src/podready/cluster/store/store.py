@@ -7,12 +7,16 @@ the store, and objects handed out are shared: nobody changes them, callers copy.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from podready.cluster.store.watcher import DEFAULT_LIMIT, Change, Watcher
-from podready.kube.gvk import Resource
 from podready.kube.meta import Object, name_of, namespace_of, resource_version_of, without
 from podready.kube.status import AlreadyExists, Conflict, Gone, NotFound, Timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from podready.kube.gvk import Resource
 
 DEFAULT_HISTORY = 4096
 """Changes kept for each resource, for watches that start in the past."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from podready.kube.meta import Object
 from podready.kube.status import Gone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from podready.kube.meta import Object
 
 DEFAULT_LIMIT = 8192
 """Changes a watcher may lag behind before it is told to list again."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from podready.kube.gvk import (
     CONFIG_MAP,
@@ -13,8 +13,6 @@ from podready.kube.gvk import (
     SERVICE,
     Resource,
 )
-from podready.kube.meta import Object
-from podready.kube.validation.field_error import FieldError
 from podready.kube.validation.names import metadata_errors
 from podready.kube.validation.pods import pod_spec_errors, pod_update_errors
 from podready.kube.validation.services import (
@@ -29,6 +27,12 @@ from podready.kube.validation.workloads import (
     replica_set_errors,
     workload_update_errors,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from podready.kube.meta import Object
+    from podready.kube.validation.field_error import FieldError
 
 
 def _pod_errors(pod: Object) -> Iterator[FieldError]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from podready.kube.gvk import NAMESPACE, SERVICE, Resource
-from podready.kube.meta import Object
 from podready.kube.validation.field_error import FieldError, invalid, required
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from podready.kube.meta import Object
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")

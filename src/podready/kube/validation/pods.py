@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podready.kube.meta import Object, without
 from podready.kube.quantity import parse_quantity
@@ -18,6 +17,9 @@ from podready.kube.validation.field_error import (
     required,
 )
 from podready.kube.validation.names import label_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 PORT_TEXT = "must be between 1 and 65535, inclusive"
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]([a-z0-9]|-(?!-))*(?<!-)")

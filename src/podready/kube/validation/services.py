@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from podready.kube.meta import Object
 from podready.kube.validation.field_error import (
     FieldError,
     duplicate,
@@ -18,6 +17,11 @@ from podready.kube.validation.field_error import (
 )
 from podready.kube.validation.names import config_key_problem, label_errors, label_problem
 from podready.kube.validation.pods import port_number_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from podready.kube.meta import Object
 
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _AFFINITIES = ("ClientIP", "None")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podready.kube.labels import from_label_selector
 from podready.kube.meta import Object, dig
@@ -16,6 +15,9 @@ from podready.kube.validation.field_error import (
 )
 from podready.kube.validation.names import label_errors
 from podready.kube.validation.pods import pod_spec_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _STRATEGIES = ("Recreate", "RollingUpdate")
 _NOT_NEGATIVE = "must be greater than or equal to 0"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from podready.cluster.apiserver.printers.column import (
     AGE,
@@ -16,6 +16,9 @@ from podready.cluster.apiserver.printers.column import (
     joined,
 )
 from podready.kube.meta import Object, dig, get_condition, labels_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _ROLE = "node-role.kubernetes.io/"
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from podready.cluster.apiserver.printers.column import AGE, NAME, NONE, Cell, Column, joined, pairs
 from podready.kube.meta import Object, dig
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _SHOWN_ENDPOINTS = 3
 _UNSET = "<unset>"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from podready.cluster.apiserver.printers.column import AGE, NAME, NONE, Cell, Column, age_of
 from podready.kube.meta import Object, dig, get_condition, is_deleting, is_true
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
 
 _TERMINAL = ("Succeeded", "Failed")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from podready.cluster.apiserver.printers.column import AGE, NAME, Cell, CellOf, Column, joined
 from podready.kube.labels import from_label_selector, to_text
 from podready.kube.meta import Object, dig
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 def _number(*path: str) -> CellOf:

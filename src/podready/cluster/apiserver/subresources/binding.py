@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from podready.kube.gvk import POD
 from podready.kube.meta import Object, copy_of, dig, is_deleting, set_condition
 from podready.kube.status import BadRequest, Conflict
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 def bound(pod: Object, binding: Object, now: datetime) -> Object:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from podready.cluster.apiserver.deletion import DeleteOptions
 from podready.kube.meta import Object, copy_of, dig, is_deleting, set_condition
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _TERMINAL = ("Succeeded", "Failed")
 

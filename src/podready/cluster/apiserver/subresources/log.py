@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from podready.cluster.apiserver.parameters import boolean, number
 from podready.kube.meta import Object, dig
 from podready.kube.status import BadRequest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 _NO_TIMES = (
     "containers of podready's cluster write straight into their log files, so the time of a line "

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from podready.kube.gvk import Resource
+from typing import TYPE_CHECKING
+
 from podready.kube.labels import from_label_selector, to_text
 from podready.kube.meta import Object, copy_of, dig
 from podready.kube.status import Cause, Conflict, Invalid
+
+if TYPE_CHECKING:
+    from podready.kube.gvk import Resource
 
 _IDENTITY = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
