@@ -112,6 +112,8 @@ class ContainerWorker:
             if self._stopping or not self._starts_again(code):
                 return
             await self._back_off(self._pod.node.clock.monotonic() - began)
+            if "terminated" in self.record.state:
+                self.record.last_state = self.record.state
             self.record.restart_count += 1
 
     def _starts_again(self, code: int) -> bool:
@@ -171,8 +173,6 @@ class ContainerWorker:
 
     async def _run(self, plan: ContainerPlan) -> int:
         """Run the container once and return its exit code."""
-        if "terminated" in self.record.state:
-            self.record.last_state = self.record.state
         self.record.container_id = f"podready://{uuid.uuid4().hex}"
         self._tell_start()
         try:

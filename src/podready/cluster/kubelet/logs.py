@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+from podready.kube.gvk import POD
+from podready.kube.status import NotFound
+
 _CHUNK: Final = 65536
 _POLL_SECONDS: Final = 0.1  # a file has no event that asyncio could await
 _TAIL_BLOCK: Final = 65536
@@ -59,40 +62,24 @@ class ContainerLogs:
         return path if path.exists() else None
 
     async def open(
-        self,
-        namespace: str,
-        pod: str,
-        container: str,
-        *,
-        previous: bool = False,
-        follow: bool = False,
-        tail_lines: int | None = None,
-        limit_bytes: int | None = None,
+        self, namespace: str, pod: str, container: str, *, previous: bool, follow: bool
     ) -> AsyncIterator[bytes]:
-        """Yield what the container wrote; with `follow`, until it ends. FileNotFoundError without.
+        """Yield what the container wrote in its newest run, or in the one before.
 
-        `tail_lines` begins that many lines before the end; `limit_bytes` stops after so many.
+        With `follow`, goes on until that run has ended. NotFound when there is no such log.
         """
         path = self.path(namespace, pod, container, previous=previous)
         if path is None:
-            raise FileNotFoundError(f'container "{container}" of pod "{pod}" has written no log')
-        left = limit_bytes
-        async for chunk in self._read(path, follow=follow and not previous, tail=tail_lines):
-            yield chunk if left is None else chunk[:left]
-            if left is not None:
-                left -= len(chunk)
-                if left <= 0:
-                    return
-
-    async def _read(self, path: Path, *, follow: bool, tail: int | None) -> AsyncIterator[bytes]:
+            raise NotFound.about(
+                POD, pod, f'container "{container}" of pod "{pod}" has no log here'
+            )
         with path.open("rb") as file:
-            file.seek(0 if tail is None else tail_offset(path, tail))
             while True:
                 over = path in self._ended or self._is_gone(path)
                 chunk = file.read(_CHUNK)
                 if chunk:
                     yield chunk
-                elif over or not follow:
+                elif over or previous or not follow:
                     return
                 else:
                     await asyncio.sleep(_POLL_SECONDS)

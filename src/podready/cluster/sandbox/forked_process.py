@@ -66,6 +66,7 @@ class Task:
     def _fail(self, error: OSError) -> None:
         if not self.started.done():
             self.started.set_exception(error)
+            self.started.exception()  # nobody may be waiting any more, which is no mistake
 
 
 def exit_of(code: int) -> Exit:
