@@ -21,11 +21,11 @@ PATIENCE = 30.0
 """Seconds a test waits for something before it calls it broken; never a measurement."""
 
 
-def until(condition: Callable[[], Any], what: Callable[[], str]) -> Any:
+def until(condition: Callable[[], Any], what: Callable[[], str], seconds: float = PATIENCE) -> Any:
     """Return the first true value of `condition`; fail when there is none in time."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + seconds
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"not in {PATIENCE:g} s: {what()}"
+        assert time.monotonic() < deadline, f"not in {seconds:g} s: {what()}"
         time.sleep(0.01)
     return value
 

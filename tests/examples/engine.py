@@ -27,7 +27,7 @@ _SUITE = "bookworm"  # the Debian whose python3 is 3.11
 _START_SECONDS = 60.0
 
 
-class NoBaseImage(Exception):
+class NoBaseImageError(Exception):
     """There is an engine, but no way to get an image to build on."""
 
 
@@ -174,7 +174,7 @@ def _bootstrap(root: Path) -> None:
     """Install a minimal Debian with Python into `root`."""
     debootstrap = _binary("debootstrap")
     if debootstrap is None or os.geteuid() != 0:
-        raise NoBaseImage(
+        raise NoBaseImageError(
             f"{BASE_IMAGE} cannot be pulled, and making one takes root and debootstrap"
         )
     subprocess.run(

@@ -16,7 +16,13 @@ from typing import Any
 
 import pytest
 from tests.examples.conftest import EXAMPLES, until
-from tests.examples.engine import PYTHON_VERSION, Engine, NoBaseImage, find_reason, running_engine
+from tests.examples.engine import (
+    PYTHON_VERSION,
+    Engine,
+    NoBaseImageError,
+    find_reason,
+    running_engine,
+)
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -32,7 +38,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     with running_engine(folder) as found:
         try:
             found.base_image(folder)
-        except NoBaseImage as reason:
+        except NoBaseImageError as reason:
             pytest.skip(str(reason))
         yield found
 
