@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from podready.runtime.settings import Secret as Secret
     from podready.runtime.settings import Settings as Settings
     from podready.runtime.settings import var as var
+    from podready.runtime.wrapping import wrap as wrap
 
 __version__ = "0.1.0.dev0"
 
@@ -36,6 +37,7 @@ _FACE = {
     "task": "podready.runtime.inflight",
     "var": "podready.runtime.settings",
     "warmup": "podready.runtime.hooks",
+    "wrap": "podready.runtime.wrapping",
 }
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "task",
     "var",
     "warmup",
+    "wrap",
 ]
 
 

@@ -74,7 +74,7 @@ def test_the_public_face_is_locked() -> None:
     names = set(podready.__all__) - {"__version__"}
     assert names == {
         "Secret", "Settings", "broken", "check", "hook", "set_ready", "shutdown_notice",
-        "shutting_down", "task", "var", "warmup",
+        "shutting_down", "task", "var", "warmup", "wrap",
     }  # fmt: skip
     assert all(getattr(podready, name) is not None for name in names)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

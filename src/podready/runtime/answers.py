@@ -31,6 +31,7 @@ class Standing:
     unready: tuple[str, ...] = ()
     broken: str | None = None
     stalled: float | None = None
+    serves_draining: bool = False
     progress: float | None = None
     details: dict[str, Any] = field(default_factory=dict)
 
@@ -60,7 +61,8 @@ def _livez(standing: Standing) -> tuple[bool, dict[str, Any]]:
 
 def _readyz(standing: Standing) -> tuple[bool, dict[str, Any]]:
     body: dict[str, Any] = {"phase": standing.phase}
-    if standing.phase is not Phase.READY:
+    lame_duck = standing.phase is Phase.DRAINING and standing.serves_draining
+    if standing.phase is not Phase.READY and not lame_duck:
         return False, body | {"reason": standing.phase}
     failing = [*standing.unready, *(() if standing.serving else ("main-listener",))]
     if failing:

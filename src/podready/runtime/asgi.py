@@ -10,13 +10,17 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podready.contract import POD_HEADER
 from podready.runtime.inflight import CURRENT, InFlight, Kind, Scope, Work
 from podready.runtime.logs import access
 from podready.runtime.logs import context as log_context
+from podready.runtime.notice import shutdown_notice, shutting_down
 from podready.runtime.selftest import SELF_TEST_HEADER, SELF_TEST_PATH
+
+if TYPE_CHECKING:
+    from podready.runtime.shedding import Limit
 
 SERVICE_RESTART = 1012
 """RFC 6455's registry: "Service Restart", which asks the client to reconnect after a pause."""
@@ -30,6 +34,9 @@ _CLOSE = (b"connection", b"close")
 _POD_HEADER = POD_HEADER.encode()
 _REQUEST_ID = b"x-request-id"
 _USER_AGENT = b"user-agent"
+_EXTENSION = {"podready.shutdown": {"given": shutting_down, "notice": shutdown_notice}}
+"""For frameworks and libraries that would rather look at the scope than import podready."""
+
 _EVENT_STREAM = b"text/event-stream"
 _EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
@@ -45,12 +52,14 @@ class Wrapper:
         secret: str,
         access_log: bool,
         client_gone: Callable[[Send], bool],
+        limit: Limit | None = None,
     ) -> None:
         self.draining = False
         self.served = 0
         self._app = app
         self._inflight = inflight
         self.client_gone = client_gone
+        self._limit = limit
         self._secret = secret.encode()
         self._access_log = access_log
         self._pod = os.environ.get("HOSTNAME", "").encode("latin-1", "replace")
@@ -79,9 +88,14 @@ class Wrapper:
                 return
         work = Work(Kind.REQUEST, scope=scope, given_id=request_id)
         answer = _Answer(self, work, send, self._pod if named else None)
+        if self._limit is not None and not await self._limit.enter():
+            await _answer_busy(answer.send)
+            return
         try:
             await self._run(work, scope, receive, answer.send)
         finally:
+            if self._limit is not None:
+                self._limit.leave()
             if self._access_log:
                 _log_access(scope, work, answer, agent)
 
@@ -99,6 +113,7 @@ class Wrapper:
         await self._run(work, scope, receive, socket.send)
 
     async def _run(self, work: Work, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["extensions"] = {**scope.get("extensions", {}), **_EXTENSION}
         work.task = asyncio.current_task()
         token = CURRENT.set(work)
         fields = log_context.set({"request_id": work.request_id})
@@ -226,6 +241,17 @@ class _WebSocket:
         await self._send(
             {"type": "websocket.close", "code": SERVICE_RESTART, "reason": "service restart"}
         )
+
+
+async def _answer_busy(send: Send) -> None:
+    body = b"too many requests at once\n"
+    headers = [
+        (b"content-type", b"text/plain"),
+        (b"content-length", b"%d" % len(body)),
+        (b"retry-after", b"1"),
+    ]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _log_access(scope: Scope, work: Work, answer: _Answer, agent: bytes) -> None:

@@ -31,8 +31,19 @@ _KUBERNETES_MARK = "KUBERNETES_SERVICE_HOST"
 _PLATFORM_PORT = "PORT"
 """Cloud Run, Heroku, Knative and Buildpacks tell a container its port in this variable."""
 
-_DRAIN_IN_POD: Final = 5.0
-"""Seconds; lightship's default and what Spring's maintainers call common (5-10 s)."""
+PROFILES: Final = {
+    "clusterip": (5.0, DEFAULT_GRACE_SECONDS),
+    "nginx": (5.0, DEFAULT_GRACE_SECONDS),
+    "gke-neg": (20.0, 60.0),
+    "alb": (40.0, 90.0),
+    "nlb-ip": (130.0, 180.0),
+}
+"""Drain delay and grace period in seconds, by what carries traffic to the pod.
+
+5 s is lightship's default and what Spring's maintainers call common (5-10 s); aws-lbc #2106 saw
+rare 502s with 40 s and none with 70 s behind an ALB, #2366 needed 120 s for an NLB in IP mode.
+gke-neg is an estimate.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +113,19 @@ class RunConfig:
         None,
         DURATION,
         "the pod's terminationGracePeriodSeconds",
-        f"{DEFAULT_GRACE_SECONDS:g}s in a pod, {OUTSIDE_GRACE_SECONDS:g}s elsewhere",
+        f"the profile's ({DEFAULT_GRACE_SECONDS:g}s) in a pod, else {OUTSIDE_GRACE_SECONDS:g}s",
+    )
+    profile: str = _setting(
+        "clusterip", _choice(*PROFILES), "drain and grace for what routes to the pod"
+    )
+    drain_readiness: str = _setting(
+        "fail", _choice("fail", "serve"), "what /readyz says during the drain"
     )
     drain_delay: float | None = _setting(
         None,
         DURATION,
         "go on accepting for this long after SIGTERM",
-        f"{_DRAIN_IN_POD:g}s in a pod, 0s elsewhere",
+        f"the profile's ({PROFILES['clusterip'][0]:g}s) in a pod, else 0s",
     )
     hook_time: float = _setting(
         5.0, DURATION, "lifespan shutdown and shutdown hooks together", "5s"
@@ -125,6 +142,10 @@ class RunConfig:
     stall_timeout: float = _setting(
         30.0, DURATION, "/livez fails after this long without a heartbeat", "30s"
     )
+    max_concurrency: int = _setting(
+        0, LIMIT, "requests at once per worker; more get 503 and Retry-After", "no limit"
+    )
+    max_wait: float = _setting(0.0, DURATION, "wait this long for a place before the 503", "0s")
     max_requests: int = _setting(0, LIMIT, "replace a worker after this many requests", "never")
     max_lifetime: float = _setting(0.0, DURATION, "replace a worker of this age", "never")
     max_memory: int = _setting(0, SIZE, "replace a worker of this size, such as 512Mi", "never")
@@ -141,12 +162,9 @@ class RunConfig:
 
     def budget(self) -> Budget:
         """Return the grace period divided; raises SettingsError when the sum does not fit."""
-        grace = self.grace
-        if grace is None:
-            grace = DEFAULT_GRACE_SECONDS if self.in_pod else OUTSIDE_GRACE_SECONDS
-        drain = self.drain_delay
-        if drain is None:
-            drain = _DRAIN_IN_POD if self.in_pod else 0.0
+        drain, grace = PROFILES[self.profile] if self.in_pod else (0.0, OUTSIDE_GRACE_SECONDS)
+        drain = drain if self.drain_delay is None else self.drain_delay
+        grace = grace if self.grace is None else self.grace
         return divide(grace, drain, self.hook_time)
 
 
@@ -189,6 +207,11 @@ OPTIONS: Final = tuple(
 )
 
 
+def in_pod(environ: Mapping[str, str]) -> bool:
+    """Return whether this process runs in a Kubernetes pod."""
+    return _KUBERNETES_MARK in environ
+
+
 def load_config(arguments: Sequence[str], environ: Mapping[str, str]) -> RunConfig:
     """Return the settings that `arguments` (after `podready run`) and `environ` amount to.
 
@@ -208,7 +231,7 @@ def load_config(arguments: Sequence[str], environ: Mapping[str, str]) -> RunConf
             values[option.name] = option.kind.parse(text)
         except ValueError as error:
             problems.append(f"{source}: {text!r} is not {error}")
-    config = RunConfig(app=app, in_pod=_KUBERNETES_MARK in environ, **values)
+    config = RunConfig(app=app, in_pod=in_pod(environ), **values)
     problems += _misfits(config)
     if problems:
         lines = "".join(f"\n  {problem}" for problem in problems)

@@ -119,6 +119,9 @@ class InFlight:
                 await self._empty.wait()
 
 
+managed = False
+"""Whether `podready run` serves the app; set in its workers, read by `podready.wrap`."""
+
 IN_FLIGHT = InFlight()
 """This process's work: the wrapper, `podready.task` and the drain meet here."""
 

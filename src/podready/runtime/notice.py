@@ -19,9 +19,15 @@ class Notice:
     def give(self) -> None:
         """Tell everybody who waits; called on the event loop when the drain begins."""
         self.given = True
-        for future in self._waiting:
+        for future in tuple(self._waiting):
             if not future.done():
                 future.set_result(None)
+
+    def give_soon(self) -> None:
+        """Tell everybody who waits; for a signal handler, which may interrupt the event loop."""
+        self.given = True
+        for loop in {future.get_loop() for future in tuple(self._waiting)}:
+            loop.call_soon_threadsafe(self.give)
 
     async def wait(self) -> None:
         """Return when the drain has begun."""

@@ -57,6 +57,7 @@ class Pages:
             unready=tuple(sorted(unready)),
             broken=next((said for each in live if (said := each.state.get("broken"))), None),
             stalled=self._stalled(live, now),
+            serves_draining=supervisor.config.drain_readiness == "serve",
             progress=starting[0].progress if starting else None,
             details={"workers": [_facts(worker, now) for worker in supervisor.fleet]},
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from podready.contract import ExitCode
 from podready.errors import PodreadyError, SettingsError, StartupError
+from podready.runtime import inflight
 from podready.runtime.asgi import Wrapper
 from podready.runtime.checking import Checking
 from podready.runtime.drain import Drain, Timeline, finish_app
@@ -26,6 +27,7 @@ from podready.runtime.loading import load_app, speaks_asgi
 from podready.runtime.logs import configure
 from podready.runtime.notice import NOTICE
 from podready.runtime.probes import CHECKS, WORD
+from podready.runtime.shedding import Limit
 from podready.runtime.stuck import describe, oldest
 from podready.runtime.warming import run_warmups
 from podready.runtime.watchdog import Watchdog, log_stall
@@ -105,6 +107,7 @@ def _abort_start(_number: int, _frame: object) -> None:
 def _run(start: WorkerStart) -> int:
     config = start.config
     configure(config.log_format, config.log_level)  # type: ignore[arg-type]
+    inflight.managed = True
     start.channel.send("stage", stage="importing")
     app = load_app(config.app, config.app_dir)
     asgi = config.interface == "asgi" or (config.interface == "auto" and speaks_asgi(app))
@@ -130,6 +133,10 @@ class _Worker:
         self._channel = start.channel
         self._listener = start.listener
         self._lifespan = Lifespan(app, "off" if wsgi else start.config.lifespan)
+        config = start.config
+        self._limit = (
+            Limit(config.max_concurrency, config.max_wait) if config.max_concurrency else None
+        )
         self._engine_class = engine_class(start.config.engine)
         self._wrapper = Wrapper(
             app,
@@ -137,6 +144,7 @@ class _Worker:
             secret=start.secret,
             access_log=start.config.access_log,
             client_gone=self._engine_class.client_gone,
+            limit=self._limit,
         )
         self._engine: Engine | None = None
         self._drain: Drain | None = None
@@ -231,6 +239,8 @@ class _Worker:
                 streams=IN_FLIGHT.count(Kind.STREAM, Kind.WEBSOCKET),
                 connections=self._engine.open_connections() if self._engine else 0,
                 served=self._wrapper.served,
+                queued=self._limit.waiting if self._limit else 0,
+                shed=self._limit.shed if self._limit else 0,
                 cpu=time.process_time(),
                 works=[describe(work) for work in oldest(IN_FLIGHT, _OLD, _MOST_TOLD)],
             )
