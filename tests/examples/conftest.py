@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -30,10 +31,21 @@ def until(condition: Callable[[], Any], what: Callable[[], str], seconds: float 
     return value
 
 
+def free_ports() -> tuple[int, int]:
+    """Return two ports that nobody uses at the moment."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as two,
+    ):
+        return one.getsockname()[1], two.getsockname()[1]
+
+
 class Running:
     """One `podready run` of an example, on ports of the kernel's choice."""
 
-    def __init__(self, example: str, folder: Path, environ: dict[str, str]) -> None:
+    def __init__(
+        self, example: str, folder: Path, environ: dict[str, str], stdout: int | None = None
+    ) -> None:
         self._log = folder / "log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -41,8 +53,8 @@ class Running:
                 cwd=EXAMPLES / example,
                 env={"TMPDIR": str(folder), "PORT": "0", "PODREADY_ADMIN_PORT": "0", **environ},
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                stdout=log if stdout is None else stdout,
+                stderr=log,
                 start_new_session=True,
             )
 
@@ -123,8 +135,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start an example with the environment given by keywords; SECRET_KEY is set."""
     with ExitStack() as running:
 
-        def run(example: str, **environ: str) -> Running:
-            app = Running(example, tmp_path, {"SECRET_KEY": "for tests", **environ})
+        def run(example: str, *, stdout: int | None = None, **environ: str) -> Running:
+            app = Running(example, tmp_path, {"SECRET_KEY": "for tests", **environ}, stdout)
             running.callback(app.close)
             return app
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.examples.conftest import EXAMPLES, until
+from tests.examples.conftest import EXAMPLES, free_ports, until
 from tests.examples.engine import (
     PYTHON_VERSION,
     Engine,
@@ -136,15 +135,6 @@ class Container:
     def remove(self) -> None:
         """Leave nothing behind."""
         self._docker("rm", "--force", self.name)
-
-
-def free_ports() -> tuple[int, int]:
-    """Return two ports that nobody uses at the moment."""
-    with (
-        socket.create_server(("127.0.0.1", 0)) as one,
-        socket.create_server(("127.0.0.1", 0)) as two,
-    ):
-        return one.getsockname()[1], two.getsockname()[1]
 
 
 @pytest.fixture
