@@ -17,6 +17,11 @@ async def read(logs: ContainerLogs, *, previous: bool = False, follow: bool = Fa
     return b"".join([piece async for piece in pieces])
 
 
+def files(directory: Path) -> list[Path]:
+    """Return the log files below a directory."""
+    return list(directory.rglob("*.log"))
+
+
 async def test_the_newest_run_and_the_one_before(tmp_path: Path) -> None:
     """Two runs are kept; a third removes the first; all go with the pod."""
     logs = ContainerLogs(tmp_path / "logs")
@@ -26,10 +31,10 @@ async def test_the_newest_run_and_the_one_before(tmp_path: Path) -> None:
 
     assert await read(logs) == b"run 2\n"
     assert await read(logs, previous=True) == b"run 1\n"
-    assert len(list(tmp_path.rglob("*.log"))) == 2
+    assert len(files(tmp_path)) == 2
     assert path.stat().st_mode & 0o777 == 0o600
     logs.forget("default", "web")
-    assert not list(tmp_path.rglob("*.log"))
+    assert not files(tmp_path)
     with pytest.raises(NotFound):
         await read(logs)
 
