@@ -136,7 +136,7 @@ def test_readiness_gates() -> None:
 
 def test_transition_times_move_only_with_the_status() -> None:
     """A condition that stays keeps its time; conditions of others are kept as they are."""
-    pod = {"metadata": {}, "spec": {}}
+    pod: Object = {"metadata": {}, "spec": {}}
     facts = PodFacts(pod, [record("a", "running")], NOW, "10.244.0.2")
     target = {"type": "DisruptionTarget", "status": "True"}
     first = pod_status(facts, {"conditions": [target]}, NOW)

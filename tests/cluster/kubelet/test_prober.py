@@ -21,6 +21,7 @@ class Container:
         self.changes: list[bool] = []
         self.failures = 0
         self.used_up = asyncio.Event()
+        self.told = asyncio.Event()
 
     async def run(self) -> ProbeResult:
         if len(self.script) == 1:
@@ -35,6 +36,7 @@ class Container:
 
     def change(self, kind: ProbeKind, ok: bool, result: ProbeResult) -> None:
         self.changes.append(ok)
+        self.told.set()
 
     def prober(self, kind: ProbeKind, success: int = 1, failure: int = 3) -> Prober:
         numbers = Thresholds(**FAST, success=success, failure=failure)
@@ -101,8 +103,7 @@ async def test_a_trigger_runs_an_unready_probe_at_once() -> None:
     running = asyncio.create_task(prober.run())
 
     prober.trigger()
-    while not container.changes:
-        await asyncio.sleep(0)
+    await container.told.wait()
     prober.trigger()
     for _ in range(20):
         await asyncio.sleep(0)
