@@ -87,7 +87,8 @@ def test_what_the_desk_installs_is_what_the_project_says(example: str) -> None:
 def test_the_naive_example_is_naive() -> None:
     """A shell-form command, no podready, probes on the app's own port."""
     image = read_image(EXAMPLES / "naive" / "Dockerfile")
-    assert image.argv[:2] == ("/bin/sh", "-c")
+    assert (image.argv[0], image.argv[-2]) == ("/bin/bash", "-c")
+    assert image.argv[-1].startswith("uvicorn ")
     sources = (EXAMPLES / "naive" / "naive").glob("*.py")
     assert not any("import podready" in source.read_text() for source in sources)
     container = documents("naive", "naive.yaml")["Deployment"]["spec"]["template"]["spec"][
