@@ -50,6 +50,9 @@ types: $(VENV)/.dev ## mypy, strict
 contracts: $(VENV)/.dev ## the import walls of docs/explanation/architecture.md
 	@$(BIN)/lint-imports
 
+docs: $(VENV)/.dev ## write what the documentation takes from the code
+	@$(BIN)/python scripts/generate_docs.py
+
 lock: $(VENV)/.dev ## pin today's versions of everything in constraints.txt
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --no-header --all-extras --group dev pyproject.toml \
