@@ -288,7 +288,7 @@ def test_a_second_sigterm_ends_the_drain(start_pod: StartPod) -> None:
     assert "main.py:5 in app" in stuck["at"]
 
 
-def test_work_cut_at_the_deadline(start_pod: StartPod) -> None:
+def test_work_cut_at_the_deadline(start_pod: StartPod, tmp_path: Path) -> None:
     """A handler that never returns is named with its line and cut inside the grace period."""
     pod = start_pod(
         """
@@ -304,6 +304,7 @@ def test_work_cut_at_the_deadline(start_pod: StartPod) -> None:
         "--hook-time",
         "1s",
         "--strict-exit",
+        PODREADY_TERMINATION_LOG=str(tmp_path / "termination"),
     ).ready()
     with pod.connect() as client:
         client.sendall(b"GET /never HTTP/1.1\r\nHost: x\r\nX-Request-ID: abc-1\r\n\r\n")
@@ -314,6 +315,7 @@ def test_work_cut_at_the_deadline(start_pod: StartPod) -> None:
         assert time.monotonic() - begin < 4
     stuck = pod.line("still under way at the deadline")["stuck"]
     assert stuck["request_id"] == "abc-1"
+    assert "cut: GET /never, " in (tmp_path / "termination").read_text()
     assert "main.py:4 in wait_for_ever" in stuck["at"]
 
 

@@ -54,6 +54,7 @@ class Drain:
 
     def __init__(self, engine: Engine, inflight: InFlight, lifespan: Lifespan) -> None:
         self.cut = 0
+        self.stuck: list[str] = []
         self.stage = "closing"
         self._engine = engine
         self._inflight = inflight
@@ -141,6 +142,7 @@ class Drain:
         self.cut = len(works)
         for work in works:
             facts = describe(work)
+            self.stuck.append(f"{work.title}, {facts['age']:.1f} s, at {facts['at']}")
             _log.error(
                 "still under way at the deadline, cutting it: %s, %.1f s old, at %s",
                 work.title,
@@ -158,11 +160,22 @@ class Drain:
 async def finish_app(lifespan: Lifespan, hooks: list[Hook], end_at: float) -> None:
     """Run lifespan shutdown and the hooks, last registered first, all before `end_at`."""
     # Lifespan shutdown goes first: it is the app's own, and hooks may release what it used.
-    await _bounded("lifespan shutdown", lifespan.shutdown, end_at - time.monotonic())
+    waiting = list(hooks)
+    await _bounded("lifespan shutdown", lifespan.shutdown, _share(end_at, waiting))
     lifespan.cancel()
-    for hook in reversed(hooks):
-        rest = end_at - time.monotonic()
-        await _bounded(f"hook {hook.name!r}", hook.function, min(hook.timeout, rest))
+    while waiting:
+        hook = waiting.pop()
+        share = min(hook.timeout, _share(end_at, waiting))
+        await _bounded(f"hook {hook.name!r}", hook.function, share)
+
+
+def _share(end_at: float, waiting: list[Hook]) -> float:
+    """Return the seconds for the next one: what is left, less what those after it may need.
+
+    They keep at most half, so that one that hangs cannot take the time of all.
+    """
+    rest = end_at - time.monotonic()
+    return rest - min(rest / 2, sum(hook.timeout for hook in waiting))
 
 
 async def _bounded(name: str, function: Callable[[], Any], seconds: float) -> None:

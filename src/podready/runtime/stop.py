@@ -35,6 +35,7 @@ class Stop:
         self._budget = supervisor.config.budget()
         self._begun = 0.0
         self._cut = 0
+        self._stuck: list[str] = []
         self._aborting = False
 
     def signalled(self, number: int) -> None:
@@ -107,7 +108,9 @@ class Stop:
 
     def worker_done(self, worker: WorkerHandle) -> None:
         """Hear that a worker is done; it must be gone soon after."""
-        self._cut += int((worker.stopped or {}).get("cut", 0))
+        stopped = worker.stopped or {}
+        self._cut += int(stopped.get("cut", 0))
+        self._stuck += stopped.get("stuck", ())
         self._supervisor.loop.call_later(_EXIT_PATIENCE, lambda: worker.kill(signal.SIGKILL))
 
     def worker_exited(self, ended: Exit) -> None:
@@ -128,4 +131,5 @@ class Stop:
         text = f"stopped after {took:.2f} s{cut}"
         log_event("INFO", text)
         strict = self._cut and self._supervisor.config.strict_exit
-        self._supervisor.finish(ExitCode.CUT if strict else ExitCode.OK, text)
+        report = "\n".join([text, *(f"cut: {line}" for line in self._stuck)])
+        self._supervisor.finish(ExitCode.CUT if strict else ExitCode.OK, report)

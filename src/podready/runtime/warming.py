@@ -7,8 +7,8 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from podready.errors import StartupError
-from podready.runtime.calling import call_bounded
+from podready.errors import SettingsError, StartupError
+from podready.runtime.calling import ExitCalledError, call_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,5 +37,7 @@ async def run_warmups(hooks: Sequence[Hook], report: Callable[[str, float | None
         except TimeoutError:
             raise StartupError(f"{stage} did not end within {hook.timeout:g}s") from None
         except Exception as error:
+            if isinstance(error, ExitCalledError) and isinstance(error.exit, SettingsError):
+                raise error.exit from error
             raise StartupError(f"{stage} failed: {type(error).__name__}: {error}") from error
         _log.info("%s took %.2f s", stage, time.monotonic() - begin)

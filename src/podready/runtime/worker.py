@@ -169,7 +169,7 @@ class _Worker:
         self._checking.stop()
         await self._drain.run(timeline, self._config.stream_window, SHUTDOWN)
         beats.cancel()
-        self._channel.send("stopped", cut=self._drain.cut)
+        self._channel.send("stopped", cut=self._drain.cut, stuck=self._drain.stuck[:_MOST_TOLD])
         return ExitCode.CUT if self._drain.cut and self._config.strict_exit else ExitCode.OK
 
     async def _start(self) -> None:
