@@ -20,6 +20,7 @@ from podready.contract import (
 from podready.errors import SettingsError, UsageError
 from podready.runtime.budget import Budget, divide
 from podready.runtime.durations import parse_duration
+from podready.runtime.logs import ENV_ON_STALL
 from podready.runtime.sizes import parse_size
 
 if TYPE_CHECKING:
@@ -310,7 +311,7 @@ def _is_service_link(text: str) -> bool:
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Return a sentence for each PODREADY_* variable that no setting reads."""
-    known = {option.variable for option in OPTIONS}
+    known = {option.variable for option in OPTIONS} | {ENV_ON_STALL}
     sentences = []
     for name in sorted(environ):
         if not name.startswith(ENV_PREFIX) or name in known or _is_service_variable(name):
