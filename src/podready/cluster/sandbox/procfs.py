@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-_LISTEN: Final = "0A"  # TCP_LISTEN of <net/tcp_states.h>
+_LISTEN: Final = b"0A"  # TCP_LISTEN of <net/tcp_states.h>
+_READ: Final = 4096
 _ANY: Final = frozenset({"00000000", "0" * 32})
 
 
@@ -20,12 +22,35 @@ def listening(pid: int, ip: str, port: int, *, exact: bool = False) -> bool:
     accepted = {_hex_address(ip), _hex_mapped(ip)} | (frozenset() if exact else _ANY)
     wanted = f"{port:04X}"
     for table in ("tcp", "tcp6"):
-        for line in _lines(f"/proc/{pid}/net/{table}"):
-            fields = line.split(maxsplit=4)
-            address, _, local_port = fields[1].partition(":")
-            if fields[3] == _LISTEN and local_port == wanted and address in accepted:
+        for local in _listeners(f"/proc/{pid}/net/{table}"):
+            address, _, local_port = local.partition(":")
+            if local_port == wanted and address in accepted:
                 return True
     return False
+
+
+def _listeners(path: str) -> Iterator[str]:
+    """Yield the local addresses of listening sockets.
+
+    The kernel lists them before all others and makes the table as it is read, so what thousands
+    of ended connections would cost is never paid.
+    """
+    try:
+        with open(path, "rb", buffering=0) as table:
+            rest = table.read(_READ).partition(b"\n")[2]  # without the heading
+            while True:
+                *lines, rest = rest.split(b"\n")
+                for line in lines:
+                    fields = line.split(maxsplit=4)
+                    if fields[3] != _LISTEN:
+                        return
+                    yield fields[1].decode()
+                more = table.read(_READ)
+                if not more:
+                    return
+                rest += more
+    except OSError:
+        return  # the process is gone
 
 
 def handles(pid: int, number: int) -> bool:

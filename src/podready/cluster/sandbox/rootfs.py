@@ -36,6 +36,9 @@ _STAGES: Final = ("/run", "/mnt", "/var", "/opt")
 _OLD: Final = "/.podready"
 _HOST: Final = _OLD + "/host"
 _APART: Final = frozenset({"proc", "sys", "dev", "lost+found", _OLD[1:]})
+_NOT_OURS: Final = ("/var/lib/docker/", "/var/lib/containers/", "/run/docker/", "/run/user/")
+"""Mounts of other programs, often many, that no application reads."""
+
 _DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
 _DEVICE_LINKS: Final = (
     ("/proc/self/fd", "/dev/fd"),
@@ -119,7 +122,8 @@ def _graft(name: str, beneath: list[str]) -> None:
         mount(_HOST + target, target, flags=MS_BIND | MS_REC)
         return
     for point in beneath:
-        _restore(point)
+        if not point.startswith(_NOT_OURS):
+            _restore(point)
 
 
 def _restore(point: str) -> None:
