@@ -64,8 +64,9 @@ async def test_line_of_a_sync_endpoint() -> None:
 
     for to_thread in (anyio.to_thread.run_sync, asyncio.to_thread):
         work = Work(Kind.REQUEST, name="test")
-        CURRENT.set(work)
+        token = CURRENT.set(work)
         task = asyncio.ensure_future(to_thread(endpoint))
+        CURRENT.reset(token)  # the thread that waits below is none of the work's
         work.task = task
         await asyncio.to_thread(entered.wait, 20)
         line = code_line(work)
