@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+import socket
+from typing import Any, ClassVar, Final
 
-from podready.cluster.sandbox import procfs
+from podready.cluster.sandbox import procfs, sock_diag
 from podready.cluster.sandbox.addresses import AddressPool
 from podready.cluster.sandbox.channel import Message, send
 from podready.cluster.sandbox.forked_process import ForkedProcess, Task, exit_of
@@ -20,9 +21,6 @@ from podready.cluster.sandbox.interface import ContainerSpec, ExecResult, Mount,
 from podready.cluster.sandbox.output_pipe import OutputPipe
 from podready.cluster.sandbox.zygote_process import ZygoteProcess
 from podready.errors import ClusterError
-
-if TYPE_CHECKING:
-    import socket
 
 _END_SECONDS: Final = 5.0
 
@@ -37,6 +35,7 @@ class ForkedPod:
         self._tasks: dict[int, Task] = {}
         self._ids = itertools.count()
         self._helper: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._diag: socket.socket | None = None
         self._link = HelperLink(self._hear)
 
     @property
@@ -86,6 +85,8 @@ class ForkedPod:
 
     def listening(self, port: int) -> bool:
         """Whether a process of the pod accepts connections on `ip`:`port`."""
+        if self._diag is not None:
+            return sock_diag.listening(self._diag, self.ip, port)
         return self._helper.done() and procfs.listening(self._helper.result(), self.ip, port)
 
     async def close(self) -> None:
@@ -97,6 +98,9 @@ class ForkedPod:
             await asyncio.wait_for(self._link.gone.wait(), _END_SECONDS)
         except TimeoutError:
             pass  # a process in uninterruptible sleep: it dies when the kernel lets it
+        diag, self._diag = self._diag, None
+        if diag is not None:
+            diag.close()
         self._sandbox.forget(self)
 
     def _start_order(self, container: ContainerSpec) -> Message:
@@ -139,6 +143,7 @@ class ForkedPod:
             if self._tasks[message["id"]].hear(message, fds):
                 del self._tasks[message["id"]]
         elif message["event"] == "pod":
+            self._diag = socket.socket(fileno=fds[0]) if fds else None
             self._helper.set_result(message["pid"])
         else:
             self._helper.set_exception(OSError(message["errno"], message["what"]))

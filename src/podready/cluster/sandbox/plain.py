@@ -14,7 +14,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from podready.cluster.sandbox import procfs
+from podready.cluster.sandbox import procfs, sock_diag
 from podready.cluster.sandbox.forked import ForkedPod, ForkedSandbox
 
 if TYPE_CHECKING:
@@ -60,6 +60,9 @@ class PlainPod(ForkedPod):
 
     def listening(self, port: int) -> bool:
         """Whether something accepts connections on exactly this pod's address."""
+        if sock_diag.works():
+            with sock_diag.open_diag() as diag:
+                return sock_diag.listening(diag, self.ip, port, exact=True)
         return procfs.listening(os.getpid(), self.ip, port, exact=True)
 
 

@@ -15,6 +15,7 @@ from typing import NoReturn
 from podready.cluster.sandbox.channel import Message, receive, send
 from podready.cluster.sandbox.container import keep_command, keep_container
 from podready.cluster.sandbox.loopback import raise_loopback
+from podready.cluster.sandbox.sock_diag import open_diag, works
 from podready.cluster.sandbox.syscalls import (
     CLONE_NEWIPC,
     CLONE_NEWNET,
@@ -38,9 +39,17 @@ def hold_pod(
         failure = {"event": "refused", "errno": error.errno, "what": str(error.filename)}
         send(control, failure)
         os._exit(1)
-    send(control, {"event": "pod", "pid": os.getpid()})
+    _tell_ready(control, apart=order["apart"])
     _serve(control, dialer)
     os._exit(0)
+
+
+def _tell_ready(control: socket.socket, *, apart: bool) -> None:
+    """Say that the network stands; with a socket to ask it who listens, where the kernel can."""
+    diag = [open_diag()] if apart and works() else []
+    send(control, {"event": "pod", "pid": os.getpid()}, tuple(end.fileno() for end in diag))
+    for end in diag:
+        end.close()
 
 
 def _serve(control: socket.socket, dialer: socket.socket) -> None:

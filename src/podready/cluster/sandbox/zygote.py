@@ -17,6 +17,7 @@ import traceback
 from podready.cluster.sandbox.channel import Message, receive, send
 from podready.cluster.sandbox.pod_helper import hold_pod
 from podready.cluster.sandbox.rootfs import build_private_root
+from podready.cluster.sandbox.sock_diag import works
 from podready.cluster.sandbox.syscalls import (
     CLONE_NEWNET,
     CLONE_NEWNS,
@@ -45,6 +46,7 @@ def main() -> None:
         return
     refusal = _try_out(_private_root) if apart else "pods have no namespaces of their own"
     send(channel, {"event": "ready", "user_namespace": user_namespace, "no_private_root": refusal})
+    works()  # found out once, for all helpers
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps helpers and keepers
     while received := receive(channel):
         _fork_helper(channel, *received)
