@@ -155,6 +155,20 @@ def test_sigterm_while_a_worker_restarts(start_pod: StartPod) -> None:
     assert pod.stop() == 0
 
 
+def test_sigterm_while_a_replacement_imports(start_pod: StartPod) -> None:
+    """A replacement that is still importing is stopped at once, not at the end of the grace."""
+    pod = start_pod(
+        "import pathlib, time\nif pathlib.Path('slow').exists(): time.sleep(600)\n" + HELLO,
+        "--grace",
+        "100s",
+    ).ready()
+    (pod.directory / "slow").touch()
+    pod.send(signal.SIGHUP)
+    eventually(lambda: "importing" in {each["stage"] for each in pod.workers()}, "importing")
+    assert pod.stop() == 0
+    assert "stopped after" in pod.log[-1]["message"]
+
+
 @pytest.mark.parametrize("name", ["warmup", "hook", "check"])
 def test_a_function_that_calls_exit(start_pod: StartPod, name: str) -> None:
     """sys.exit() in a warm-up ends the start; in a hook or a check it is a failure like others."""

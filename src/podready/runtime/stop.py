@@ -105,6 +105,9 @@ class Stop:
         cancel_at = self._begun + self._budget.cancels_at
         end_at = self._begun + self._budget.ends_at
         supervisor.fleet.broadcast("close", cancel_at=cancel_at, end_at=end_at)
+        for worker in supervisor.fleet:
+            if not worker.listening:  # a replacement still starting, perhaps deaf in an import
+                worker.kill(signal.SIGTERM)
 
     def worker_done(self, worker: WorkerHandle) -> None:
         """Hear that a worker is done; it must be gone soon after."""
