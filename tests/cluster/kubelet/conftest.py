@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 import textwrap
@@ -134,16 +135,20 @@ class Node:
     async def until_gone(self, name: str = "web") -> list[Object]:
         """Wait until the API has the pod no more, and return its states on the way."""
         seen: list[Object] = []
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                pod = await self.get(name)
-            except NotFound:
-                return seen
-            if not seen or seen[-1] != pod:
-                seen.append(pod)
-            await asyncio.sleep(0)
-        raise AssertionError(f"never gone: {json.dumps(seen[-1], indent=1)}")
+        try:
+            version = (await self.get(name))["metadata"]["resourceVersion"]
+        except NotFound:
+            return seen
+        seen.append(await self.get(name))
+        events = self.client.watch(POD, "default", resource_version=version)
+        async with asyncio.timeout(DEADLINE_SECONDS), contextlib.aclosing(events):  # type: ignore[type-var]
+            async for event in events:
+                if event.object["metadata"]["name"] != name:
+                    continue
+                if event.type == "DELETED":
+                    break
+                seen.append(event.object)
+        return seen
 
     async def until_event(self, reason: str) -> str:
         """Return the message of the first event with this reason, when there is one."""

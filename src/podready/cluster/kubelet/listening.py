@@ -37,11 +37,18 @@ async def watch_listening(
 
     Looks every 20 ms while `is_busy` (starting or ending), and four times a second otherwise.
     """
-    known = dict.fromkeys(ports, False)
-    while True:
-        for port in sorted(ports):
-            now = pod.net.listening(port)
-            if now != known[port]:
-                known[port] = now
-                pod.note("listening", port=port, open=now)
-        await asyncio.sleep(_BUSY_SECONDS if is_busy() else _IDLE_SECONDS)
+    known = dict.fromkeys(sorted(ports), False)
+    try:
+        while True:
+            _look(pod, known)
+            await asyncio.sleep(_BUSY_SECONDS if is_busy() else _IDLE_SECONDS)
+    finally:
+        _look(pod, known)  # a server may have ended since the last look
+
+
+def _look(pod: PodContext, known: dict[int, bool]) -> None:
+    for port, before in known.items():
+        now = pod.net.listening(port)
+        if now != before:
+            known[port] = now
+            pod.note("listening", port=port, open=now)
