@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from podready.cluster.kubelet.images import ImageUnavailableError, ProjectImages, user_of
+from podready.cluster.kubelet.images import ImageUnavailableError, ProjectImages
 from podready.cluster.sandbox.interface import Mount
-from podready.dockerfile import Image
 
 
 def images(project: Path, *lines: str) -> ProjectImages:
@@ -62,12 +61,3 @@ def test_what_cannot_be_run_says_what_to_do(tmp_path: Path) -> None:
         ProjectImages(tmp_path).resolve("hello:1")
     with pytest.raises(ImageUnavailableError, match="Dockerfile:2: unknown instruction"):
         images(tmp_path, "NONSENSE").resolve("hello:1")
-
-
-@pytest.mark.parametrize(
-    ("user", "ids"),
-    [("65532:65532", (65532, 65532)), ("1000", (1000, None)), ("app", (None, None))],
-)
-def test_numeric_users(user: str, ids: tuple[int | None, int | None]) -> None:
-    """Only numbers mean something outside the image."""
-    assert user_of(Image(user=user)) == ids

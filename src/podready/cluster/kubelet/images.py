@@ -73,12 +73,6 @@ class ProjectImages:
         )
 
 
-def user_of(config: Image) -> tuple[int | None, int | None]:
-    """Return the numeric user and group of USER; None for a name, which only the image knows."""
-    user, _, group = config.user.partition(":")
-    return (int(user) if user.isdigit() else None, int(group) if group.isdigit() else None)
-
-
 def _files(config: Image, project: Path, workdir: str) -> tuple[Mount, ...]:
     """Return the project at WORKDIR, and every COPY that puts a part of it elsewhere."""
     mounts = {workdir: Mount(project, workdir, copy=True)} if workdir != str(project) else {}
