@@ -91,6 +91,8 @@ class RehearsalPlan:
     endpoint_lag: float = 1.0
     seed: int = 0
     streams: tuple[str, ...] = ()
+    one_way_delay: float = 0.0
+    """How long a request travels: half of the round trip that loopback does not have."""
     start_timeout: float = 60.0
     journal: Path | None = None
     app: str = ""
@@ -198,6 +200,7 @@ class _Stage:
             seed=self._plan.seed,
             streams=self._plan.streams,
             host=self._plan.target.service,
+            one_way_delay=self._plan.one_way_delay,
         )
 
     @contextlib.asynccontextmanager

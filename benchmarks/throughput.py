@@ -1,0 +1,118 @@
+"""Requests per second and CPU per request: `podready run` beside the servers as they come.
+
+python -m benchmarks.throughput [raw|fastapi|flask ...] [--rounds 5] [--seconds 4]
+"""
+
+from __future__ import annotations
+
+import argparse
+from statistics import median
+
+from benchmarks.harness import (
+    HOST,
+    ROOT,
+    Load,
+    Variant,
+    machine,
+    podready,
+    record,
+    rounds,
+    serving,
+    spread,
+    table,
+    uvicorn,
+    wrk,
+)
+
+_FLASK = "benchmarks.apps.flask_hello:app"
+
+TABLES: dict[str, tuple[str, list[Variant]]] = {
+    "raw": (
+        "Throughput: raw ASGI",
+        [
+            uvicorn("raw", name="uvicorn, its access log"),
+            podready("raw", name="podready run, JSON access log"),
+            uvicorn("raw", "--no-access-log", "uvicorn, no access log"),
+            podready("raw", "--no-access-log", "podready run, no access log"),
+        ],
+    ),
+    "fastapi": (
+        "Throughput: FastAPI JSON",
+        [
+            uvicorn("json_api", name="uvicorn, its access log"),
+            podready("json_api", name="podready run, JSON access log"),
+            uvicorn("json_api", "--no-access-log", "uvicorn, no access log"),
+            podready("json_api", "--no-access-log", "podready run, no access log"),
+        ],
+    ),
+    "flask": (
+        "Throughput: Flask over WSGI",
+        [
+            Variant(
+                "gunicorn gthread, no access log",
+                f"gunicorn -k gthread --threads 32 -b {HOST}:{{port}} --chdir {ROOT} {_FLASK}",
+            ),
+            podready("flask_hello", "--no-access-log", "podready run, no access log"),
+            Variant(
+                "granian wsgi, no access log",
+                f"granian --interface wsgi --blocking-threads 32 --host {HOST} --port {{port}} "
+                f"--no-ws --no-access-log --working-dir {ROOT} {_FLASK}",
+            ),
+            podready("flask_hello", name="podready run, JSON access log"),
+        ],
+    ),
+}
+
+PACKAGES = ("uvicorn", "uvloop", "httptools", "fastapi", "flask", "a2wsgi", "gunicorn", "granian")
+
+
+def main() -> None:
+    """Measure the tables named on the command line, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tables", nargs="*", default=list(TABLES), help=", ".join(TABLES))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0)
+    options = parser.parse_args()
+    for name in options.tables:
+        title, variants = TABLES[name]
+        seen = rounds(variants, options.rounds, lambda variant: measure(variant, options.seconds))
+        record(title, report(seen, options.rounds, options.seconds))
+
+
+def measure(variant: Variant, seconds: float) -> Load:
+    """Warm a fresh server up and load it."""
+    with serving(variant) as server:
+        wrk(server, 1.0)
+        return wrk(server, seconds)
+
+
+def report(seen: dict[str, list[Load]], number: int, seconds: float) -> str:
+    """Return the section: the first variant is the one that ratios refer to."""
+    base = next(iter(seen.values()))
+    rows = []
+    for name, loads in seen.items():
+        ratio = median(
+            load.per_second / other.per_second for load, other in zip(loads, base, strict=True)
+        )
+        cpu = median(load.cpu_us for load in loads) / median(load.cpu_us for load in base)
+        rows.append(
+            (
+                name,
+                spread([load.per_second for load in loads]),
+                f"{ratio:.2f}",
+                spread([load.cpu_us for load in loads], 1),
+                f"{cpu:.2f}",
+                f"{median(load.p99_ms for load in loads):.1f}",
+                sum(load.errors for load in loads),
+            )
+        )
+    header = ("server", "requests/s", "ratio", "CPU us/request", "ratio", "p99 ms", "errors")
+    how = (
+        f"wrk -t1 -c32, {number} alternating rounds of {seconds:g} s, one worker, server on 1 CPU; "
+        "CPU time is user and system of all its processes."
+    )
+    return f"{how} Median (lowest-highest). {machine(PACKAGES)}\n\n{table(header, rows)}"
+
+
+if __name__ == "__main__":
+    main()
