@@ -28,6 +28,7 @@ from podready.rehearse.load.plan import (
     DialerTarget,
     LoadPlan,
     Outcome,
+    RequestKind,
     Sample,
     TcpTarget,
 )
@@ -135,6 +136,19 @@ async def test_a_lost_dialer_makes_the_run_inconclusive(
     assert len(samples) == 20
     assert {s.error for s in samples} == {DIALER_LOST}
     assert summary.doubt() == DIALER_LOST
+
+
+async def test_a_slow_dialer_is_lag_and_no_loss(pods: Pods, plan: MakePlan, run_plan: Play) -> None:
+    """What the cluster itself needs to give a way is not the app's: late, but not timed out."""
+    loop, listener = asyncio.get_running_loop(), pods.server._listener
+    assert listener is not None
+    loop.remove_reader(listener)  # the dialer is busy elsewhere
+    loop.call_later(0.5, loop.add_reader, listener, pods.server._accept)
+    kinds = (RequestKind("hasty", timeout=0.2),)
+    samples, summary = await run_plan(plan(target=pods.target, count=20, requests=kinds))
+    assert {s.outcome for s in samples} == {Outcome.OK}
+    assert summary.lag_p50_ms >= 300
+    assert "late" in summary.doubt()
 
 
 async def test_requests_cancelled_on_their_way_leak_no_descriptor(pods: Pods) -> None:

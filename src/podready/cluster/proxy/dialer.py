@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _SEQPACKET = socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
 _PACKET = 4096
+_BURST = 64
+"""Most requests answered before others get their turn on the loop: some 10 ms of work."""
+
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 POD_GONE = "pod-gone"
 
@@ -138,16 +141,20 @@ class _DialClient:
         self._server.forget(self)
 
     def _receive(self) -> None:
+        """Answer all that has arrived: a busy loop comes by too rarely to take one at a time."""
         try:
-            packet = self._connection.recv(_PACKET)
-            if packet:
+            for _ in range(_BURST):
+                packet = self._connection.recv(_PACKET)
+                if not packet:
+                    self.close()
+                    return
                 fact, fresh = self._server.answer(json.loads(packet))
                 self._unsent.append((json.dumps(fact).encode(), fresh))
                 self._flush()
-            else:
-                self.close()
+                if self._connection.fileno() < 0:
+                    return  # the client went away while it was answered
         except BlockingIOError:
-            return  # woken for nothing
+            return  # nothing is left to read
         except (OSError, ValueError, KeyError, TypeError) as error:
             _LOG.warning("dialer: a client was dropped: %r", error)
             self.close()

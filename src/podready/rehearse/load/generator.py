@@ -67,7 +67,7 @@ class Generator:
         self._outcomes: Counter[str] = Counter()
         self._lags = array("d")
         self._latencies: list[float] = []
-        self._numbers = self._peak = self._lags_told = 0
+        self._planned = self._numbers = self._peak = self._lags_told = 0
         self._next: Arrival | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._deadlines: dict[float, deque[tuple[float, Exchange]]] = {
@@ -142,7 +142,7 @@ class Generator:
 
     def _launch(self, arrival: Arrival, now: float) -> None:
         intended = self.started + arrival.due
-        self._lags.append(now - intended)
+        self._planned += 1
         home = self._clients.home(arrival)
         exchange = Exchange(arrival, intended, self._requests[id(arrival.kind)], home)
         self._in_flight.add(exchange)
@@ -150,12 +150,17 @@ class Generator:
         if connection is None and self._numbers_open() >= self._plan.connection_cap:
             self._finish(exchange, Outcome.CAP, "connection cap")
             return
-        timeout = arrival.kind.timeout
-        self._deadlines[timeout].append((now + timeout, exchange))
         if connection is not None:
+            self._set_out(exchange, now)
             connection.send(exchange)
         else:
             exchange.opening = self._loop.create_task(self._open(exchange))
+
+    def _set_out(self, exchange: Exchange, now: float) -> None:
+        """From here on time is the app's; what passed since the intended time was ours."""
+        self._lags.append(now - exchange.intended)
+        timeout = exchange.arrival.kind.timeout
+        self._deadlines[timeout].append((now + timeout, exchange))
 
     # -- connections
 
@@ -166,6 +171,7 @@ class Generator:
         try:
             route = await self._connector.route(exchange.home.node)
             exchange.pod = route.pod
+            self._set_out(exchange, self._monotonic())
             connection = await self._connect(route)
         except NoRouteError as error:
             exchange.pod = error.pod
@@ -239,7 +245,7 @@ class Generator:
         self._lags_told = len(self._lags)
         done = sum(self._outcomes.values())
         return Progress(
-            sent=len(self._lags),
+            sent=self._planned,
             dropped=done - self._outcomes[Outcome.OK.value],
             in_flight=len(self._in_flight),
             connections=len(self._connections),
@@ -256,7 +262,7 @@ class Generator:
         wall = self._monotonic() - self.started
         late = sum(1 for lag in lags if lag > LATE_SECONDS)
         return LoadSummary(
-            planned=len(lags),
+            planned=self._planned,
             outcomes=dict(self._outcomes),
             started=self.started,
             stopped=self._stopped,
@@ -265,7 +271,7 @@ class Generator:
             lag_max_ms=1000 * percentile(lags, 1.0),
             late_share=late / len(lags) if lags else 0.0,
             cpu_percent=100 * cpu / wall if wall else 0.0,
-            cpu_us_per_request=1e6 * cpu / len(lags) if lags else 0.0,
+            cpu_us_per_request=1e6 * cpu / self._planned if self._planned else 0.0,
             connections=self._numbers,
             peak_connections=self._peak,
             loop=type(self._loop).__module__.partition(".")[0],

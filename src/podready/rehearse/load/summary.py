@@ -43,8 +43,9 @@ class StreamEnd:
 class LoadSummary:
     """The load process' own account of a run: what it sent and how punctual it was.
 
-    Lag is from a request's intended time to the moment the generator took it up; the time a
-    connection needs to open is the server's, not the generator's. Times ending in `_ms` are
+    Lag is from a request's intended time to the moment it set out: taken up by the generator and,
+    where it needs a new connection, given a way by the local cluster's dialer, which is ours too.
+    The time a connection needs to open is the server's. Times ending in `_ms` are
     milliseconds, others CLOCK_MONOTONIC seconds.
     """
 
