@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from podready.cluster.kubelet.images import ImageUnavailableError, ProjectImages
+from podready.cluster.kubelet.images import (
+    ImageUnavailableError,
+    LocalImage,
+    ProjectImages,
+    interpreter_paths,
+)
 from podready.cluster.sandbox.interface import Mount
+from podready.dockerfile import parse_image
 
 
 def images(project: Path, *lines: str) -> ProjectImages:
@@ -61,3 +67,24 @@ def test_what_cannot_be_run_says_what_to_do(tmp_path: Path) -> None:
         ProjectImages(tmp_path).resolve("hello:1")
     with pytest.raises(ImageUnavailableError, match="Dockerfile:2: unknown instruction"):
         images(tmp_path, "NONSENSE").resolve("hello:1")
+
+
+def test_no_mount_hides_the_interpreter(tmp_path: Path) -> None:
+    """A checkout in /tmp and an emptyDir at /tmp: the environment is shown again on top of it."""
+    venv = Path("/tmp/clone/.venv")
+    image = LocalImage(
+        config=parse_image("FROM scratch\nCMD app\n"),
+        mounts=(),
+        workdir="/app",
+        home=tmp_path,
+        interpreter=(venv, Path("/usr")),
+    )
+    assert image.hidden_by([Mount(tmp_path, "/tmp")]) == (Mount(venv, str(venv), read_only=True),)
+    assert image.hidden_by([Mount(tmp_path, "/data")]) == ()
+
+
+def test_the_interpreter_is_its_outermost_directories() -> None:
+    """This Python's own prefix is among them or inside one of them, and none holds another."""
+    paths = interpreter_paths()
+    assert any(Path(sys.prefix).resolve().is_relative_to(path) for path in paths)
+    assert not any(a.is_relative_to(b) for a in paths for b in paths if a != b)

@@ -25,6 +25,8 @@ from podready.kube.meta import Object, copy_of, dig
 from podready.kube.status import NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from podready.cluster.kubelet.context import PodContext
     from podready.cluster.kubelet.images import LocalImage
 
@@ -133,7 +135,8 @@ def _mounts(
                 f"{', '.join(hidden)}: this machine cannot show a volume where no path exists",
             )
     target = container.get("terminationMessagePath") or TERMINATION_LOG
-    return (*image.mounts, *volumes, Mount(termination_log, target))
+    shown = (*image.mounts, *volumes)
+    return (*shown, *image.hidden_by(shown), Mount(termination_log, target))
 
 
 def _termination_log(pod: PodContext, container: Object) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -27,7 +28,8 @@ class LocalImage:
     """An image ready to run here: its configuration, and the host paths that make its files.
 
     `home` is where the project's files lie on this machine, for sandboxes that cannot show them
-    at the image's own WORKDIR.
+    at the image's own WORKDIR. `interpreter` holds the directories this Python is made of: an
+    image brings its own, so no mount may hide ours (a checkout in /tmp, an emptyDir at /tmp).
     """
 
     config: Image
@@ -35,6 +37,17 @@ class LocalImage:
     workdir: str
     home: Path
     path: tuple[str, ...] = field(default=())
+    stand_ins: tuple[Path, ...] = field(default=())
+    interpreter: tuple[Path, ...] = field(default=())
+
+    def hidden_by(self, mounts: Iterable[Mount]) -> tuple[Mount, ...]:
+        """Return the mounts that show again what of the interpreter `mounts` would hide."""
+        targets = [Path(mount.target) for mount in mounts]
+        return tuple(
+            Mount(path, str(path), read_only=True)
+            for path in self.interpreter
+            if any(path.is_relative_to(target) for target in targets)
+        )
 
 
 class ImageStore(Protocol):
@@ -70,7 +83,17 @@ class ProjectImages:
             workdir=workdir,
             home=self._project,
             path=(str(Path(sys.executable).parent),),
+            interpreter=interpreter_paths(),
         )
+
+
+def interpreter_paths() -> tuple[Path, ...]:
+    """Return the directories that this Python needs, the outermost only: prefixes and sys.path."""
+    wanted = [sys.prefix, sys.base_prefix, *(entry for entry in sys.path if Path(entry).is_dir())]
+    paths = sorted({Path(entry).resolve() for entry in wanted if entry})
+    return tuple(
+        path for path in paths if not any(path.is_relative_to(o) for o in paths if o != path)
+    )
 
 
 def _files(config: Image, project: Path, workdir: str) -> tuple[Mount, ...]:
@@ -96,6 +119,12 @@ def _copied(copied: Copy, project: Path, workdir: str) -> list[Mount]:
         if target not in (shown, "/"):
             mounts.append(Mount(source, target, copy=True))
     return mounts
+
+
+def _stand_ins(project: Path) -> tuple[Path, ...]:
+    """Return the project, this Python, its environment and all that it imports from."""
+    wanted = {project, *map(Path, (sys.prefix, sys.base_prefix, *sys.path))}
+    return tuple(sorted(path for path in wanted if path.is_absolute() and path.exists()))
 
 
 def _environment(config: Image) -> tuple[Mount, ...]:
