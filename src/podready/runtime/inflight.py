@@ -40,6 +40,7 @@ class Work:
         "gone",
         "kind",
         "name",
+        "route",
         "scope",
         "started",
         "task",
@@ -52,6 +53,7 @@ class Work:
         self.kind = kind
         self.scope = scope
         self.name = name
+        self.route = ""  # where only the app's framework can tell it; see `route`
         self._id: str | bytes = given_id
         self.started = time.monotonic()
         self.task: asyncio.Task[Any] | None = None
@@ -64,6 +66,12 @@ class Work:
     def over(self) -> bool:
         """Whether nobody reads what the app still sends."""
         return self.ended or self.gone
+
+    @property
+    def multiplexed(self) -> bool:
+        """Whether it came over HTTP/2 or later, where `Connection` is forbidden (RFC 9113)."""
+        version = self.scope.get("http_version", "") if self.scope is not None else ""
+        return bool(version.startswith(("2", "3")))
 
     @property
     def request_id(self) -> str:
