@@ -38,6 +38,19 @@ def waiting(reason: str, message: str = "") -> dict[str, Any]:
             "exit code 137 (out of memory)",
         ),
         (
+            pod(
+                state=waiting("CrashLoopBackOff"),
+                lastState={
+                    "terminated": {
+                        "exitCode": 128,
+                        "reason": "StartError",
+                        "message": 'failed to start container "main": exec: "gunicorn": not found',
+                    }
+                },
+            ),
+            'container main cannot start: failed to start container "main": exec: "gunicorn"',
+        ),
+        (
             pod(state=waiting("CreateContainerConfigError", 'secret "hello" not found')),
             'cannot start: secret "hello" not found (CreateContainerConfigError)',
         ),

@@ -57,7 +57,9 @@ def hopeless(pods: Iterable[Object]) -> Problem | None:
 def _problem(pod: Object, status: Object, waiting: Object) -> Problem:
     reason = waiting["reason"]
     ended = dig(status, "lastState", "terminated", default={})
-    if reason == "CrashLoopBackOff":
+    if reason == "CrashLoopBackOff" and ended.get("reason") == "StartError":
+        message = f"container {status['name']} cannot start: {ended.get('message', '')}"
+    elif reason == "CrashLoopBackOff":
         code = ended.get("exitCode", "unknown")
         why = " (out of memory)" if ended.get("reason") == "OOMKilled" else ""
         message = f"container {status['name']} ended with exit code {code}{why} as soon as it ran"

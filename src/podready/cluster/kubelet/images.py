@@ -37,7 +37,6 @@ class LocalImage:
     workdir: str
     home: Path
     path: tuple[str, ...] = field(default=())
-    stand_ins: tuple[Path, ...] = field(default=())
     interpreter: tuple[Path, ...] = field(default=())
 
     def hidden_by(self, mounts: Iterable[Mount]) -> tuple[Mount, ...]:
@@ -119,12 +118,6 @@ def _copied(copied: Copy, project: Path, workdir: str) -> list[Mount]:
         if target not in (shown, "/"):
             mounts.append(Mount(source, target, copy=True))
     return mounts
-
-
-def _stand_ins(project: Path) -> tuple[Path, ...]:
-    """Return the project, this Python, its environment and all that it imports from."""
-    wanted = {project, *map(Path, (sys.prefix, sys.base_prefix, *sys.path))}
-    return tuple(sorted(path for path in wanted if path.is_absolute() and path.exists()))
 
 
 def _environment(config: Image) -> tuple[Mount, ...]:
