@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from podready.runtime.answers import Answer
+from podready.runtime.answers import Answer, Later
 
 if TYPE_CHECKING:
     import socket
@@ -83,7 +83,7 @@ class AdminServer:
     """Accepts, reads one head, answers, closes."""
 
     def __init__(
-        self, loop: Loop, sock: socket.socket, answer: Callable[[Request], Answer]
+        self, loop: Loop, sock: socket.socket, answer: Callable[[Request], Answer | Later]
     ) -> None:
         self._loop = loop
         self._sock = sock
@@ -107,8 +107,8 @@ class AdminServer:
         """The loop its clients live on."""
         return self._loop
 
-    def reply_to(self, request: Request) -> Answer:
-        """Return the answer to a well-formed request."""
+    def reply_to(self, request: Request) -> Answer | Later:
+        """Return the answer to a well-formed request, or the promise of one."""
         return self._answer(request)
 
     def forget(self, client: _Client) -> None:
@@ -162,9 +162,17 @@ class _Client:
         except BadRequestError as error:
             self._begin(_refusal(error.status))
             return
-        self._begin(render(self._server.reply_to(request), head_only=request.method == "HEAD"))
+        head_only = request.method == "HEAD"
+        answer = self._server.reply_to(request)
+        if isinstance(answer, Later):
+            self._server.loop.unwatch(self.sock)
+            answer.when_given(lambda given: self._begin(render(given, head_only=head_only)))
+        else:
+            self._begin(render(answer, head_only=head_only))
 
     def _begin(self, answer: bytes) -> None:
+        if self.sock.fileno() < 0:  # the client has not waited for it
+            return
         self._outgoing = answer
         self._write()
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podready.contract import LIVEZ, READYZ, STARTUPZ, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,26 @@ class Answer:
     status: int
     body: bytes
     content_type: str = "application/json"
+
+
+class Later:
+    """An answer that is not there yet; `give` may come before or after `when_given`."""
+
+    def __init__(self) -> None:
+        self._answer: Answer | None = None
+        self._listener: Callable[[Answer], None] | None = None
+
+    def give(self, answer: Answer) -> None:
+        """Hand the answer to whoever waits for it."""
+        self._answer = answer
+        if self._listener is not None:
+            self._listener(answer)
+
+    def when_given(self, listener: Callable[[Answer], None]) -> None:
+        """Call `listener` with the answer, now if it is there."""
+        self._listener = listener
+        if self._answer is not None:
+            listener(self._answer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,10 +16,13 @@ from podready.contract import POD_HEADER
 from podready.runtime.inflight import CURRENT, InFlight, Kind, Scope, Work
 from podready.runtime.logs import access
 from podready.runtime.logs import context as log_context
+from podready.runtime.meter import METER
 from podready.runtime.notice import shutdown_notice, shutting_down
+from podready.runtime.route import route_of
 from podready.runtime.selftest import SELF_TEST_HEADER, SELF_TEST_PATH
 
 if TYPE_CHECKING:
+    from podready.runtime.http_metrics import HttpMetrics
     from podready.runtime.shedding import Limit
 
 SERVICE_RESTART = 1012
@@ -53,6 +56,7 @@ class Wrapper:
         access_log: bool,
         client_gone: Callable[[Send], bool],
         limit: Limit | None = None,
+        metrics: HttpMetrics | None = None,
     ) -> None:
         self.draining = False
         self.served = 0
@@ -60,6 +64,7 @@ class Wrapper:
         self._inflight = inflight
         self.client_gone = client_gone
         self._limit = limit
+        self._metrics = metrics
         self._secret = secret.encode()
         self._access_log = access_log
         self._pod = os.environ.get("HOSTNAME", "").encode("latin-1", "replace")
@@ -88,16 +93,31 @@ class Wrapper:
                 return
         work = Work(Kind.REQUEST, scope=scope, given_id=request_id)
         answer = _Answer(self, work, send, self._pod if named else None)
+        if self.draining:
+            METER.late_request()
+        door = self._metrics.door(scope) if self._metrics is not None else None
+        if door is None:
+            await self._admit(work, answer, receive, agent)
+            return
+        door.enter()
+        try:
+            await self._admit(work, answer, receive, agent)
+        finally:
+            door.leave(route_of(work), answer.status, time.monotonic() - work.started)
+
+    async def _admit(self, work: Work, answer: _Answer, receive: Receive, agent: bytes) -> None:
+        assert work.scope is not None
         if self._limit is not None and not await self._limit.enter():
+            METER.shed()
             await _answer_busy(answer.send)
             return
         try:
-            await self._run(work, scope, receive, answer.send)
+            await self._run(work, work.scope, receive, answer.send)
         finally:
             if self._limit is not None:
                 self._limit.leave()
             if self._access_log:
-                _log_access(scope, work, answer, agent)
+                _log_access(work.scope, work, answer, agent)
 
     async def _answer_self_test(self, secret: bytes, send: Send) -> None:
         known = secret == self._secret
@@ -178,7 +198,7 @@ class _Answer:
                 self._stream = True
                 self._work.kind = Kind.STREAM
                 self._work.end = self.end
-        draining = self._wrapper.draining
+        draining = self._wrapper.draining and not self._work.multiplexed
         if not draining and self._pod is None:
             return message
         marked = [pair for pair in headers if not draining or pair[0].lower() != b"connection"]

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from podready.runtime.calling import call_bounded
 from podready.runtime.inflight import InFlight, Kind, Work
+from podready.runtime.meter import METER
 from podready.runtime.stuck import describe
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ class Drain:
     async def _cancel(self) -> None:
         works = sorted(self._inflight.works, key=lambda work: work.started)
         self.cut = len(works)
+        METER.cut(self.cut)
         for work in works:
             facts = describe(work)
             self.stuck.append(f"{work.title}, {facts['age']:.1f} s, at {facts['at']}")
@@ -166,7 +168,9 @@ async def finish_app(lifespan: Lifespan, hooks: list[Hook], end_at: float) -> No
     while waiting:
         hook = waiting.pop()
         share = min(hook.timeout, _share(end_at, waiting))
+        begin = time.monotonic()
         await _bounded(f"hook {hook.name!r}", hook.function, share)
+        METER.hook_took(hook.name, time.monotonic() - begin)
 
 
 def _share(end_at: float, waiting: list[Hook]) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from podready.runtime.channel import Channel, Message, channel_pair
+from podready.runtime.shelf import Shelf
 
 if TYPE_CHECKING:
     import socket
@@ -24,6 +25,8 @@ class WorkerHandle:
     pid: int
     channel: Channel
     born: float
+    shelf: Shelf
+    slot: int = 0  # a small number that a later worker may get again: a metric's label
     stage: str = "forked"
     progress: float | None = None
     listening: bool = False
@@ -80,23 +83,28 @@ class Fleet:
     def __len__(self) -> int:
         return len(self.workers)
 
-    def fork(self) -> tuple[Channel, frozenset[int]] | None:
-        """Fork a worker; in the child return its end of the channel and the signal mask.
+    def fork(self) -> tuple[Channel, frozenset[int], Shelf] | None:
+        """Fork a worker; in the child return its end of the channel, the signal mask, its shelf.
 
         Signals are held back around the fork, so that none is lost and none reaches the child
         while it still has its parent's handlers; the child takes its own and lifts the mask.
         """
         ours, theirs = channel_pair()
+        shelf = Shelf()
         gc.freeze()  # what exists now stays in pages shared with the child
         mask = frozenset(signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals)))
         pid = os.fork()
         if pid == 0:
             ours.close()
-            return theirs, mask
+            for sibling in self:
+                sibling.shelf.close()
+            return theirs, mask, shelf
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.close()
         now = self._loop.time()
-        worker = WorkerHandle(pid, ours, now, last_beat=now)
+        taken = {each.slot for each in self}
+        slot = next(number for number in range(len(taken) + 1) if number not in taken)
+        worker = WorkerHandle(pid, ours, now, shelf, slot, last_beat=now)
         self.workers[pid] = worker
         self._loop.watch(ours.sock, read=lambda: self._receive(worker), write=None)
         return None

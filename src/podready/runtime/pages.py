@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from podready import __version__
 from podready.contract import Phase
-from podready.runtime.answers import Answer, Standing, answer_probe
+from podready.runtime.answers import Answer, Later, Standing, answer_probe
 
 if TYPE_CHECKING:
     from podready.runtime.admin import Request
@@ -24,8 +24,10 @@ class Pages:
     def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> Answer | Later:
         """Return the answer to `request`; details are for callers from inside the pod only."""
+        if request.path == "/metrics":
+            return self._supervisor.metrics.answer(request)
         verbose = request.loopback and "verbose" in request.query
         probe = answer_probe(request.path, self.standing(), verbose=verbose)
         if probe is not None:

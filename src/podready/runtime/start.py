@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from podready.runtime.channel import Channel
     from podready.runtime.config import RunConfig
+    from podready.runtime.shelf import Shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +22,4 @@ class WorkerStart:
     channel: Channel
     secret: str
     signal_mask: frozenset[int]
+    shelf: Shelf

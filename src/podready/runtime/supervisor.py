@@ -21,6 +21,7 @@ from podready.runtime.lifecycle import Lifecycle
 from podready.runtime.listener import bind, listen
 from podready.runtime.logs import log_event
 from podready.runtime.loop import Loop
+from podready.runtime.metrics_page import MetricsPage
 from podready.runtime.pages import Pages
 from podready.runtime.readiness import Readiness
 from podready.runtime.rotation import Rotation
@@ -52,6 +53,8 @@ class Supervisor:
         self._stop = Stop(self)
         self.rotation = Rotation(self)
         self.upkeep = Upkeep(self)
+        self.pages = Pages(self)
+        self.metrics = MetricsPage(self)
 
     def run(self) -> int | WorkerStart:
         """Be the supervisor; raises StartupError when a port cannot be had."""
@@ -84,7 +87,7 @@ class Supervisor:
         config = self.config
         admin = bind(config.admin_host, config.admin_port, "--admin-port")
         listen(admin, "--admin-port")
-        self._admin = AdminServer(self.loop, admin, Pages(self).answer)
+        self._admin = AdminServer(self.loop, admin, self.pages.answer)
         self._listener = bind(config.host, config.port, "--port")
         address = self._listener.getsockname()[:2]
         self.readiness = Readiness(self.loop, address, self._secret, self._tested)
@@ -104,13 +107,13 @@ class Supervisor:
         if child is None:
             self._watch_start(self.fleet.youngest())
             return None
-        channel, mask = child
+        channel, mask, shelf = child
         assert self._admin is not None
         assert self._listener is not None
         assert self.readiness is not None
         foreign = [*self._admin.sockets(), *self.fleet.sockets(), *self.readiness.sockets()]
         self.loop.abandon(foreign)
-        return WorkerStart(self.config, self._listener, channel, self._secret, mask)
+        return WorkerStart(self.config, self._listener, channel, self._secret, mask, shelf)
 
     # What workers say
 
@@ -121,8 +124,10 @@ class Supervisor:
             worker.beat = message
         elif kind == "stage":
             worker.stage, worker.progress = message["stage"], message.get("fraction")
+            self.metrics.note_stage(worker, worker.stage)
         elif kind == "listening":
             worker.listening, worker.stage = True, "listening"
+            self.metrics.note_stage(worker, worker.stage)
             assert self.readiness is not None
             self.readiness.test()
             self.rotation.listening(worker)
@@ -134,11 +139,14 @@ class Supervisor:
         elif kind == "stopped":
             worker.stopped = message
             self._stop.worker_done(worker)
+        elif kind == "registry":
+            self.metrics.hear(worker, message)
         elif kind == "aborting":
             self._stop.worker_aborting()
 
     def _reap(self) -> None:
         for ended in self.fleet.reap():
+            self.metrics.note_exit(ended)
             if self.lifecycle.stopping:
                 self._stop.worker_exited(ended)
             elif self.lifecycle.phase is Phase.STARTING:

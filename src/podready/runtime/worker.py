@@ -9,26 +9,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from podready.contract import ExitCode
 from podready.errors import PodreadyError, SettingsError, StartupError
-from podready.runtime import inflight
+from podready.runtime import app_registry, inflight
 from podready.runtime.asgi import Wrapper
 from podready.runtime.checking import Checking
 from podready.runtime.drain import Drain, Timeline, finish_app
 from podready.runtime.engines import Engine, engine_class
 from podready.runtime.hooks import SHUTDOWN, WARMUP
+from podready.runtime.http_metrics import HttpMetrics
 from podready.runtime.inflight import IN_FLIGHT, Kind
 from podready.runtime.lifespan import Lifespan
 from podready.runtime.listener import sentence_for
 from podready.runtime.loading import load_app, speaks_asgi
 from podready.runtime.logs import configure
+from podready.runtime.meter import METER
 from podready.runtime.notice import NOTICE
 from podready.runtime.probes import CHECKS, WORD
+from podready.runtime.route import watch_django
 from podready.runtime.shedding import Limit
+from podready.runtime.shelf import TEXT_BYTES
 from podready.runtime.stuck import describe, oldest
+from podready.runtime.vitals import Vitals
 from podready.runtime.warming import run_warmups
 from podready.runtime.watchdog import Watchdog, log_stall
 from podready.runtime.wsgi import wsgi_to_asgi
@@ -108,8 +114,10 @@ def _run(start: WorkerStart) -> int:
     config = start.config
     configure(config.log_format, config.log_level)  # type: ignore[arg-type]
     inflight.managed = True
+    METER.use(start.shelf)
     start.channel.send("stage", stage="importing")
     app = load_app(config.app, config.app_dir)
+    watch_django()
     asgi = config.interface == "asgi" or (config.interface == "auto" and speaks_asgi(app))
     if not asgi:
         app = wsgi_to_asgi(app, config.threads)
@@ -132,6 +140,7 @@ class _Worker:
         self._config = start.config
         self._channel = start.channel
         self._listener = start.listener
+        self._shelf = start.shelf
         self._lifespan = Lifespan(app, "off" if wsgi else start.config.lifespan)
         config = start.config
         self._limit = (
@@ -145,6 +154,7 @@ class _Worker:
             access_log=start.config.access_log,
             client_gone=self._engine_class.client_gone,
             limit=self._limit,
+            metrics=HttpMetrics(start.shelf),
         )
         self._engine: Engine | None = None
         self._drain: Drain | None = None
@@ -230,7 +240,13 @@ class _Worker:
         self._channel.send("stopped", cut=0)
 
     async def _beat(self) -> None:
-        watchdog = Watchdog(log_stall)
+        vitals = Vitals(self._shelf, _BEAT)
+
+        def stalled(place: str, silent: float) -> None:
+            vitals.stalled()
+            log_stall(place, silent)
+
+        watchdog = Watchdog(stalled)
         while True:
             watchdog.beat()
             self._channel.send(
@@ -243,7 +259,9 @@ class _Worker:
                 shed=self._limit.shed if self._limit else 0,
                 cpu=time.process_time(),
                 works=[describe(work) for work in oldest(IN_FLIGHT, _OLD, _MOST_TOLD)],
+                registry=app_registry.has_registry(),
             )
+            vitals.beat()
             await asyncio.sleep(_BEAT)
 
     def _receive(self) -> None:
@@ -259,11 +277,34 @@ class _Worker:
         kind = message["kind"]
         if kind == "drain":
             self._wrapper.draining = True
+            METER.draining()
             NOTICE.give()
         elif kind == "close":
             self._close(Timeline(message["cancel_at"], message["end_at"]))
         elif kind == "cancel" and self._drain is not None:
             self._drain.hurry()
+        elif kind == "registry":
+            self._tell_registry(message["openmetrics"], message["turn"])
+
+    def _tell_registry(self, openmetrics: bool, turn: int) -> None:
+        """Leave the app's own metrics on the shelf, rendered on a thread of their own."""
+        loop = asyncio.get_running_loop()
+
+        def tell(size: int) -> None:
+            self._channel.send("registry", bytes=size, openmetrics=openmetrics, turn=turn)
+
+        def done(size: int) -> None:
+            try:
+                loop.call_soon_threadsafe(tell, size)
+            except RuntimeError:  # the loop has ended meanwhile
+                pass
+
+        threading.Thread(
+            target=app_registry.render_within,
+            args=(TEXT_BYTES, openmetrics, self._shelf.write_text, done),
+            name="podready-registry",
+            daemon=True,
+        ).start()
 
     def _close(self, timeline: Timeline) -> None:
         self._wrapper.draining = True

@@ -1,0 +1,142 @@
+"""GET /metrics: one page for all workers, drawn by the supervisor.
+
+The workers' cells lie in shared memory, so no worker is asked for them. Only an app that uses
+prometheus_client itself is: its registry lives in the worker's heap. It has a second to answer,
+then its last known text is shown.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from podready.runtime.answers import Answer, Later
+from podready.runtime.app_registry import merge_texts
+from podready.runtime.metrics import FAMILIES
+from podready.runtime.metrics_text import OPENMETRICS, PLAIN, Renderer, wants_openmetrics
+from podready.runtime.shelves import Shelves, exemplars
+from podready.runtime.supervisor_metrics import SupervisorMetrics
+
+if TYPE_CHECKING:
+    from podready.runtime.admin import Request
+    from podready.runtime.fleet import Exit, WorkerHandle
+    from podready.runtime.loop import Timer
+    from podready.runtime.supervisor import Supervisor
+
+_PATIENCE: Final = 1.0
+"""Seconds that workers have to render the app's registry; Prometheus itself waits 10."""
+
+_TAKEN: Final = frozenset(
+    name for family in FAMILIES for name in (family.name, family.name.removesuffix("_total"))
+)
+"""Names the app's registry cannot have here: some of its process_* and python_gc_* are among them."""
+
+
+class MetricsPage:
+    """Answers scrapes, one at a time where workers must be asked."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self._own = SupervisorMetrics(supervisor)
+        self._shelves = Shelves()
+        self._renderer = Renderer()
+        self._texts: dict[tuple[int, bool], str] = {}
+        self._waiting: deque[tuple[bool, Later]] = deque()
+        self._asked: set[int] = set()
+        self._turn = 0
+        self._timer: Timer | None = None
+
+    def answer(self, request: Request) -> Answer | Later:
+        """Return the page, or the promise of it when the app's own metrics must be fetched."""
+        openmetrics = wants_openmetrics(request.headers.get("accept", ""))
+        if not self._askable():
+            return self._page(openmetrics)
+        later = Later()
+        self._waiting.append((openmetrics, later))
+        if len(self._waiting) == 1:
+            self._ask()
+        return later
+
+    def note_stage(self, worker: WorkerHandle, stage: str) -> None:
+        """Note that a worker entered a stage of its start."""
+        self._own.note_stage(worker, stage)
+
+    def note_exit(self, ended: Exit) -> None:
+        """Keep the numbers of a worker that has ended."""
+        self._own.note_exit(ended)
+        self._shelves.retire(ended.worker.shelf)
+        for openmetrics in (False, True):
+            self._texts.pop((ended.worker.pid, openmetrics), None)
+        self._answered(ended.worker.pid)
+
+    def hear(self, worker: WorkerHandle, message: dict[str, Any]) -> None:
+        """Take the text that a worker has left on its shelf."""
+        if message["turn"] != self._turn:
+            return  # it comes too late: the worker may be writing the next one already
+        if message["bytes"]:
+            text = worker.shelf.read_text(message["bytes"])
+            self._texts[worker.pid, message["openmetrics"]] = text
+        self._answered(worker.pid)
+
+    # Asking
+
+    def _askable(self) -> list[WorkerHandle]:
+        """Return the workers whose registry belongs on the page: with one place, the youngest."""
+        found = [each for each in self._supervisor.fleet if each.beat.get("registry")]
+        return found[-1:] if self._supervisor.config.workers == 1 else found
+
+    def _ask(self) -> None:
+        openmetrics, _ = self._waiting[0]
+        self._turn += 1
+        workers = self._askable()
+        self._asked = {worker.pid for worker in workers}
+        self._timer = self._supervisor.loop.call_later(_PATIENCE, self._finish)
+        for worker in workers:
+            worker.channel.send("registry", openmetrics=openmetrics, turn=self._turn)
+        if not workers:
+            self._finish()
+
+    def _answered(self, pid: int) -> None:
+        if pid in self._asked:
+            self._asked.discard(pid)
+            if not self._asked:
+                self._finish()
+
+    def _finish(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._asked = set()
+        openmetrics, later = self._waiting.popleft()
+        later.give(self._page(openmetrics))
+        if self._waiting:
+            self._ask()
+
+    # Drawing
+
+    def _page(self, openmetrics: bool) -> Answer:
+        shelves = [worker.shelf for worker in self._supervisor.fleet]
+        totals = self._shelves.totals(shelves)
+        self._own.add_to(totals)
+        marks = exemplars(shelves) if openmetrics else {}
+        text = "".join(
+            self._renderer.family(
+                family,
+                totals[family].items(),
+                openmetrics=openmetrics,
+                exemplars=marks.get(family),
+            )
+            for family in FAMILIES
+            if family in totals
+        )
+        text += self._app_text(openmetrics)
+        if openmetrics:
+            return Answer(200, f"{text}# EOF\n".encode(), OPENMETRICS)
+        return Answer(200, text.encode(), PLAIN)
+
+    def _app_text(self, openmetrics: bool) -> str:
+        texts = {
+            str(worker.slot): self._texts[worker.pid, openmetrics]
+            for worker in self._askable()
+            if (worker.pid, openmetrics) in self._texts
+        }
+        return merge_texts(texts, _TAKEN, label=self._supervisor.config.workers > 1)

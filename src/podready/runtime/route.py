@@ -1,0 +1,147 @@
+"""The route template that served a request: `/users/{id}`, never `/users/42`.
+
+Every framework leaves it somewhere else, and only after it has routed the request:
+
+    Starlette, FastAPI   scope["route"], older ones only scope["endpoint"]; mounts in root_path
+    Litestar             scope["path_template"]
+    Flask                environ["werkzeug.request"].url_rule
+    Django               resolver_match of the request, see `watch_django`
+    Bottle               environ["bottle.route"]
+
+Where none of them says anything the route is "", as it is for a path that nobody serves.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from podready.runtime.inflight import CURRENT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from podready.runtime.inflight import Scope, Work
+
+
+def route_of(work: Work) -> str:
+    """Return the route template of a request that has been answered, or ""."""
+    if work.route:
+        return work.route
+    scope = work.scope
+    return _from_scope(scope) if scope is not None else ""
+
+
+def _from_scope(scope: Scope) -> str:
+    template = scope.get("path_template")
+    if template is not None:
+        return str(template)
+    route = scope.get("route")
+    if route is None and "endpoint" not in scope:
+        return ""
+    own = _own_template(scope, route)
+    return _mounted(scope, own) if "app_root_path" in scope else own
+
+
+def _own_template(scope: Scope, route: Any) -> str:
+    """Return the template of the innermost route, without the mounts around it."""
+    if route is None:
+        return _by_endpoint(scope.get("router"), scope.get("endpoint"))
+    if hasattr(route, "routes"):  # a Mount: its own path is part of root_path already
+        return ""
+    return _included(scope, route) or getattr(route, "path_format", None) or _path(route)
+
+
+def _path(route: Any) -> str:
+    return str(getattr(route, "path", ""))
+
+
+def _included(scope: Scope, route: Any) -> str:
+    """Return what FastAPI (0.15x and later) keeps apart: the path with its routers' prefixes."""
+    inner = scope.get("fastapi")
+    context = inner.get("effective_route_context") if isinstance(inner, dict) else None
+    if context is None or getattr(context, "original_route", None) is not route:
+        return ""
+    return str(getattr(context, "path_format", ""))
+
+
+def _mounted(scope: Scope, own: str) -> str:
+    """Return the template with its mounts' templates before it.
+
+    Starlette keeps the mounts' concrete path; each segment that equals a path parameter which
+    the route itself does not have is turned back into that parameter. When one cannot be found
+    again, the mounts are left out: a route label must never hold what a client chose.
+    """
+    prefix = scope.get("root_path", "")[len(scope["app_root_path"]) :]
+    segments = prefix.split("/")
+    for name, value in scope.get("path_params", {}).items():
+        if f"{{{name}}}" in own:
+            continue
+        if str(value) not in segments:
+            return own
+        last = len(segments) - 1 - segments[::-1].index(str(value))
+        segments[last] = f"{{{name}}}"
+    return "/".join(segments) + own
+
+
+_endpoints: dict[int, tuple[Any, dict[Any, str]]] = {}
+"""Templates by endpoint, for each router (kept, so that its id stays its own)."""
+
+
+def _by_endpoint(router: Any, endpoint: Any) -> str:
+    if router is None or endpoint is None:
+        return ""
+    if id(router) not in _endpoints:
+        _endpoints[id(router)] = (router, dict(_templates(getattr(router, "routes", ()), 0)))
+    try:
+        return _endpoints[id(router)][1].get(endpoint, "")
+    except TypeError:  # an endpoint that has no hash
+        return ""
+
+
+def _templates(routes: Iterable[Any], depth: int) -> Iterable[tuple[Any, str]]:
+    for route in routes:
+        if depth < 8 and hasattr(route, "routes"):
+            yield from _templates(route.routes or (), depth + 1)
+        elif getattr(route, "endpoint", None) is not None:
+            try:
+                hash(route.endpoint)
+            except TypeError:
+                continue
+            yield route.endpoint, getattr(route, "path_format", None) or _path(route)
+
+
+def note_wsgi_route(work: Work, environ: Mapping[str, Any]) -> None:
+    """Note the route that a WSGI app has left in `environ`; Django's is noted elsewhere."""
+    rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
+    rule = rule if rule is not None else environ.get("bottle.route")
+    if rule is not None:
+        work.route = str(getattr(rule, "rule", ""))
+
+
+def watch_django() -> None:
+    """Note the route of each request to Django, when the app has imported it.
+
+    Django tells it to nobody but its middleware; so its own `resolve_request` is wrapped, which
+    it calls once for each request. Without Django this does nothing.
+    """
+    base = sys.modules.get("django.core.handlers.base")
+    handler = getattr(base, "BaseHandler", None)
+    resolve = getattr(handler, "resolve_request", None)
+    if handler is None or resolve is None or hasattr(resolve, "__wrapped__"):
+        return
+    handler.resolve_request = _noting(resolve)
+
+
+def _noting(resolve: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    @wraps(resolve)
+    def resolve_request(handler: Any, request: Any) -> Any:
+        match = resolve(handler, request)
+        work = CURRENT.get()
+        if work is not None:
+            route = str(getattr(match, "route", ""))
+            work.route = route if route.startswith(("/", "^")) else f"/{route}"
+        return match
+
+    return resolve_request
