@@ -29,7 +29,7 @@ _PATIENCE: Final = 1.0
 _TAKEN: Final = frozenset(
     name for family in FAMILIES for name in (family.name, family.name.removesuffix("_total"))
 )
-"""Names the app's registry cannot have here: some of its process_* and python_gc_* are among them."""
+"""Names that a family of the app's registry cannot have here; it brings process_* of its own."""
 
 
 class MetricsPage:
@@ -118,7 +118,7 @@ class MetricsPage:
         totals = self._shelves.totals(shelves)
         self._own.add_to(totals)
         marks = exemplars(shelves) if openmetrics else {}
-        text = "".join(
+        text = b"".join(
             self._renderer.family(
                 family,
                 totals[family].items(),
@@ -128,10 +128,10 @@ class MetricsPage:
             for family in FAMILIES
             if family in totals
         )
-        text += self._app_text(openmetrics)
+        text += self._app_text(openmetrics).encode()
         if openmetrics:
-            return Answer(200, f"{text}# EOF\n".encode(), OPENMETRICS)
-        return Answer(200, text.encode(), PLAIN)
+            return Answer(200, text + b"# EOF\n", OPENMETRICS)
+        return Answer(200, text, PLAIN)
 
     def _app_text(self, openmetrics: bool) -> str:
         texts = {
