@@ -4,17 +4,56 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import sys
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, dataclass_transform
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
 from podready.errors import SettingsError
-from podready.runtime.settings.load import read_values, unknown_variables
+from podready.runtime.settings.load import Reading, read
+from podready.runtime.settings.options import Options, Unknown
 from podready.runtime.settings.report import render_report
-from podready.runtime.settings.schema import Variable, variables
+from podready.runtime.settings.schema import Section, Variable, section_of
 from podready.runtime.settings.variable import Default, var
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from podready.runtime.settings.watch import Watch
+
+_taken: dict[str, str] = {}
+"""Secrets that were taken out of the environment, for whoever loads again in this process."""
+
+
+class Schema:
+    """A class of settings, whichever library made it, and the options it is read with."""
+
+    def __init__(self, kind: Any, options: Options) -> None:
+        self.kind, self.options = kind, options
+        self.section: Section = section_of(kind, options)
+
+    def variables(self) -> tuple[Variable, ...]:
+        """Return all variables, those of sections too, in the order of the fields."""
+        return tuple(self.section.variables())
+
+    def read(self, environ: Mapping[str, str], *, desk: bool = False) -> Reading:
+        """Read without raising; `desk` allows the `.env` of the options outside Kubernetes."""
+        return read(self.section, self.options, environ, desk=desk)
+
+    def load(self, environ: Mapping[str, str] | None = None) -> Any:
+        """Return an instance; see `Settings.load`, which this is."""
+        given = {**_taken, **os.environ} if environ is None else environ
+        reading = self.read(given, desk=environ is None)
+        if reading.problems:
+            from podready.runtime.settings.announce import announce
+
+            raise announce(SettingsError(render_report(reading.problems, self.options.prefix)))
+        if self.options.unset_secrets and environ is None:
+            self._take_secrets()
+        return reading.value
+
+    def _take_secrets(self) -> None:
+        for variable in self.variables():
+            if variable.secret and variable.name in os.environ:
+                _taken[variable.name] = os.environ.pop(variable.name)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(var,))
@@ -22,67 +61,90 @@ class Settings:
     """Base of a class whose annotated fields are environment variables.
 
     A subclass becomes a frozen, keyword-only dataclass. The variable of a field is `prefix` plus
-    the field's name in upper case, unless `var(env=...)` names it. `unknown="ignore"` switches
-    off the search for misspelt variables, which takes place only when there is a prefix.
+    the field's name in upper case, unless `var(env=...)` names it. A field whose type is such a
+    class itself is a section: its variables have the field's name and `delimiter` before theirs.
+    `unknown="ignore"` switches off the search for misspelt variables, which takes place only when
+    there is a prefix. `directories` hold files named for variables, `env_file` is read outside
+    Kubernetes only, and `unset_secrets` takes what is Secret out of `os.environ` once it is read.
     """
 
-    _prefix: ClassVar[str] = ""
-    _unknown: ClassVar[str] = "error"
+    _options: ClassVar[Options] = Options()
 
     def __init_subclass__(
         cls,
         *,
         prefix: str | None = None,
-        unknown: Literal["error", "ignore"] | None = None,
+        unknown: Unknown | None = None,
+        delimiter: str | None = None,
+        directories: Sequence[str] | None = None,
+        env_file: str | None = None,
+        unset_secrets: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
-        cls._prefix = cls._prefix if prefix is None else prefix
-        cls._unknown = cls._unknown if unknown is None else unknown
+        given = {
+            "prefix": prefix,
+            "unknown": unknown,
+            "delimiter": delimiter,
+            "directories": None if directories is None else tuple(map(str, directories)),
+            "env_file": env_file,
+            "unset_secrets": unset_secrets,
+        }
+        said = {name: value for name, value in given.items() if value is not None}
+        cls._options = cls._options._replace(**said)  # type: ignore[arg-type]  # checked above
         dataclasses.dataclass(frozen=True, kw_only=True)(cls)
         for field in dataclasses.fields(cls):  # type: ignore[arg-type]  # it is one since now
             if isinstance(field.default_factory, Default):
-                field.default_factory.convert = _default_of(cls, field.name)
+                declared = field.default_factory()
+                field.default_factory.convert = _default_of(cls, field.name, declared)
+
+    @classmethod
+    def schema(cls) -> Schema:
+        """Return the class as a tree of sections and variables."""
+        found: Schema | None = cls.__dict__.get("_schema")
+        if found is None:
+            found = Schema(cls, cls._options)
+            cls._schema = found  # type: ignore[attr-defined]  # computed once per class
+        return found
 
     @classmethod
     def variables(cls) -> tuple[Variable, ...]:
         """Return the variables in the order of the fields."""
-        found: tuple[Variable, ...] | None = cls.__dict__.get("_variables")
-        if found is None:
-            found = variables(cls, cls._prefix)
-            cls._variables = found  # type: ignore[attr-defined]  # computed once per class
-        return found
+        return cls.schema().variables()
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Self:
         """Return the settings from `environ`, by default the environment of the process.
 
-        Raises SettingsError with one report of everything that is missing, empty, invalid or
-        misspelt. The report is written once, before it is raised: as a log line where podready's
-        logs are configured, else to stderr. SettingsError is a SystemExit with code 78 too, so
-        that nobody need catch it: plain `python`, uvicorn and gunicorn end with the report and
-        exit code 78 and show no traceback. Load at import or in `main`, not in a handler.
+        Only the latter is filled up from `env_file`. Raises SettingsError with one report of
+        everything that is missing, empty, invalid or misspelt. The report is written once, before
+        it is raised: as a log line where podready's logs are configured, else to stderr; and as
+        the pod's termination message. SettingsError is a SystemExit with code 78 too, so that
+        nobody need catch it: plain `python`, uvicorn and gunicorn end with the report and exit
+        code 78 and show no traceback. Load at import or in `main`, not in a handler.
         """
-        given = os.environ if environ is None else environ
-        values, problems = read_values(cls.variables(), given)
-        if cls._prefix and cls._unknown == "error":
-            problems += unknown_variables(cls.variables(), given, cls._prefix)
-        if problems:
-            raise _announced(SettingsError(render_report(problems, cls._prefix)))
-        return cls(**values)
+        return cls.schema().load(environ)  # type: ignore[no-any-return]
+
+    def watch(self, callback: Callable[[Self], object], *, every: float = 5.0) -> Watch[Self]:
+        """Look every `every` seconds whether the mounted files have changed; then load again.
+
+        `callback` gets the new settings, in a thread of its own, when a value differs. What is
+        wrong is logged and changes nothing. `stop()` of the result ends it. Environment variables
+        never change in a running pod, only files do, and those mounted with `subPath` do not.
+        Call it in the process that serves, for example in the app's lifespan: threads do not
+        survive a fork.
+        """
+        from podready.runtime.settings.watch import Watch
+
+        return Watch(self.schema(), self, callback, {**_taken, **os.environ}, every).start()
 
 
-def _default_of(cls: type[Settings], field: str) -> Any:
+def _default_of(cls: type[Settings], field: str, declared: Any) -> Callable[[], Any]:
     """Return a factory of the field's default, in the field's own type."""
-    return lambda: next(v for v in cls.variables() if v.field == field).fresh_default()
 
+    def default() -> Any:
+        members = cls.schema().section.members
+        member = next(member for member in members if member.field == field)
+        return member.fresh_default() if isinstance(member, Variable) else declared
 
-def _announced(error: SettingsError) -> SettingsError:
-    """Write the report where people look for it, and mark the error as reported."""
-    logs = sys.modules.get("podready.runtime.logs")
-    if logs is not None and logs.is_configured():
-        logs.log_event("CRITICAL", str(error))
-    else:
-        sys.stderr.write(f"{error}\n")
-    error.reported = True
-    return error
+    return default

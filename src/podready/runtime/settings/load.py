@@ -1,51 +1,65 @@
-"""From an environment to the values of a settings class, or to the list of all problems."""
+"""From the places of its texts to an instance of a settings class, or to all problems at once."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from podready.runtime.settings.report import Problem, near_miss, quote
+from podready.runtime.settings.dialect import Refused
+from podready.runtime.settings.report import Kind, Problem, near_miss, quote
+from podready.runtime.settings.schema import Section, Variable
+from podready.runtime.settings.sources import (
+    FILE_SUFFIX,
+    Given,
+    Sources,
+    UnusableError,
+    open_sources,
+)
+from podready.runtime.settings.variable import COMPUTED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-    from podready.runtime.settings.schema import Variable
+    from podready.runtime.settings.options import Options
 
-FILE_SUFFIX: Final = "_FILE"
-"""`NAME_FILE` holds the path of a file with the value, as for mounted Secrets."""
-
-_SERVICE_LINK: Final = (
+SERVICE_LINK: Final = (
     r".+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
 """Variables that the kubelet adds for every Service of the namespace (enableServiceLinks)."""
 
-
-def read_values(
-    variables: Sequence[Variable], environ: Mapping[str, str]
-) -> tuple[dict[str, Any], list[Problem]]:
-    """Return the values by field name, and everything that is wrong, in the order of the fields."""
-    values: dict[str, Any] = {}
-    problems: list[Problem] = []
-    names = {variable.name for variable in variables}
-    for variable in variables:
-        found = _read(variable, environ, names)
-        if isinstance(found, Problem):
-            problems.append(found)
-        else:
-            values[variable.field] = found[0]
-    return values, problems
+_LINK_VALUE: Final = re.compile(r"(tcp|udp|sctp)://")
+_FAILED: Final = object()
+_LEFT_OUT: Final = object()
 
 
-def unknown_variables(
-    variables: Sequence[Variable], environ: Mapping[str, str], prefix: str
-) -> list[Problem]:
+class Reading(NamedTuple):
+    """What came of reading a class: the instance or the problems, and where each text was."""
+
+    value: Any
+    problems: list[Problem]
+    found: dict[str, Given]
+
+
+def read(
+    root: Section, options: Options, environ: Mapping[str, str], *, desk: bool = False
+) -> Reading:
+    """Read a class from `environ` and its files; `desk` allows its `.env` outside Kubernetes."""
+    names = root.names()
+    sources = open_sources(options, names, environ, desk=desk)
+    reader = Reader(root, sources)
+    value = reader.section(root)
+    problems = [*sources.problems, *reader.problems]
+    if options.prefix and options.unknown == "error":
+        problems += unknown_variables(names, sources.set_names(), options.prefix)
+    return Reading(None if problems else value, problems, reader.found)
+
+
+def unknown_variables(names: set[str], given: Iterable[str], prefix: str) -> list[Problem]:
     """Return the variables with our prefix that look like a misspelt one of ours."""
-    names = {variable.name for variable in variables}
     known = names | {name + FILE_SUFFIX for name in names}
     problems = []
-    for name in sorted(environ):
-        if not name.startswith(prefix) or name in known or re.fullmatch(_SERVICE_LINK, name):
+    for name in given:
+        if not name.startswith(prefix) or name in known or re.fullmatch(SERVICE_LINK, name):
             continue
         meant = near_miss(name, known)
         if meant:
@@ -53,67 +67,129 @@ def unknown_variables(
     return problems
 
 
-def _read(variable: Variable, environ: Mapping[str, str], names: set[str]) -> tuple[Any] | Problem:
-    """Return the value in a tuple of one, or the problem with it."""
-    text = _text(variable, environ)
-    if isinstance(text, Problem):
-        return text
-    if text is None:
-        if variable.required:
-            return _missing(variable, environ, names)
-        return (variable.fresh_default(),)
-    if not text and not variable.declared.allow_empty:
-        return _problem(variable, "empty", "set but empty" + "; secret" * variable.secret)
-    return _parsed(variable, text)
+class Reader:
+    """One pass over a tree of variables that keeps every problem it meets."""
+
+    def __init__(self, root: Section, sources: Sources) -> None:
+        self._root, self._sources = root, sources
+        self.problems: list[Problem] = []
+        self.found: dict[str, Given] = {}
+
+    def section(self, section: Section) -> Any:
+        """Return the instance of a section."""
+        before = len(self.problems)
+        values = {}
+        for member in section.members:
+            value = self._member(member)
+            if value is not _LEFT_OUT:
+                values[member.field] = value
+        return self._made(section, values) if len(self.problems) == before else _FAILED
+
+    def _member(self, member: Section | Variable) -> Any:
+        if isinstance(member, Variable):
+            return self._variable(member)
+        if member.default is None and not self._any_given(member):
+            return None
+        return self.section(member)
+
+    def _any_given(self, section: Section) -> bool:
+        try:
+            return any(
+                self._sources.find(variable.name, variable.aliases)
+                for variable in section.variables()
+            )
+        except UnusableError:
+            return True
+
+    def _made(self, section: Section, values: dict[str, Any]) -> Any:
+        try:
+            return section.dialect.make(section.kind, values)
+        except Refused as refused:
+            for field, reason in refused.reasons:
+                self.problems.append(self._refusal(section, field, reason))
+            return _FAILED
+
+    def _refusal(self, section: Section, field: str, reason: str) -> Problem:
+        for member in section.members:
+            if isinstance(member, Variable) and member.field == field:
+                shown = "" if member.sensitive else self._shown(member)
+                return self._problem(member, "invalid", f"{shown} {reason}".strip())
+        return Problem(f"{section.stem}*", "invalid", reason, section.kind.__name__)
+
+    def _shown(self, variable: Variable) -> str:
+        given = self.found.get(variable.name)
+        return quote(variable.name, given.text, secret=False) if given else ""
+
+    def _variable(self, variable: Variable) -> Any:
+        """Return the value of a variable, or note what is wrong with it."""
+        try:
+            given = self._sources.find(variable.name, variable.aliases)
+            if given is None:
+                return self._absent(variable)
+            self.found[variable.name] = given
+            if not given.text and not variable.declared.allow_empty:
+                what = "set but empty" + "; secret" * variable.secret
+                return self._fail(self._problem(variable, "empty", what))
+            text = given.text
+            if variable.declared.expand:
+                text = self._sources.expand(variable.name, text)
+            return self._parsed(variable, text, given.text)
+        except UnusableError as error:
+            return self._fail(self._unusable(variable, error))
+
+    def _unusable(self, variable: Variable, error: UnusableError) -> Problem:
+        if error.name == variable.name:
+            return self._problem(variable, "invalid", error.what)
+        return Problem(error.name, "invalid", error.what)
+
+    def _absent(self, variable: Variable) -> Any:
+        if variable.default is COMPUTED:
+            return _LEFT_OUT
+        if not variable.required:
+            return variable.fresh_default()
+        others = [name for name in self._sources.names() if name not in self._root.names()]
+        typo = near_miss(variable.name, others)
+        what = f"required; is {typo} a typo?" if typo else "required"
+        return self._fail(self._problem(variable, "missing", what))
+
+    def _parsed(self, variable: Variable, text: str, shown: str) -> Any:
+        """Return the value of `text`; `shown` is what was given, before it was expanded."""
+        if not text and variable.parser.optional:
+            return None
+        try:
+            return variable.parser.parse(text)
+        except ValueError as error:
+            reason = str(error)
+        except Exception as error:  # noqa: BLE001 - a parser given to var() may raise anything
+            reason = f"cannot be parsed ({type(error).__name__})"
+        if variable.secret:
+            what = f"is not a valid {variable.parser.name}"
+        else:
+            if _LINK_VALUE.match(text) and variable.name.endswith("_PORT"):
+                reason = _service_link(variable)
+            what = f"{quote(variable.name, shown, secret=False)} {reason}"
+        return self._fail(self._problem(variable, "invalid", what))
+
+    def _fail(self, problem: Problem) -> Any:
+        self.problems.append(problem)
+        return _FAILED
+
+    def _problem(self, variable: Variable, kind: Kind, what: str) -> Problem:
+        hidden = "(value hidden)" if variable.secret and kind != "missing" else ""
+        notes = (variable.expected, self._doc(variable), hidden)
+        return Problem(variable.name, kind, what, " ".join(filter(None, notes)))
+
+    def _doc(self, variable: Variable) -> str:
+        if variable.declared.doc:
+            return variable.declared.doc
+        from podready.runtime.settings.documentation import docs_of
+
+        return docs_of(self._root).get(variable.name, "")
 
 
-def _text(variable: Variable, environ: Mapping[str, str]) -> str | Problem | None:
-    """Return the text of a variable from the environment or its file; None when it is not set."""
-    file_name = variable.name + FILE_SUFFIX
-    path = environ.get(file_name)
-    if path is None:
-        return environ.get(variable.name)
-    if variable.name in environ:
-        return _problem(variable, "invalid", f"both {variable.name} and {file_name} are set")
-    try:
-        with open(path, encoding="utf-8", newline="") as file:  # pathlib costs 4 ms at start
-            text = file.read()
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        return Problem(file_name, "invalid", f"cannot read {json_path(path)}: {reason}")
-    except ValueError:  # bytes that are not UTF-8, or a path with a null character
-        return Problem(file_name, "invalid", f"{json_path(path)} is not a text file")
-    return text.removesuffix("\n").removesuffix("\r")
-
-
-def json_path(path: str) -> str:
-    """Return a path as it may be shown."""
-    return quote("", path, secret=False)
-
-
-def _parsed(variable: Variable, text: str) -> tuple[Any] | Problem:
-    if not text and variable.parser.optional:
-        return (None,)
-    try:
-        return (variable.parser.parse(text),)
-    except ValueError as error:
-        reason = str(error)
-    except Exception as error:  # noqa: BLE001 - a parser given to var() may raise anything
-        reason = f"cannot be parsed ({type(error).__name__})"
-    if variable.secret:
-        return _problem(variable, "invalid", f"is not a valid {variable.parser.name}")
-    shown = quote(variable.name, text, secret=False)
-    return _problem(variable, "invalid", f"{shown} {reason}")
-
-
-def _missing(variable: Variable, environ: Mapping[str, str], names: set[str]) -> Problem:
-    """Report a required variable; name the one that was perhaps meant to be it."""
-    others = [name for name in environ if name not in names]
-    typo = near_miss(variable.name, others)
-    return _problem(variable, "missing", f"required; is {typo} a typo?" if typo else "required")
-
-
-def _problem(variable: Variable, kind: Any, what: str) -> Problem:
-    hidden = "(value hidden)" if variable.secret and kind != "missing" else ""
-    notes = (variable.expected, variable.declared.doc, hidden)
-    return Problem(variable.name, kind, what, " ".join(filter(None, notes)))
+def _service_link(variable: Variable) -> str:
+    service = variable.name.removesuffix("_PORT").lower().replace("_", "-")
+    return (
+        f"is what Kubernetes says of a Service called {service}, not of type "
+        f"{variable.parser.name}: set enableServiceLinks: false in the pod"
+    )

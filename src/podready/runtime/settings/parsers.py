@@ -7,19 +7,29 @@ The message is the second half of a sentence whose first half is the quoted valu
 from __future__ import annotations
 
 import math
-import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from enum import Enum
-from typing import Any, Final, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, get_origin
 
+from podready.runtime.settings.imported import reader_of
+from podready.runtime.settings.report import quote
 from podready.runtime.settings.secret import Secret
 
 Parse = Callable[[str], Any]
 
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _FALSE: Final = frozenset({"false", "0", "no", "off"})
-_SEQUENCES: Final = (list, tuple, set, frozenset)
+_SEQUENCES: Final[dict[Any, type]] = {
+    list: list,
+    tuple: tuple,
+    set: set,
+    frozenset: frozenset,
+    Sequence: tuple,
+    AbstractSet: frozenset,
+}
+"""Types with items -> what is made of them; where the hint leaves a choice, what cannot change."""
 
 
 class Parser(NamedTuple):
@@ -31,26 +41,47 @@ class Parser(NamedTuple):
     optional: bool = False  # the type allows None
 
 
-def parser_for(hint: Any, separator: str = ",") -> Parser:
+def parser_for(hint: Any, separator: str = ",", key_separator: str = "=") -> Parser:
     """Return the parser of a type hint; TypeError for a type that settings do not know."""
+    hint = _plain(hint)
     origin = get_origin(hint) or hint
     if origin in (Union, types.UnionType):
-        return _optional(hint, separator)
+        return parser_for(_but_none(hint), separator, key_separator)._replace(optional=True)
     if origin is Literal:
         return _literal(get_args(hint))
     if origin is Secret:
-        inner = parser_for((*get_args(hint), str)[0], separator)
+        inner = parser_for((*get_args(hint), str)[0], separator, key_separator)
         return Parser(inner.name, lambda text: Secret(inner.parse(text)), secret=True)
     if origin in _SEQUENCES:
-        return _sequence(origin, get_args(hint), separator)
-    if origin is dict:
-        return _mapping(get_args(hint), separator)
+        return _sequence(_SEQUENCES[origin], get_args(hint), separator)
+    if origin in (dict, Mapping):
+        return _mapping(get_args(hint), separator, key_separator)
+    return _single(hint)
+
+
+def _single(hint: Any) -> Parser:
+    """Return the parser of a type that is no collection."""
+    if hint in _SCALARS:
+        return _SCALARS[hint]
+    found = reader_of(hint)
+    if found is not None:
+        return Parser(*found)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return _enum(hint)
-    found = _SCALARS.get(hint) or _imported(hint)
-    if found is None:
-        raise TypeError(f"settings do not know the type {hint!r}: give var() a parser")
-    return found
+    raise TypeError(f"settings do not know the type {hint!r}: give var() a parser")
+
+
+def _plain(hint: Any) -> Any:
+    """Return the type behind Annotated, NewType and `type` aliases."""
+    while True:
+        if get_origin(hint) is Annotated:
+            hint = get_args(hint)[0]
+        elif hasattr(hint, "__supertype__"):
+            hint = hint.__supertype__
+        elif type(hint).__name__ == "TypeAliasType":
+            hint = hint.__value__
+        else:
+            return hint
 
 
 def _boolean(text: str) -> bool:
@@ -61,10 +92,6 @@ def _boolean(text: str) -> bool:
 
 
 def _integer(text: str) -> int:
-    if text.startswith("tcp://"):
-        raise ValueError(
-            "is a Kubernetes service link, not an integer: set enableServiceLinks: false in the pod"
-        )
     try:
         return int(text)
     except ValueError:
@@ -89,27 +116,12 @@ _SCALARS: Final[dict[Any, Parser]] = {
 }
 
 
-def _imported(hint: Any) -> Parser | None:
-    """Return the parser of a type whose module only an app that uses it has imported.
-
-    pathlib alone would cost a third of the time that settings may take at start.
-    """
-    pathlib, datetime = sys.modules.get("pathlib"), sys.modules.get("datetime")
-    if pathlib and hint is pathlib.Path:
-        return Parser("path", pathlib.Path)
-    if datetime and hint is datetime.timedelta:
-        from podready.runtime.settings.durations import parse_duration
-
-        return Parser("duration", parse_duration)
-    return None
-
-
-def _optional(hint: Any, separator: str) -> Parser:
+def _but_none(hint: Any) -> Any:
     """`X | None` reads as X; other unions are ambiguous in a text."""
     kinds = [kind for kind in get_args(hint) if kind is not type(None)]
     if len(kinds) != 1:
         raise TypeError(f"settings cannot choose among the types of {hint}: give var() a parser")
-    return parser_for(kinds[0], separator)._replace(optional=True)
+    return kinds[0]
 
 
 def _literal(choices: tuple[Any, ...]) -> Parser:
@@ -164,9 +176,7 @@ def _item(parser: Parser, text: str) -> Any:
     except ValueError as error:
         if parser.secret:
             raise ValueError(f"has an item that is not a valid {parser.name}") from None
-        import json
-
-        raise ValueError(f"has an item {json.dumps(text)} that {error}") from None
+        raise ValueError(f"has an item {quote('', text, secret=False)} that {error}") from None
 
 
 def _texts(text: str, separator: str) -> list[str]:
@@ -179,27 +189,27 @@ def _texts(text: str, separator: str) -> list[str]:
     return [_json_text(item) for item in found]
 
 
-def _mapping(args: tuple[Any, ...], separator: str) -> Parser:
+def _mapping(args: tuple[Any, ...], separator: str, sign: str) -> Parser:
     """Dicts: `a=1,b=2` or a JSON object."""
     key, value = [parser_for(arg) for arg in args] or [_SCALARS[str]] * 2
 
     def parse(text: str) -> Any:
-        pairs = _pairs(text, separator)
+        pairs = _pairs(text, separator, sign)
         return {_item(key, left): _item(value, right) for left, right in pairs}
 
-    name = f"dict of {key.name}={value.name} separated by {separator!r}"
+    name = f"dict of {key.name}{sign}{value.name} separated by {separator!r}"
     return Parser(name, parse, secret=key.secret or value.secret)
 
 
-def _pairs(text: str, separator: str) -> list[tuple[str, str]]:
+def _pairs(text: str, separator: str, sign: str) -> list[tuple[str, str]]:
     if text.lstrip().startswith("{"):
         found = _json(text)
         if not isinstance(found, dict):
             raise ValueError("is not a JSON object")
         return [(key, _json_text(value)) for key, value in found.items()]
-    pairs = [part.partition("=") for part in _texts(text, separator)]
-    if not all(sign for _, sign, _ in pairs):
-        raise ValueError("has an item without =")
+    pairs = [part.partition(sign) for part in _texts(text, separator)]
+    if not all(found for _, found, _ in pairs):
+        raise ValueError(f"has an item without {sign}")
     return [(left.strip(), right.strip()) for left, _, right in pairs]
 
 

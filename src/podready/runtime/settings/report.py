@@ -45,9 +45,22 @@ def _printable(problem: Problem) -> Problem:
 
 def quote(name: str, value: str, *, secret: bool) -> str:
     """Return a value as it may be shown: hidden if secret by type or by name, else shortened."""
-    if secret or any(word in name.upper() for word in _SENSITIVE):
+    if secret or smells_secret(name):
         return "(value hidden)"
+    value = mask_userinfo(value)
     return f'"{value if len(value) <= 40 else value[:37] + "..."}"'
+
+
+def smells_secret(name: str) -> bool:
+    """Say whether a variable's name suggests that its value is a secret."""
+    return any(word in name.upper() for word in _SENSITIVE)
+
+
+def mask_userinfo(text: str) -> str:
+    """Return the text without the user and password of a URL in it, up to the last @."""
+    before, sign, rest = text.partition("://")
+    userinfo, at, host = rest.rpartition("@")
+    return f"{before}{sign}***@{host}" if sign and at and userinfo else text
 
 
 def near_miss(name: str, known: Collection[str]) -> str | None:

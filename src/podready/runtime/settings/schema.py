@@ -1,15 +1,18 @@
-"""A settings class as a list of environment variables."""
+"""A settings class as a tree of sections and environment variables."""
 
 from __future__ import annotations
 
 import copy
-import dataclasses
-from enum import Enum
-from typing import Any, NamedTuple, get_origin, get_type_hints
+import types
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Union, get_args, get_origin
 
+from podready.runtime.settings.dialect import Dialect, Field, dialect_of
+from podready.runtime.settings.options import Options
 from podready.runtime.settings.parsers import Parser, parser_for
+from podready.runtime.settings.report import smells_secret
 from podready.runtime.settings.secret import MASK, Secret
-from podready.runtime.settings.variable import MISSING, Declaration, declaration
+from podready.runtime.settings.variable import COMPUTED, MISSING, Declaration, Missing
 
 
 class Variable(NamedTuple):
@@ -19,7 +22,10 @@ class Variable(NamedTuple):
     name: str
     parser: Parser
     declared: Declaration
-    default: Any  # of the field's type, or MISSING
+    default: Any  # of the field's type, or MISSING, or COMPUTED
+    hint: Any = str
+    attribute: str = ""
+    aliases: tuple[str, ...] = ()
 
     @property
     def required(self) -> bool:
@@ -28,55 +34,165 @@ class Variable(NamedTuple):
 
     @property
     def secret(self) -> bool:
-        """Say whether its value must never be shown."""
+        """Say whether its type says that its value must never be shown."""
         return self.parser.secret
+
+    @property
+    def sensitive(self) -> bool:
+        """Say whether its type or its name says that its value must never be shown."""
+        return self.secret or smells_secret(self.name)
 
     def fresh_default(self) -> Any:
         """Return the default; of a list, dict or set a copy, so that instances share nothing."""
         return copy.copy(self.default)
 
     @property
+    def default_text(self) -> str | None:
+        """The default as it would stand in the environment; None where no text says it."""
+        if isinstance(self.default, Missing) or self.default is None:
+            return None
+        from podready.runtime.settings.texts import text_of
+
+        return text_of(self.default, self.declared)
+
+    @property
     def expected(self) -> str:
         """Return type and default for people: `(int, default 8080)`."""
         if self.required:
             return f"({self.parser.name}, required)"
-        shown = (
-            MASK if self.secret and self.default else _shown(self.default, self.declared.separator)
-        )
-        return f"({self.parser.name}, default {shown})"
+        return f"({self.parser.name}, default {self.shown_default})"
+
+    @property
+    def shown_default(self) -> str:
+        """The default for people, with stars for a secret."""
+        if self.default is COMPUTED:
+            return "computed"
+        if self.sensitive and self.default:
+            return MASK
+        if self.default is None:
+            return "none"
+        return self.default_text or "empty"
 
 
-def variables(cls: type, prefix: str) -> tuple[Variable, ...]:
-    """Return the variables of a settings class in the order of its fields.
+class Section(NamedTuple):
+    """A class with fields: the whole of the settings, or a part of them with a name."""
 
-    Raises TypeError for a type that settings do not know and ValueError for a default that its
-    own type refuses: both are mistakes in the class, not in the environment.
+    kind: Any
+    field: str
+    stem: str  # what the names of its variables begin with
+    dialect: Dialect
+    members: tuple[Variable | Section, ...]
+    default: Any = MISSING  # None: it may be missing as a whole
+    aliases: tuple[str, ...] = ()
+
+    def variables(self) -> Iterator[Variable]:
+        """Yield the variables of this section and of those inside it, in their order."""
+        for member in self.members:
+            if isinstance(member, Section):
+                yield from member.variables()
+            else:
+                yield member
+
+    def sections(self) -> Iterator[Section]:
+        """Yield this section and those inside it."""
+        yield self
+        for member in self.members:
+            if isinstance(member, Section):
+                yield from member.sections()
+
+    def names(self) -> set[str]:
+        """Return every name of a variable that is read."""
+        found = {name for section in self.sections() for name in section.aliases}
+        for variable in self.variables():
+            found |= {variable.name, *variable.aliases}
+        return found
+
+
+def section_of(kind: Any, options: Options) -> Section:
+    """Return the tree of a class.
+
+    Raises TypeError for a type that settings do not know and for two fields with one name, and
+    ValueError for a default that its own type refuses: mistakes in the class, not in the
+    environment.
     """
-    try:
-        hints = get_type_hints(cls)
-    except NameError as error:
-        raise TypeError(
-            f"{cls.__name__}: {error} at run time; import the type outside `if TYPE_CHECKING:`"
-        ) from None
-    return tuple(
-        _variable(field, hints[field.name], prefix)
-        for field in dataclasses.fields(cls)
-        if field.init
+    dialect = dialect_of(kind)
+    if dialect is None:
+        raise TypeError(f"{kind!r} is no settings class, dataclass, attrs, msgspec or pydantic one")
+    members = _members(kind, dialect, options.prefix, options, MISSING, (kind,))
+    root = Section(kind, "", options.prefix, dialect, members)
+    _refuse_duplicates(root)
+    return root
+
+
+def _members(
+    kind: Any,
+    dialect: Dialect,
+    stem: str,
+    options: Options,
+    default: Any,
+    outer: tuple[Any, ...],
+) -> tuple[Variable | Section, ...]:
+    """Return the members of a class; `default` is an instance whose values are the defaults."""
+    found: list[Variable | Section] = []
+    for field in dialect.fields(kind):
+        if not isinstance(default, Missing):
+            value = getattr(default, field.attribute or field.name)
+            field = field._replace(declared=field.declared._replace(default=value))  # noqa: PLW2901
+        found.append(_section(field, stem, options, outer) or _variable(field, stem))
+    return tuple(found)
+
+
+def _section(field: Field, stem: str, options: Options, outer: tuple[Any, ...]) -> Section | None:
+    """Return the section that a field is, None if it is a variable."""
+    declared = field.declared
+    kind, optional = _without_none(field.hint)
+    dialect = None if declared.parser or field.parser else dialect_of(kind)
+    if dialect is None:
+        return None
+    if kind in outer:
+        raise TypeError(f"{kind.__name__} contains itself: settings are a tree")
+    begin = _stem(kind, field, stem, options)
+    instance = declared.default if isinstance(declared.default, kind) else MISSING
+    members = _members(kind, dialect, begin, options, instance, (*outer, kind))
+    absent = None if optional and declared.default is None else MISSING
+    return Section(kind, field.name, begin, dialect, members, absent, field.aliases)
+
+
+def _stem(kind: Any, field: Field, stem: str, options: Options) -> str:
+    """Return what a section's names begin with: its own prefix, if its class has one."""
+    if field.declared.env:
+        return field.declared.env + options.delimiter
+    own: Options | None = getattr(kind, "_options", None)
+    if isinstance(own, Options) and own.prefix:
+        return own.prefix
+    return f"{stem}{field.name.upper()}{options.delimiter}"
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    """Return X and True for `X | None`, else the type itself and False."""
+    if (get_origin(hint) or hint) not in (Union, types.UnionType):
+        return hint, False
+    kinds = [kind for kind in get_args(hint) if kind is not type(None)]
+    return (kinds[0], True) if len(kinds) == 1 else (hint, False)
+
+
+def _variable(field: Field, stem: str) -> Variable:
+    declared = field.declared
+    parser = field.parser or _parser(field.hint, declared)
+    name = declared.env or f"{stem}{field.name.upper()}"
+    default = declared.default
+    if field.parser is None:
+        default = _default(field.hint, parser, default)
+    return Variable(
+        field.name, name, parser, declared, default, field.hint, field.attribute, field.aliases
     )
-
-
-def _variable(field: dataclasses.Field[Any], hint: Any, prefix: str) -> Variable:
-    declared = declaration(field)
-    parser = _parser(hint, declared)
-    name = declared.env or f"{prefix}{field.name.upper()}"
-    return Variable(field.name, name, parser, declared, _default(hint, parser, declared.default))
 
 
 def _parser(hint: Any, declared: Declaration) -> Parser:
     """Return the type's own parser, or the one given to `var`; a Secret stays one either way."""
     own = declared.parser
     if own is None:
-        return parser_for(hint, declared.separator)
+        return parser_for(hint, declared.separator, declared.key_separator)
     if (get_origin(hint) or hint) is Secret:
         return Parser("secret", lambda text: Secret(own(text)), secret=True)
     return Parser(getattr(hint, "__name__", str(hint)), own)
@@ -85,27 +201,19 @@ def _parser(hint: Any, declared: Declaration) -> Parser:
 def _default(hint: Any, parser: Parser, default: Any) -> Any:
     """Bring a default into the field's type: texts are parsed, tuples become lists."""
     origin = get_origin(hint) or hint
-    if isinstance(default, str) and hint is not str:
+    if isinstance(default, str) and hint is not str and type(default) is str:
         return parser.parse(default)
     if origin in (list, set, frozenset, tuple) and isinstance(default, list | tuple | set):
         return origin(default)
     return default
 
 
-def _shown(value: Any, separator: str) -> str:
-    """Return a default as it would stand in the environment."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Enum):
-        return str(value.value)
-    if type(value).__name__ == "timedelta":
-        from podready.runtime.settings.durations import format_duration
-
-        return format_duration(value)
-    if isinstance(value, dict):
-        return separator.join(f"{key}={item}" for key, item in value.items()) or "empty"
-    if isinstance(value, list | tuple | set | frozenset):
-        return separator.join(map(str, value)) or "empty"
-    return str(value) or "empty"
+def _refuse_duplicates(root: Section) -> None:
+    seen: set[str] = set()
+    for variable in root.variables():
+        if variable.name in seen:
+            raise TypeError(
+                f"{root.kind.__name__}: two fields read {variable.name}: give one a name with "
+                "var(env=...)"
+            )
+        seen.add(variable.name)

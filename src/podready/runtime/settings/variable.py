@@ -16,6 +16,8 @@ class Missing:
 
 
 MISSING: Final = Missing()
+COMPUTED: Final = Missing()
+"""The default of a variable whose class computes one when it is made."""
 
 
 class Declaration(NamedTuple):
@@ -28,7 +30,9 @@ class Declaration(NamedTuple):
     env: str | None = None
     doc: str = ""
     separator: str = ","
+    key_separator: str = "="
     allow_empty: bool = False
+    expand: bool = False
     parser: Callable[[str], Any] | None = None
 
 
@@ -49,18 +53,22 @@ def var(
     env: str | None = None,
     doc: str = "",
     separator: str = ",",
+    key_separator: str = "=",
     allow_empty: bool = False,
+    expand: bool = False,
     parser: Callable[[str], Any] | None = None,
 ) -> Any:
     """Declare a variable of a `Settings` class.
 
     `default` makes it optional; a text is parsed like the variable itself (`default="5m"` for a
-    timedelta). `env` is the full name, where it is not prefix + upper-case field name. `doc` is
-    shown in error reports. `separator` divides lists and dicts. An empty value is an error unless
-    `allow_empty` (then `X | None` reads as None). `parser` replaces the type's own: it takes the
-    text and raises ValueError.
+    timedelta). `env` is the full name, where it is not prefix + upper-case field name; of a
+    section, what the names of its variables begin with. `doc` is shown in error reports and by
+    `podready config`. `separator` divides lists and dicts, `key_separator` a dict's keys from
+    their values. An empty value is an error unless `allow_empty` (then `X | None` reads as None).
+    `expand` replaces `${NAME}` and `${NAME:-default}` in the text. `parser` replaces the type's
+    own: it takes the text and raises ValueError.
     """
-    declared = Declaration(default, env, doc, separator, allow_empty, parser)
+    declared = Declaration(default, env, doc, separator, key_separator, allow_empty, expand, parser)
     metadata = {_META: declared}
     if default is MISSING:
         return dataclasses.field(metadata=metadata)

@@ -1,0 +1,46 @@
+"""Telling people what is wrong with the settings, once, in every place where they look."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from podready.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_muted = False
+
+
+def announce(error: SettingsError) -> SettingsError:
+    """Write the report and mark the error as reported.
+
+    It goes to the log where podready's logs are configured, else to stderr; and into the
+    container's termination message, which `kubectl describe pod` shows. The kubelet makes that
+    file in a pod only; elsewhere there is none to write to.
+    """
+    if _muted:
+        return error
+    logs = sys.modules.get("podready.runtime.logs")
+    if logs is not None and logs.is_configured():
+        logs.log_event("CRITICAL", str(error))
+    else:
+        sys.stderr.write(f"{error}\n")
+    from podready.runtime.termination import write_termination_message
+
+    write_termination_message(str(error))
+    error.reported = True
+    return error
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """Announce nothing meanwhile: somebody only wants to look at an app's classes."""
+    global _muted  # noqa: PLW0603 - a switch of the process, as its environment is
+    before, _muted = _muted, True
+    try:
+        yield
+    finally:
+        _muted = before

@@ -1,0 +1,216 @@
+"""Where the texts of variables come from, from high to low: environment, files, `.env`.
+
+`NAME` and `NAME_FILE` in the environment; then directories of files that are named for
+variables; then, outside Kubernetes only, a `.env` file. The first that has a variable wins.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from podready.runtime.settings.report import Problem, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from podready.runtime.settings.options import Options
+
+FILE_SUFFIX: Final = "_FILE"
+"""`NAME_FILE` holds the path of a file with the value, as for mounted Secrets."""
+
+ENVIRONMENT: Final = "environment"
+_IN_KUBERNETES: Final = "KUBERNETES_SERVICE_HOST"
+"""The kubelet sets it in every container of a cluster."""
+
+_MOST: Final = 1024 * 1024
+"""Kubernetes' own limit for a Secret or ConfigMap, in bytes."""
+
+_DEEPEST: Final = 8
+"""Levels of folders in a config tree; more is a loop of links."""
+
+_REFERENCE: Final = re.compile(r"\$(\$?)\{(\w+)(?::-([^}]*))?\}", re.ASCII)
+
+
+class Given(NamedTuple):
+    """A text that was found, and where, in words for people."""
+
+    text: str
+    source: str
+
+
+class UnusableError(Exception):
+    """A variable was found but cannot be read: its name, and what is wrong."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(name, what)
+        self.name, self.what = name, what
+
+
+class Layer(Protocol):
+    """One of the places."""
+
+    def find(self, name: str) -> Given | None:
+        """Return the text of a variable; UnusableError if it cannot be read."""
+
+    def names(self) -> Iterable[str]:
+        """Return the names that are there, ours or not."""
+
+
+class Environment:
+    """A mapping of names to texts: the process's environment, or the entries of a `.env`."""
+
+    def __init__(
+        self, values: Mapping[str, str], declared: set[str], source: str = ENVIRONMENT
+    ) -> None:
+        self.values, self.source = values, source
+        self._declared = declared  # a variable of its own that ends in _FILE is no path to another
+
+    def find(self, name: str) -> Given | None:
+        """Return NAME, or what is in the file of NAME_FILE."""
+        file_name = name + FILE_SUFFIX
+        path = None if file_name in self._declared else self.values.get(file_name)
+        text = self.values.get(name)
+        if path is None:
+            return None if text is None else Given(text, self.source)
+        if text is not None:
+            raise UnusableError(name, f"both {name} and {file_name} are set")
+        return Given(read_text(path, file_name), f"file {path}")
+
+    def names(self) -> Iterable[str]:
+        """Return the names that are set."""
+        return self.values
+
+
+class Directory:
+    """A folder whose files are named for variables, in any case, `-`, `.` and `/` for `_`."""
+
+    def __init__(self, root: str, prefix: str) -> None:
+        self._root, self._prefix = root, prefix
+        self._files: dict[str, list[str]] = {}
+        for path in files_in(root):
+            self._files.setdefault(_normal(os.path.relpath(path, root)), []).append(path)
+
+    def find(self, name: str) -> Given | None:
+        """Return what is in the file of this name, with or without the prefix."""
+        short = name.removeprefix(self._prefix)
+        paths = [path for each in dict.fromkeys((name, short)) for path in self._at(each)]
+        if not paths:
+            return None
+        if len(paths) > 1:
+            raise UnusableError(name, f"both {paths[0]} and {paths[1]} are there")
+        return Given(read_text(paths[0], name), f"file {paths[0]}")
+
+    def _at(self, name: str) -> list[str]:
+        return self._files.get(_normal(name), [])
+
+    def names(self) -> Iterable[str]:
+        """Return the names that the files stand for."""
+        return self._files
+
+
+class Sources:
+    """All places that a settings class is read from, in their order."""
+
+    def __init__(self, layers: list[Layer], problems: list[Problem]) -> None:
+        self._layers, self.problems = layers, problems
+
+    def find(self, name: str, aliases: Iterable[str] = ()) -> Given | None:
+        """Return the first text of a variable; UnusableError if it cannot be read."""
+        for layer in self._layers:
+            for each in (name, *aliases):
+                found = layer.find(each)
+                if found is not None:
+                    return found
+        return None
+
+    def names(self) -> list[str]:
+        """Return every name that is set somewhere."""
+        return list(dict.fromkeys(name for layer in self._layers for name in layer.names()))
+
+    def set_names(self) -> list[str]:
+        """Return the names of environment and `.env`, where a typo is likely ours."""
+        layers = [layer for layer in self._layers if isinstance(layer, Environment)]
+        return sorted({name for layer in layers for name in layer.names()})
+
+    def expand(self, name: str, text: str) -> str:
+        """Replace `${X}` and `${X:-default}` by other variables; `$${X}` stays `${X}`."""
+
+        def value(found: re.Match[str]) -> str:
+            if found[1]:
+                return found[0][1:]
+            given = self.find(found[2])
+            if given is None and found[3] is None:
+                raise UnusableError(name, f"refers to ${{{found[2]}}}, which is not set")
+            return given.text if given and (given.text or found[3] is None) else found[3]
+
+        return _REFERENCE.sub(value, text)
+
+
+def open_sources(
+    options: Options, declared: set[str], environ: Mapping[str, str], *, desk: bool
+) -> Sources:
+    """Return the places of a class; `desk` allows `.env`, though never inside Kubernetes."""
+    layers: list[Layer] = [Environment(environ, declared)]
+    layers += [Directory(root, options.prefix) for root in options.directories]
+    problems: list[Problem] = []
+    if desk and options.env_file and _IN_KUBERNETES not in environ:
+        values, problems = _dotenv(options.env_file)
+        layers.append(Environment(values, declared, options.env_file))
+    return Sources(layers, problems)
+
+
+def _dotenv(path: str) -> tuple[dict[str, str], list[Problem]]:
+    if not os.path.isfile(path):  # noqa: PTH113 - pathlib costs 4 ms at start
+        return {}, []
+    from podready.runtime.settings.dotenv import NotDotenvError, parse_dotenv
+
+    try:
+        lines = parse_dotenv(read_text(path, path, strip=False))
+    except NotDotenvError as error:
+        return {}, [Problem(f"{path}:{error.number}", "invalid", "is not NAME=value")]
+    except UnusableError as error:
+        return {}, [Problem(error.name, "invalid", error.what)]
+    return {line.name: line.text for line in lines}, []
+
+
+def files_in(root: str, depth: int = _DEEPEST) -> Iterator[str]:
+    """Yield the files of a config tree, following links, without those that begin with a dot.
+
+    The kubelet keeps the versions of a volume in folders such as `..data`: each file is met
+    once, by the link that apps use.
+    """
+    try:
+        with os.scandir(root) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_file():
+            yield entry.path
+        elif depth and entry.is_dir():
+            yield from files_in(entry.path, depth - 1)
+
+
+def read_text(path: str, name: str, *, strip: bool = True) -> str:
+    """Return what is in a file, without one newline at its end; UnusableError if it cannot be."""
+    shown = quote("", path, secret=False)
+    try:
+        with open(path, encoding="utf-8", newline="") as file:  # pathlib costs 4 ms at start
+            text = file.read(_MOST + 1)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UnusableError(name, f"cannot read {shown}: {reason}") from None
+    except ValueError:  # bytes that are not UTF-8, or a path with a null character
+        raise UnusableError(name, f"{shown} is not a text file") from None
+    if len(text) > _MOST:
+        raise UnusableError(name, f"{shown} is larger than 1 MiB")
+    return text.removesuffix("\n").removesuffix("\r") if strip else text
+
+
+def _normal(name: str) -> str:
+    """Return a name or path in the one form in which they are compared."""
+    return re.sub(r"[^A-Z0-9]+", "_", name.upper()).strip("_")
