@@ -8,7 +8,6 @@ import platform
 import shlex
 import signal
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -250,8 +249,9 @@ async def _play(plan: RehearsalPlan, kubeconfig: Path, view: View) -> RehearsalR
 async def _local_cluster(project: Project, options: Options, view: View) -> AsyncIterator[Any]:
     """Start a cluster in a folder of its own; both are gone afterwards."""
     from podready.cluster.local import LocalCluster, LocalClusterConfig
+    from podready.cluster.run_directory import run_directory
 
-    with tempfile.TemporaryDirectory(prefix="podready-") as folder:
+    with run_directory() as folder:
         config = LocalClusterConfig(
             project_root=project.root,
             dockerfile=project.dockerfile,
@@ -259,7 +259,7 @@ async def _local_cluster(project: Project, options: Options, view: View) -> Asyn
             endpoint_lag=options.endpoint_lag,
             nodes=options.nodes,
             seed=options.seed,
-            run_dir=Path(folder),
+            run_dir=folder,
         )
         async with LocalCluster(config) as cluster:
             view.tell(f"local cluster with {options.nodes} nodes, pods in {cluster.sandbox_name}")

@@ -170,7 +170,7 @@ class _Stage:
         if scenario.prepare is not None:
             await scenario.prepare(self._driver)
         await asyncio.sleep(self._heard)  # proxies hear of the ready pods later than the API does
-        load = LoadProcess(self._load_plan())
+        load = LoadProcess(self._load_plan(scenario))
         try:
             await load.start()
             async with self._shown(scenario, load):
@@ -192,12 +192,15 @@ class _Stage:
             return str(error)
         return ""
 
-    def _load_plan(self) -> LoadPlan:
+    def _load_plan(self, scenario: Scenario) -> LoadPlan:
+        folder = self._plan.journal.parent if self._plan.journal else None
         return LoadPlan(
             target=self._plan.load_target,
             rate=self._plan.rate,
             requests=self._plan.requests,
             seed=self._plan.seed,
+            # One folder for all of a run, so that one sweep finds what a killed one left.
+            samples=str(folder / f"{scenario.name}.jsonl") if folder else "",
             streams=self._plan.streams,
             host=self._plan.target.service,
             one_way_delay=self._plan.one_way_delay,
@@ -224,7 +227,7 @@ class _Stage:
         window = Window(summary.started, max([summary.stopped, *(s.done for s in samples)]))
         histories = self._histories(window)
         rollouts = plan.rounds * scenario.share(plan.target.replicas)
-        setting = self._setting(samples, rollouts)
+        setting = self._setting(scenario, samples, rollouts)
         diagnosis = diagnose(samples, histories, setting, window.start)
         result = summarize(scenario, samples, summary, window, diagnosis)
         result = replace(
@@ -250,10 +253,10 @@ class _Stage:
             if history.gone is None or history.gone > window.start
         }
 
-    def _setting(self, samples: list[Sample], rollouts: float) -> Setting:
+    def _setting(self, scenario: Scenario, samples: list[Sample], rollouts: float) -> Setting:
         plan = self._plan
         answered = [s.done - s.sent for s in samples if s.outcome is Outcome.OK]
-        shares = dict(self._load_plan().connections)
+        shares = dict(self._load_plan(scenario).connections)
         return Setting(
             rate=plan.rate,
             endpoint_lag=plan.endpoint_lag,
