@@ -18,11 +18,10 @@ from podready.runtime.logs import access
 from podready.runtime.logs import context as log_context
 from podready.runtime.meter import METER
 from podready.runtime.notice import shutdown_notice, shutting_down
-from podready.runtime.route import route_of
+from podready.runtime.observation import Observer
 from podready.runtime.selftest import SELF_TEST_HEADER, SELF_TEST_PATH
 
 if TYPE_CHECKING:
-    from podready.runtime.http_metrics import HttpMetrics
     from podready.runtime.shedding import Limit
 
 SERVICE_RESTART = 1012
@@ -56,7 +55,7 @@ class Wrapper:
         access_log: bool,
         client_gone: Callable[[Send], bool],
         limit: Limit | None = None,
-        metrics: HttpMetrics | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.draining = False
         self.served = 0
@@ -64,7 +63,7 @@ class Wrapper:
         self._inflight = inflight
         self.client_gone = client_gone
         self._limit = limit
-        self._metrics = metrics
+        self._observer = observer or Observer()
         self._secret = secret.encode()
         self._access_log = access_log
         self._pod = os.environ.get("HOSTNAME", "").encode("latin-1", "replace")
@@ -95,15 +94,14 @@ class Wrapper:
         answer = _Answer(self, work, send, self._pod if named else None)
         if self.draining:
             METER.late_request()
-        door = self._metrics.door(scope) if self._metrics is not None else None
-        if door is None:
-            await self._admit(work, answer, receive, agent)
-            return
-        door.enter()
+        observation = self._observer.begin(work)
         try:
             await self._admit(work, answer, receive, agent)
+        except BaseException as error:
+            observation.failure = error
+            raise
         finally:
-            door.leave(route_of(work), answer.status, time.monotonic() - work.started)
+            observation.end(answer.status)
 
     async def _admit(self, work: Work, answer: _Answer, receive: Receive, agent: bytes) -> None:
         assert work.scope is not None
@@ -136,7 +134,8 @@ class Wrapper:
         scope["extensions"] = {**scope.get("extensions", {}), **_EXTENSION}
         work.task = asyncio.current_task()
         token = CURRENT.set(work)
-        fields = log_context.set({"request_id": work.request_id})
+        ids = work.trace.log_fields() if work.trace is not None else {}
+        fields = log_context.set({"request_id": work.request_id, **ids})
         self._inflight.add(work)
         try:
             await self._app(scope, receive, send)
@@ -276,6 +275,7 @@ async def _answer_busy(send: Send) -> None:
 
 def _log_access(scope: Scope, work: Work, answer: _Answer, agent: bytes) -> None:
     client = scope.get("client")
+    ids = log_context.set(work.trace.log_fields() if work.trace is not None else None)
     access(
         method=scope["method"],
         path=scope["path"],
@@ -287,3 +287,4 @@ def _log_access(scope: Scope, work: Work, answer: _Answer, agent: bytes) -> None
         protocol=f"HTTP/{scope['http_version']}",
         request_id=work.request_id,
     )
+    log_context.reset(ids)

@@ -14,7 +14,10 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from podready.runtime.trace_context import TraceContext
 
 Scope = MutableMapping[str, Any]
 
@@ -45,6 +48,7 @@ class Work:
         "started",
         "task",
         "thread",
+        "trace",
     )
 
     def __init__(
@@ -53,6 +57,7 @@ class Work:
         self.kind = kind
         self.scope = scope
         self.name = name
+        self.trace: TraceContext | None = None
         self.route = ""  # where only the app's framework can tell it; see `route`
         self._id: str | bytes = given_id
         self.started = time.monotonic()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import threading
 import time
@@ -20,7 +21,7 @@ from podready.runtime.asgi import Wrapper
 from podready.runtime.checking import Checking
 from podready.runtime.drain import Drain, Timeline, finish_app
 from podready.runtime.engines import Engine, engine_class
-from podready.runtime.hooks import SHUTDOWN, WARMUP
+from podready.runtime.hooks import SHUTDOWN, WARMUP, Hook
 from podready.runtime.http_metrics import HttpMetrics
 from podready.runtime.inflight import IN_FLIGHT, Kind
 from podready.runtime.lifespan import Lifespan
@@ -29,11 +30,13 @@ from podready.runtime.loading import load_app, speaks_asgi
 from podready.runtime.logs import configure
 from podready.runtime.meter import METER
 from podready.runtime.notice import NOTICE
+from podready.runtime.observation import Observer
 from podready.runtime.probes import CHECKS, WORD
 from podready.runtime.route import watch_django
 from podready.runtime.shedding import Limit
 from podready.runtime.shelf import TEXT_BYTES
 from podready.runtime.stuck import describe, oldest
+from podready.runtime.tracing import FLUSH_SECONDS, start_tracing
 from podready.runtime.vitals import Vitals
 from podready.runtime.warming import run_warmups
 from podready.runtime.watchdog import Watchdog, log_stall
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
 
     from podready.runtime.channel import Channel, Message
     from podready.runtime.start import WorkerStart
+    from podready.runtime.tracing import Tracing
 
 _BEAT = 0.5
 """Seconds between heartbeats, as lightweight and as frequent as microship's."""
@@ -118,11 +122,14 @@ def _run(start: WorkerStart) -> int:
     start.channel.send("stage", stage="importing")
     app = load_app(config.app, config.app_dir)
     watch_django()
+    tracing = start_tracing(os.environ)
+    if tracing is not None:  # the first hook runs last
+        SHUTDOWN.insert(0, Hook("telemetry", tracing.flush, FLUSH_SECONDS))
     asgi = config.interface == "asgi" or (config.interface == "auto" and speaks_asgi(app))
     if not asgi:
         app = wsgi_to_asgi(app, config.threads)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_Worker(start, app, wsgi=not asgi).serve())
+        return runner.run(_Worker(start, app, wsgi=not asgi, tracing=tracing).serve())
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -136,7 +143,9 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 class _Worker:
     """The worker's life on its event loop."""
 
-    def __init__(self, start: WorkerStart, app: Callable[..., Any], *, wsgi: bool) -> None:
+    def __init__(
+        self, start: WorkerStart, app: Callable[..., Any], *, wsgi: bool, tracing: Tracing | None
+    ) -> None:
         self._config = start.config
         self._channel = start.channel
         self._listener = start.listener
@@ -154,7 +163,7 @@ class _Worker:
             access_log=start.config.access_log,
             client_gone=self._engine_class.client_gone,
             limit=self._limit,
-            metrics=HttpMetrics(start.shelf),
+            observer=Observer(HttpMetrics(start.shelf), tracing),
         )
         self._engine: Engine | None = None
         self._drain: Drain | None = None
