@@ -39,7 +39,7 @@ class Dialect(NamedTuple):
 _MARKS: Final = {
     "__attrs_attrs__": "attrs_classes",
     "__struct_fields__": "msgspec_structs",
-    "__pydantic_fields__": "pydantic_models",
+    "model_fields": "pydantic_models",
 }
 """An attribute of the classes of a library -> the adapter that is imported for them."""
 

@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from podready.runtime.settings.dialect import Refused
-from podready.runtime.settings.report import Kind, Problem, near_miss, quote
+from podready.runtime.settings.report import Kind, Problem, mask_userinfo, near_miss, quote
 from podready.runtime.settings.schema import Section, Variable
+from podready.runtime.settings.secret import MASK
 from podready.runtime.settings.sources import (
     FILE_SUFFIX,
     Given,
@@ -112,9 +113,10 @@ class Reader:
     def _refusal(self, section: Section, field: str, reason: str) -> Problem:
         for member in section.members:
             if isinstance(member, Variable) and member.field == field:
-                shown = "" if member.sensitive else self._shown(member)
+                reason = self._scrub(reason)
+                shown = self._shown(member)
                 return self._problem(member, "invalid", f"{shown} {reason}".strip())
-        return Problem(f"{section.stem}*", "invalid", reason, section.kind.__name__)
+        return Problem(f"{section.stem}*", "invalid", self._scrub(reason), section.kind.__name__)
 
     def _shown(self, variable: Variable) -> str:
         given = self.found.get(variable.name)
@@ -167,6 +169,7 @@ class Reader:
         else:
             if _LINK_VALUE.match(text) and variable.name.endswith("_PORT"):
                 reason = _service_link(variable)
+            reason = self._scrub(reason.replace(text, shown) if text else reason)
             what = f"{quote(variable.name, shown, secret=False)} {reason}"
         return self._fail(self._problem(variable, "invalid", what))
 
@@ -175,16 +178,34 @@ class Reader:
         return _FAILED
 
     def _problem(self, variable: Variable, kind: Kind, what: str) -> Problem:
-        hidden = "(value hidden)" if variable.secret and kind != "missing" else ""
-        notes = (variable.expected, self._doc(variable), hidden)
-        return Problem(variable.name, kind, what, " ".join(filter(None, notes)))
+        return describe(self._root, variable, kind, what)
 
-    def _doc(self, variable: Variable) -> str:
-        if variable.declared.doc:
-            return variable.declared.doc
-        from podready.runtime.settings.documentation import docs_of
+    def _scrub(self, reason: str) -> str:
+        return scrub(reason, self._root, self.found)
 
-        return docs_of(self._root).get(variable.name, "")
+
+def scrub(reason: str, root: Section, found: Mapping[str, Given]) -> str:
+    """Return what somebody else's code said, without the secrets that it may have repeated."""
+    for variable in root.variables():
+        given = found.get(variable.name)
+        if given and given.text and variable.sensitive:
+            reason = reason.replace(given.text, MASK)
+    return mask_userinfo(reason)
+
+
+def describe(root: Section, variable: Variable, kind: Kind, what: str) -> Problem:
+    """Return a problem with what is expected and documented of its variable."""
+    hidden = "(value hidden)" if variable.secret and kind != "missing" else ""
+    notes = (variable.expected, _doc(root, variable), hidden)
+    return Problem(variable.name, kind, what, " ".join(filter(None, notes)))
+
+
+def _doc(root: Section, variable: Variable) -> str:
+    if variable.declared.doc:
+        return variable.declared.doc
+    from podready.runtime.settings.documentation import docs_of
+
+    return docs_of(root).get(variable.name, "")
 
 
 def _service_link(variable: Variable) -> str:

@@ -1,0 +1,46 @@
+"""Settings classes of other libraries, taken as they are: the same report, the same commands.
+
+from podready.runtime.settings.adapters import adapt
+
+config = adapt(AppConfig, prefix="APP_")  # pydantic-settings, attrs, msgspec, or a dataclass
+settings = config.load()
+
+None of the libraries is imported before a class of theirs is seen, and none is required.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from podready.runtime.settings.base import Schema, Settings
+from podready.runtime.settings.options import Options, Unknown
+
+__all__ = ["adapt"]
+
+
+def adapt(
+    kind: Any,
+    *,
+    prefix: str = "",
+    unknown: Unknown = "error",
+    delimiter: str = "_",
+    directories: Sequence[str] = (),
+    env_file: str | None = None,
+    unset_secrets: bool = False,
+) -> Schema:
+    """Return what loads and describes a class that is not ours.
+
+    The options are those of `Settings`. A pydantic-settings class is loaded by pydantic-settings
+    itself, so its own configuration counts: of the options only `unknown` and `unset_secrets`
+    are heard then. Our own classes come with their options. Raises TypeError for a class without
+    fields, or with a field of a type that settings do not know.
+    """
+    if isinstance(kind, type) and issubclass(kind, Settings):
+        return kind.schema()
+    if hasattr(kind, "settings_customise_sources"):
+        from podready.runtime.settings.adapters.pydantic_settings import PydanticSchema
+
+        return PydanticSchema(kind, Options(unknown=unknown, unset_secrets=unset_secrets))
+    found = tuple(map(str, directories))
+    return Schema(kind, Options(prefix, unknown, delimiter, found, env_file, unset_secrets))

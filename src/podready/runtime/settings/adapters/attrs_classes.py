@@ -1,0 +1,90 @@
+"""attrs classes: types as in `Settings`, converters and validators as attrs runs them.
+
+`metadata={"env": "PORT", "doc": "where the app listens", "separator": ":"}` says what `var` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+
+from podready.runtime.settings.dialect import Dialect, Field, Refused
+from podready.runtime.settings.parsers import Parser
+from podready.runtime.settings.variable import COMPUTED, MISSING, Declaration
+
+
+def _fields(kind: Any) -> list[Field]:
+    try:
+        attrs.resolve_types(kind)
+    except NameError as error:
+        raise TypeError(f"{kind.__name__}: {error} at run time") from None
+    return [_field(attribute) for attribute in attrs.fields(kind) if attribute.init]
+
+
+def _field(attribute: Any) -> Field:
+    said = attribute.metadata
+    declared = Declaration(
+        default=_default(attribute.default),
+        env=said.get("env"),
+        doc=said.get("doc", ""),
+        separator=said.get("separator", ","),
+        key_separator=said.get("key_separator", "="),
+    )
+    parser = _converted(attribute) if attribute.converter else None
+    return Field(attribute.alias, attribute.type or str, declared, parser, attribute.name)
+
+
+def _default(default: Any) -> Any:
+    if default is attrs.NOTHING:
+        return MISSING
+    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # a class to everybody but mypy
+        return COMPUTED if default.takes_self else default.factory()
+    return default
+
+
+def _converted(attribute: Any) -> Parser:
+    """Return a parser that leaves the text to the converter, after one try for the report."""
+    convert: Callable[[str], Any] = attribute.converter
+    takes_more = isinstance(convert, attrs.Converter)
+
+    def parse(text: str) -> str:
+        if not takes_more:
+            convert(text)
+        return text
+
+    return Parser(getattr(attribute.type, "__name__", None) or str(attribute.type or "str"), parse)
+
+
+def _make(kind: Any, values: dict[str, Any]) -> Any:
+    try:
+        return kind(**values)
+    except (ValueError, TypeError) as error:
+        raise Refused(_reasons(kind, values) or [("", _said(error))]) from None
+
+
+def _reasons(kind: Any, values: dict[str, Any]) -> list[tuple[str, str]]:
+    """Run every validator on its own, so that each field that is refused is named."""
+    with attrs.validators.disabled():
+        try:
+            instance = kind(**values)
+        except (ValueError, TypeError):
+            return []
+    found = []
+    for attribute in attrs.fields(kind):
+        if attribute.validator is None:
+            continue
+        try:
+            attribute.validator(instance, attribute, getattr(instance, attribute.name))
+        except (ValueError, TypeError) as error:
+            found.append((attribute.alias, _said(error)))
+    return found
+
+
+def _said(error: Exception) -> str:
+    """Return the sentence; attrs' own errors carry the field and the value beside it."""
+    return str(error.args[0]) if error.args else type(error).__name__
+
+
+DIALECT: Final = Dialect(_fields, _make)

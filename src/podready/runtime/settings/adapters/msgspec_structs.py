@@ -1,0 +1,92 @@
+"""msgspec Structs: types as in `Settings`, else as msgspec reads them; `Meta` constraints hold.
+
+`Meta(description=..., extra={"env": "PORT", "separator": ":"})` says what `var` says.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, get_args, get_origin
+
+import msgspec
+
+from podready.runtime.settings.dialect import Dialect, Field, Refused
+from podready.runtime.settings.parsers import Parser, parser_for
+from podready.runtime.settings.variable import MISSING, Declaration
+
+
+def _fields(kind: Any) -> list[Field]:
+    try:
+        return [_field(info) for info in msgspec.structs.fields(kind)]
+    except NameError as error:
+        raise TypeError(f"{kind.__name__}: {error} at run time") from None
+
+
+def _field(info: Any) -> Field:
+    metas = _metas(info.type)
+    said: dict[str, Any] = {}
+    for meta in metas:
+        said |= meta.extra or {}
+    declared = Declaration(
+        default=_default(info),
+        env=said.get("env"),
+        doc=next((meta.description for meta in metas if meta.description), ""),
+        separator=said.get("separator", ","),
+        key_separator=said.get("key_separator", "="),
+    )
+    plain = get_args(info.type)[0] if metas else info.type
+    if hasattr(plain, "__struct_fields__"):
+        return Field(info.name, plain, declared)
+    return Field(info.name, plain, declared, _parser(info.type, declared, checked=bool(metas)))
+
+
+def _metas(hint: Any) -> list[msgspec.Meta]:
+    if get_origin(hint) is not Annotated:
+        return []
+    return [each for each in get_args(hint)[1:] if isinstance(each, msgspec.Meta)]
+
+
+def _default(info: Any) -> Any:
+    if info.default is not msgspec.NODEFAULT:
+        return info.default
+    if info.default_factory is not msgspec.NODEFAULT:
+        return info.default_factory()
+    return MISSING
+
+
+def _parser(hint: Any, declared: Declaration, *, checked: bool) -> Parser | None:
+    """Return our parser with msgspec's constraints behind it, or msgspec's own.
+
+    None leaves the field to be a section or to have no other parser than its type's.
+    """
+    try:
+        parser = parser_for(hint, declared.separator, declared.key_separator)
+    except TypeError:
+        if get_args(hint) or not isinstance(hint, type) or not _read_by_msgspec(hint):
+            return None
+        return Parser(hint.__name__, lambda text: _convert(text, hint))
+    if not checked:
+        return None
+    return parser._replace(parse=lambda text: _convert(parser.parse(text), hint))
+
+
+def _read_by_msgspec(hint: type) -> bool:
+    """Say whether msgspec makes this type of a text (it knows it, and it has no fields)."""
+    kind = type(msgspec.inspect.type_info(hint)).__name__
+    return kind not in {"CustomType", "StructType", "DataclassType"}
+
+
+def _convert(value: Any, hint: Any) -> Any:
+    try:
+        return msgspec.convert(value, hint, strict=False)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"is refused: {error}") from None
+
+
+def _make(kind: Any, values: dict[str, Any]) -> Any:
+    try:
+        return kind(**values)
+    except (ValueError, TypeError) as error:
+        raise Refused([("", str(error))]) from None
+
+
+DIALECT: Final = Dialect(_fields, _make)

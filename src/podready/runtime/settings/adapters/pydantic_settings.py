@@ -1,0 +1,288 @@
+"""pydantic-settings classes, loaded by pydantic-settings itself and reported by podready.
+
+What pydantic reads, and how, stays as it is. New are the names of the environment in what is
+wrong, all of it at once, near misses, `NAME_FILE`, and that no value of a secret is shown.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, get_args, get_origin
+
+import pydantic
+import pydantic_settings
+
+from podready.runtime.settings.adapters.pydantic_models import (
+    DIALECT,
+    alias_names,
+    declared_of,
+    is_optional,
+    pydantic_parser,
+    reason_of,
+)
+from podready.runtime.settings.base import Schema
+from podready.runtime.settings.load import Reading, describe, scrub, unknown_variables
+from podready.runtime.settings.options import Options
+from podready.runtime.settings.report import Problem, near_miss, quote
+from podready.runtime.settings.schema import Section, Variable
+from podready.runtime.settings.sources import (
+    FILE_SUFFIX,
+    Given,
+    Sources,
+    UnusableError,
+    open_sources,
+)
+
+_UNREADABLE: Final = re.compile(r'field "([^"]+)"')
+"""pydantic-settings names the field, and only that, when a text is no JSON."""
+
+
+class PydanticSchema(Schema):
+    """A pydantic-settings class with the names that its variables have."""
+
+    def __init__(self, kind: Any, options: Options) -> None:
+        config = kind.model_config
+        secrets, file = config.get("secrets_dir"), config.get("env_file")
+        self.kind = kind
+        self.options = options._replace(
+            prefix=_cased(config.get("env_prefix", ""), config),
+            directories=_paths(secrets),
+            env_file=next(iter(_paths(file)), None),
+        )
+        self.section = _section(kind, "", self.options.prefix, ())
+
+    def read(self, environ: Mapping[str, str], *, desk: bool = False) -> Reading:
+        """Let pydantic-settings read; name what it refuses by the environment's names."""
+        sensitive = bool(self.kind.model_config.get("case_sensitive"))
+        folded = environ if sensitive else {name.upper(): text for name, text in environ.items()}
+        names = self.section.names()
+        sources = open_sources(self.options, names, folded, desk=desk)
+        problems, found = self._locate(sources)
+        files = {
+            name: given.text for name, given in found.items() if folded.get(name + FILE_SUFFIX)
+        }
+        with _environment({**environ, **files}):
+            value, refused = _Attempt(self.section, found, desk=desk).make()
+        named = {problem.name for problem in problems}
+        problems += [problem for problem in refused if problem.name not in named]
+        if self.options.prefix and self.options.unknown == "error":
+            problems += unknown_variables(names, sources.set_names(), self.options.prefix)
+        problems = list({problem.name: problem for problem in reversed(problems)}.values())[::-1]
+        return Reading(None if problems else value, problems, found)
+
+    def _locate(self, sources: Sources) -> tuple[list[Problem], dict[str, Given]]:
+        problems, found = [], {}
+        for variable in self.variables():
+            try:
+                given = sources.find(variable.name, variable.aliases)
+            except UnusableError as error:
+                problems.append(Problem(error.name, "invalid", error.what))
+                continue
+            if given is not None:
+                found[variable.name] = given
+        return problems, found
+
+
+class _Attempt:
+    """One or more tries to make the instance, until everything that is wrong is known."""
+
+    def __init__(self, root: Section, found: Mapping[str, Given], *, desk: bool) -> None:
+        self._root, self._found = root, found
+        self._arguments: dict[str, Any] = {} if desk else {"_env_file": None}
+        self.problems: list[Problem] = []
+
+    def make(self) -> tuple[Any, list[Problem]]:
+        """Return the instance, or all problems."""
+        try:
+            return self._root.kind(**self._arguments), []
+        except (pydantic.ValidationError, pydantic_settings.SettingsError):
+            self._collect(self._root)
+        return None, self.problems
+
+    def _collect(self, section: Section) -> None:
+        """Note what is wrong with a settings class, first with those that it makes itself."""
+        known: dict[str, Any] = {}
+        for member in section.members:
+            if isinstance(member, Section) and _reads_itself(member):
+                before = len(self.problems)
+                self._collect(member)
+                if len(self.problems) > before:
+                    known[member.field] = member.kind.model_construct()
+        for _ in section.members:
+            try:
+                section.kind(**self._arguments, **known)
+            except pydantic.ValidationError as error:
+                for each in error.errors(include_url=False):
+                    self._note(section, each)
+            except pydantic_settings.SettingsError as error:
+                if self._set_aside(section, str(error)):
+                    continue
+                raise
+            return
+
+    def _set_aside(self, section: Section, message: str) -> bool:
+        """Note a text that is no JSON, and take it away so that the rest can be judged."""
+        named = _UNREADABLE.search(message)
+        member = next((m for m in section.members if named and m.field == named[1]), None)
+        if member is None:
+            return False
+        self._fail(member, 'is not JSON, such as ["a", "b"] or {"a": 1}')
+        names = {member.name, *member.aliases} if isinstance(member, Variable) else member.names()
+        gone = [name for name in os.environ if name in names or name.upper() in names]
+        for name in gone:
+            os.environ.pop(name)
+        return bool(gone)
+
+    def _note(self, section: Section, error: Any) -> None:
+        member, rest = _member_at(section, error["loc"])
+        if member is None:
+            self._note_whole(section, error)
+        elif error["type"] == "missing" and not rest:
+            self._note_missing(member)
+        else:
+            where = "".join(f"[{step}]" for step in rest)
+            self._fail(member, f"{where} {reason_of(error)}".strip())
+
+    def _note_whole(self, section: Section, error: Any) -> None:
+        if error["type"] == "extra_forbidden":
+            name = str(error["loc"][0]).upper()
+            meant = near_miss(name, self._root.names())
+            what = f"did you mean {meant}?" if meant else "is not a variable of this class"
+            self.problems.append(Problem(name, "unknown", what))
+            return
+        reason = scrub(reason_of(error), self._root, self._found)
+        name = section.kind.__name__
+        self.problems.append(Problem(f"{section.stem}*", "invalid", reason, name))
+
+    def _note_missing(self, member: Variable | Section) -> None:
+        wanted = [member] if isinstance(member, Variable) else list(member.variables())
+        for variable in wanted:
+            if variable.required and variable.name not in self._found:
+                self.problems.append(describe(self._root, variable, "missing", "required"))
+
+    def _fail(self, member: Variable | Section, reason: str) -> None:
+        if isinstance(member, Section):
+            self.problems.append(Problem(member.aliases[0], "invalid", reason, "(JSON)"))
+            return
+        given = self._found.get(member.name)
+        if given is not None and not given.text:
+            self.problems.append(describe(self._root, member, "empty", "set but empty"))
+            return
+        if member.sensitive:
+            what = f"is not a valid {member.parser.name}"
+        else:
+            shown = quote(member.name, given.text, secret=False) if given else ""
+            what = f"{shown} {scrub(reason, self._root, self._found)}".strip()
+        self.problems.append(describe(self._root, member, "invalid", what))
+
+
+def _section(kind: Any, field: str, stem: str, aliases: tuple[str, ...]) -> Section:
+    """Return a settings class with its own names."""
+    members = tuple(
+        _member(name, info, kind.model_config, stem) for name, info in kind.model_fields.items()
+    )
+    return Section(kind, field, stem, DIALECT, members, aliases=aliases)
+
+
+def _member(name: str, info: Any, config: Any, stem: str) -> Variable | Section:
+    """Return a field of a settings class, named by pydantic-settings' rules."""
+    names = [_cased(each, config) for each in alias_names(info)]
+    if not names or config.get("populate_by_name") or config.get("validate_by_name"):
+        names.append(_cased(f"{stem}{name}", config))
+    model = _model(info.annotation)
+    delimiter = config.get("env_nested_delimiter")
+    if model is not None and hasattr(model, "settings_customise_sources") and _has_default(info):
+        return _section(model, name, _cased(model.model_config.get("env_prefix", ""), config), ())
+    if model is None or not delimiter:
+        return _variable(name, info, names, decoded=bool(config.get("enable_decoding", True)))
+    begin = names[0] + _cased(delimiter, config)
+    inner = tuple(_member(n, i, config, begin) for n, i in model.model_fields.items())
+    return Section(model, name, begin, DIALECT, inner, _absent(info), tuple(names))
+
+
+def _variable(name: str, info: Any, names: list[str], *, decoded: bool) -> Variable:
+    declared = declared_of(info)
+    json = decoded and _is_complex(info)
+    parser = pydantic_parser(info, json=json)
+    return Variable(
+        name, names[0], parser, declared, declared.default, info.annotation, name, tuple(names[1:])
+    )
+
+
+def _absent(info: Any) -> Any:
+    default = declared_of(info).default
+    return None if default is None else default
+
+
+def _is_complex(info: Any) -> bool:
+    """Say whether pydantic-settings reads a field as JSON: collections and models."""
+    if any(each is pydantic_settings.NoDecode for each in info.metadata):
+        return False
+    hint = info.annotation
+    kinds = [each for each in get_args(hint) if each is not type(None)]
+    for kind in kinds if is_optional(hint) else [hint]:
+        origin = get_origin(kind) or kind
+        if origin in (list, dict, tuple, set, frozenset) or hasattr(origin, "model_fields"):
+            return True
+    return False
+
+
+def _model(hint: Any) -> Any:
+    kinds = [each for each in get_args(hint) if each is not type(None)] or [hint]
+    return kinds[0] if len(kinds) == 1 and hasattr(kinds[0], "model_fields") else None
+
+
+def _has_default(info: Any) -> bool:
+    return not info.is_required()
+
+
+def _reads_itself(section: Section) -> bool:
+    """Say whether a section is a settings class that its owner makes by its default."""
+    return hasattr(section.kind, "settings_customise_sources") and not section.aliases
+
+
+def _member_at(section: Section, loc: tuple[Any, ...]) -> tuple[Variable | Section | None, Any]:
+    """Return the variable or section that an error is about, and the rest of the way."""
+    here: Variable | Section | None = None
+    for index, step in enumerate(loc):
+        within = section if here is None else here
+        if isinstance(within, Variable):
+            return here, loc[index:]
+        found = next((each for each in within.members if _is_called(each, str(step))), None)
+        if found is None:
+            return here, loc[index:]
+        here = found
+    return here, ()
+
+
+def _is_called(member: Variable | Section, step: str) -> bool:
+    names = member.aliases if isinstance(member, Section) else (member.name, *member.aliases)
+    return member.field == step or step.upper() in {name.upper() for name in names}
+
+
+def _cased(name: str, config: Any) -> str:
+    return name if config.get("case_sensitive") else name.upper()
+
+
+def _paths(said: Any) -> tuple[str, ...]:
+    if not said:
+        return ()
+    return tuple(map(str, said)) if isinstance(said, list | tuple) else (str(said),)
+
+
+@contextmanager
+def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
+    """Make `wanted` the process's environment meanwhile: pydantic-settings reads no other."""
+    before = dict(os.environ)
+    if before != wanted:
+        os.environ.clear()
+        os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        if dict(os.environ) != before:
+            os.environ.clear()
+            os.environ.update(before)
