@@ -40,7 +40,7 @@ from podready.runtime.tracing import FLUSH_SECONDS, start_tracing
 from podready.runtime.vitals import Vitals
 from podready.runtime.warming import run_warmups
 from podready.runtime.watchdog import Watchdog, log_stall
-from podready.runtime.wsgi import wsgi_to_asgi
+from podready.runtime.wsgi import WsgiBridge, wsgi_to_asgi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,6 +150,7 @@ class _Worker:
         self._channel = start.channel
         self._listener = start.listener
         self._shelf = start.shelf
+        self._bridge = app if isinstance(app, WsgiBridge) else None
         self._lifespan = Lifespan(app, "off" if wsgi else start.config.lifespan)
         config = start.config
         self._limit = (
@@ -264,7 +265,7 @@ class _Worker:
                 streams=IN_FLIGHT.count(Kind.STREAM, Kind.WEBSOCKET),
                 connections=self._engine.open_connections() if self._engine else 0,
                 served=self._wrapper.served,
-                queued=self._limit.waiting if self._limit else 0,
+                queued=self._queued(),
                 shed=self._limit.shed if self._limit else 0,
                 cpu=time.process_time(),
                 works=[describe(work) for work in oldest(IN_FLIGHT, _OLD, _MOST_TOLD)],
@@ -272,6 +273,11 @@ class _Worker:
             )
             vitals.beat()
             await asyncio.sleep(_BEAT)
+
+    def _queued(self) -> int:
+        """Return how many requests wait: for a place, or for a thread."""
+        waiting = self._limit.waiting if self._limit else 0
+        return waiting + (self._bridge.waiting if self._bridge else 0)
 
     def _receive(self) -> None:
         messages = self._channel.receive()

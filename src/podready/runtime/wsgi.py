@@ -1,79 +1,102 @@
 """A WSGI app behind the ASGI engine, so that both worlds have one stop procedure.
 
-a2wsgi turns each request into a call on a thread; the wrapper in `asgi` around it counts,
-marks and names the work as for any ASGI app. Two things a2wsgi leaves to us: headers go out with
-the first piece of the body (PEP 3333), so that a failure before it is still a 500; and a client
-that is gone, or a stream that we ended, stops the app's iterable instead of its thread.
+Each request is run on a thread of ours: one hop to it, and back only as often as the event loop
+looks. The bridge is our own because the library that does the same (a2wsgi) was measured to cost
+more than twice the processor time and to leak a thread for each stream whose client leaves; see
+docs/decisions/.
 """
 
 from __future__ import annotations
 
+import asyncio
+import queue
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from podready.runtime.inflight import CURRENT
+from podready.runtime.wsgi_exchange import Exchange
+from podready.runtime.wsgi_input import ClientLeftError, read_small_body, wsgi_input
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from podready.runtime.asgi import Receive, Send
+    from podready.runtime.inflight import Scope
+    from podready.runtime.wsgi_exchange import WsgiApp
 
-    from podready.runtime.asgi import App, Message, Receive, Send
-    from podready.runtime.inflight import Scope, Work
 
-
-def wsgi_to_asgi(app: Callable[..., Iterable[bytes]], threads: int) -> App:
+def wsgi_to_asgi(app: WsgiApp, threads: int) -> WsgiBridge:
     """Return `app` as an ASGI app that runs on up to `threads` threads."""
-    from a2wsgi import WSGIMiddleware
-
-    def named(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        work = CURRENT.get()
-        if work is None:
-            return app(environ, start_response)
-        work.thread = threading.get_ident()
-        return _Body(app(environ, start_response), work)
-
-    bridge: Any = WSGIMiddleware(named, workers=threads)  # type: ignore[arg-type]
-
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        sender = _Sender(send) if scope["type"] == "http" else None
-        await bridge(scope, receive, sender.send if sender else send)
-
-    return serve
+    return WsgiBridge(app, threads)
 
 
-class _Body:
-    """The app's iterable, which ends early once nobody is there to read it."""
+class WsgiBridge:
+    """An ASGI app that runs a WSGI app on daemon threads.
 
-    def __init__(self, chunks: Iterable[bytes], work: Work) -> None:
-        self._chunks = chunks
-        self._work = work
+    Threads start when they are first needed, because frameworks keep a database connection for
+    each; and they are daemons, because one that never returns must not keep the process alive.
+    """
 
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._chunks:
-            yield chunk
-            if self._work.over:
-                return
+    def __init__(self, app: WsgiApp, threads: int) -> None:
+        self._app = app
+        self._most_threads = threads
+        self._threads = 0
+        self._under_way = 0
+        self._jobs: queue.SimpleQueue[Exchange] = queue.SimpleQueue()
+        self._news: deque[Exchange] = deque()
+        self._awake = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    def close(self) -> None:
-        """Close the app's iterable, as PEP 3333 asks whether it was read to its end or not."""
-        getattr(self._chunks, "close", lambda: None)()
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a thread."""
+        return self._jobs.qsize()
 
-
-class _Sender:
-    """Holds the headers back until there is a body, and swallows what nobody reads any more."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._start: Message | None = None
-
-    async def send(self, message: Message) -> None:
-        """Pass a message on."""
-        if message["type"] == "http.response.start":
-            self._start = message
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one scope; a WebSocket is refused, for WSGI has none."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
             return
-        start, self._start = self._start, None
+        if scope["type"] != "http":
+            raise RuntimeError(f"a WSGI app does not speak {scope['type']}")
+        self._loop = self._loop or asyncio.get_running_loop()
         try:
-            if start is not None:
-                await self._send(start)
-            await self._send(message)
-        except OSError:  # the work is over: `_Body` ends at its next chunk
+            body, rest = await read_small_body(scope["headers"], receive)
+        except ClientLeftError:
+            return
+        exchange = Exchange(self.announce, scope, *wsgi_input(body, rest, self._loop))
+        self._take_a_thread(exchange)
+        try:
+            await exchange.deliver(send, receive)
+        finally:
+            self._under_way -= 1
+
+    def _take_a_thread(self, exchange: Exchange) -> None:
+        self._under_way += 1
+        self._jobs.put(exchange)
+        if self._threads < min(self._under_way, self._most_threads):
+            name = f"wsgi-{self._threads}"
+            self._threads += 1
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def _work(self) -> None:
+        """Body of a thread."""
+        while True:
+            exchange = self._jobs.get()
+            exchange.context.run(exchange.run, self._app)
+            del exchange  # or the last request would live until the next one
+
+    def announce(self, exchange: Exchange) -> None:
+        """Have the loop look at `exchange`; called on a thread. One wake-up serves many."""
+        self._news.append(exchange)
+        if self._awake or self._loop is None:
+            return
+        self._awake = True
+        try:
+            self._loop.call_soon_threadsafe(self._look)
+        except RuntimeError:  # the loop is closed: the worker did not wait for this thread
             pass
+
+    def _look(self) -> None:
+        self._awake = False
+        news: deque[Any] = self._news
+        while news:
+            news.popleft().wake()
