@@ -38,7 +38,7 @@ def families_of(text: str) -> dict[str, tuple[list[str], list[str]]]:
     """Return each family's head lines and samples, by the name in its TYPE line."""
     found: dict[str, tuple[list[str], list[str]]] = {}
     samples: list[str] = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if not line.startswith("#"):
             samples.append(line)
         elif line.startswith(("# HELP ", "# TYPE ", "# UNIT ")):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from podready.runtime.inflight import Scope, Work
 
+    WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
 
 def route_of(work: Work) -> str:
     """Return the route template of a request that has been answered, or ""."""
@@ -112,8 +114,20 @@ def _templates(routes: Iterable[Any], depth: int) -> Iterable[tuple[Any, str]]:
             yield route.endpoint, getattr(route, "path_format", None) or _path(route)
 
 
-def note_wsgi_route(work: Work, environ: Mapping[str, Any]) -> None:
-    """Note the route that a WSGI app has left in `environ`; Django's is noted elsewhere."""
+def watch_wsgi(app: WsgiApp) -> WsgiApp:
+    """Return `app`, which now notes the route it has left in `environ`; Django does not need it."""
+
+    def watched(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        chunks = app(environ, start_response)
+        work = CURRENT.get()
+        if work is not None:
+            _note_rule(work, environ)
+        return chunks
+
+    return watched
+
+
+def _note_rule(work: Work, environ: Mapping[str, Any]) -> None:
     rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
     rule = rule if rule is not None else environ.get("bottle.route")
     if rule is not None:

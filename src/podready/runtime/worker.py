@@ -32,7 +32,7 @@ from podready.runtime.meter import METER
 from podready.runtime.notice import NOTICE
 from podready.runtime.observation import Observer
 from podready.runtime.probes import CHECKS, WORD
-from podready.runtime.route import watch_django
+from podready.runtime.route import watch_django, watch_wsgi
 from podready.runtime.shedding import Limit
 from podready.runtime.shelf import TEXT_BYTES
 from podready.runtime.stuck import describe, oldest
@@ -127,7 +127,7 @@ def _run(start: WorkerStart) -> int:
         SHUTDOWN.insert(0, Hook("telemetry", tracing.flush, FLUSH_SECONDS))
     asgi = config.interface == "asgi" or (config.interface == "auto" and speaks_asgi(app))
     if not asgi:
-        app = wsgi_to_asgi(app, config.threads)
+        app = wsgi_to_asgi(watch_wsgi(app), config.threads)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_Worker(start, app, wsgi=not asgi, tracing=tracing).serve())
 
