@@ -46,6 +46,28 @@ def test_the_workshop_reads_the_wall_clock_through_the_clock() -> None:
     assert [line for line in found if not line.startswith("runtime/")] == []
 
 
+def imported_modules(path: Path) -> Iterator[str]:
+    """Yield each module that a file imports, at its top or inside a function."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def test_few_doors_lead_into_the_runtime() -> None:
+    """Wall 3: the public face, `podready run`, and `podready config`, which reads classes only."""
+    doors = {"__init__.py", "testing.py", "cli/run.py"}
+    doors |= {"cli/config.py", "cli/config_forms.py", "cli/config_manifests.py"}
+    outside = [path for path in MODULES if not path.is_relative_to(SRC / "runtime")]
+    found = {
+        str(path.relative_to(SRC))
+        for path in outside
+        if any(name.startswith("podready.runtime") for name in imported_modules(path))
+    }
+    assert found - doors == set()
+
+
 def test_no_attic() -> None:
     """A file is named for its idea: no utils, helpers, common, misc."""
     attic = {"utils", "util", "helpers", "helper", "common", "misc"}

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 RUN = "run"
 
 WORKSHOP: Final = {
+    "config": (
+        "podready.cli.config:config",
+        "rehearse",
+        "show, check and document what an app reads from its environment",
+    ),
     "rehearse": ("podready.cli.rehearse:rehearse", "rehearse", "rehearse a rollout under load"),
 }
 """Command -> click command, the extra it needs, and its line in the help."""

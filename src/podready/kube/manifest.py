@@ -1,25 +1,30 @@
-"""YAML manifests to objects that know where they were written; the only importer of YAML."""
+"""YAML manifests to objects that know where they were written, and back; YAML is only here."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from podready.errors import ManifestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from podready.kube.meta import Object
 
 SUFFIXES = (".yaml", ".yml", ".json")
 """Files of a folder that are read as manifests, as kubectl apply -f does."""
+
+_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+"""Plain words that YAML 1.1, which kubectl reads, takes for booleans or null."""
 
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 
@@ -69,6 +74,40 @@ def parse_yaml(text: str) -> Any:
         return _plain(_KubernetesYaml().load(text))
     except YAMLError as problem:
         raise ValueError(str(problem)) from None
+
+
+def dump_manifest(obj: Object, notes: Mapping[tuple[str, ...], str] | None = None) -> str:
+    """Return YAML text that every Kubernetes tool reads as `obj`; texts are quoted where needed.
+
+    `notes` are comments to stand above the field at a path such as `("data", "PORT")`.
+    """
+    node = _commented(obj, (), notes or {})
+    writer = YAML(typ="rt")
+    writer.width = 4096  # no folding: a long text stays on its line
+    stream = StringIO()
+    writer.dump(node, stream)
+    return stream.getvalue()
+
+
+def _commented(value: Any, path: tuple[str, ...], notes: Mapping[tuple[str, ...], str]) -> Any:
+    if isinstance(value, str):
+        return DoubleQuotedScalarString(value) if _needs_quotes(value) else value
+    if isinstance(value, list):
+        return [_commented(item, path, notes) for item in value]
+    if not isinstance(value, dict):
+        return value
+    node = CommentedMap()
+    for key, item in value.items():
+        here = (*path, key)
+        node[_commented(key, here, notes)] = _commented(item, here, notes)
+        if here in notes:
+            node.yaml_set_comment_before_after_key(key, before=notes[here], indent=2 * len(path))
+    return node
+
+
+def _needs_quotes(text: str) -> bool:
+    """Say whether plain text would be read as something else by YAML 1.1 or 1.2."""
+    return re.fullmatch(r"[A-Za-z][\w./-]*", text, re.ASCII) is None or text.lower() in _WORDS
 
 
 def _files(path: Path) -> list[Path]:

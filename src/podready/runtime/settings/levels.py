@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-
-from podready.runtime.log_severity import level_of
+from typing import Final
 
 
 class LogLevel(IntEnum):
@@ -24,10 +23,18 @@ class LogLevel(IntEnum):
     EMERGENCY = 70
 
 
+_ALIASES: Final = {"WARN": "WARNING", "FATAL": "CRITICAL", "TRACE": "DEBUG", "SUCCESS": "NOTICE"}
+_BY_TEXT: Final = {
+    **{level.name: level for level in LogLevel},
+    **{str(int(level)): level for level in LogLevel},
+    **{alias: LogLevel[name] for alias, name in _ALIASES.items()},
+}
+
+
 def parse_level(text: str) -> LogLevel:
     """Return the level; ValueError for what is none."""
-    try:
-        return LogLevel(level_of(text))
-    except ValueError:
+    level = _BY_TEXT.get(text.strip().upper())
+    if level is None:
         names = ", ".join(level.name.lower() for level in LogLevel)
-        raise ValueError(f"is not a log level: use {names}") from None
+        raise ValueError(f"is not a log level: use {names}")
+    return level
