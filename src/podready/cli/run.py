@@ -37,7 +37,7 @@ def run(arguments: list[str]) -> int:
     except PodreadyError as error:
         write_termination_message(str(error))
         raise
-    select(config.log_format, config.log_level)  # type: ignore[arg-type]
+    select(options=config.logs())
     outcome = supervise(config)
     if isinstance(outcome, WorkerStart):
         from podready.runtime.worker import run_worker

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from podready.contract import POD_HEADER
 from podready.runtime.inflight import CURRENT, InFlight, Kind, Scope, Work
-from podready.runtime.logs import access
-from podready.runtime.logs import context as log_context
+from podready.runtime.logs import add_source
+from podready.runtime.logs.access_log import log_request
+from podready.runtime.logs.shape import Request
 from podready.runtime.meter import METER
 from podready.runtime.notice import shutdown_notice, shutting_down
 from podready.runtime.observation import Observer
@@ -134,8 +135,6 @@ class Wrapper:
         scope["extensions"] = {**scope.get("extensions", {}), **_EXTENSION}
         work.task = asyncio.current_task()
         token = CURRENT.set(work)
-        ids = work.trace.log_fields() if work.trace is not None else {}
-        fields = log_context.set({"request_id": work.request_id, **ids})
         self._inflight.add(work)
         try:
             await self._app(scope, receive, send)
@@ -149,7 +148,6 @@ class Wrapper:
             self._inflight.discard(work)
             self.served += 1
             CURRENT.reset(token)
-            log_context.reset(fields)
 
 
 class _Answer:
@@ -275,16 +273,23 @@ async def _answer_busy(send: Send) -> None:
 
 def _log_access(scope: Scope, work: Work, answer: _Answer, agent: bytes) -> None:
     client = scope.get("client")
-    ids = log_context.set(work.trace.log_fields() if work.trace is not None else None)
-    access(
-        method=scope["method"],
-        path=scope["path"],
-        status=answer.status,
-        size=answer.size,
-        seconds=time.monotonic() - work.started,
-        client=client[0] if client else "",
-        user_agent=agent.decode("latin-1"),
-        protocol=f"HTTP/{scope['http_version']}",
-        request_id=work.request_id,
+    request = Request(
+        scope["method"],
+        scope["path"],
+        answer.status,
+        answer.size,
+        time.monotonic() - work.started,
+        client[0] if client else "",
+        agent.decode("latin-1"),
+        f"HTTP/{scope['http_version']}",
     )
-    log_context.reset(ids)
+    log_request(request, work.request_id, work.trace)
+
+
+def _fields_under_way() -> dict[str, object] | None:
+    """Return what every log line of the request under way gets."""
+    work = CURRENT.get()
+    return None if work is None else work.log_fields()
+
+
+add_source(_fields_under_way)

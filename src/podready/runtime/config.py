@@ -20,7 +20,17 @@ from podready.contract import (
 from podready.errors import SettingsError, UsageError
 from podready.runtime.budget import Budget, divide
 from podready.runtime.durations import parse_duration
-from podready.runtime.logs import ENV_ON_STALL
+from podready.runtime.log_severity import level_of
+from podready.runtime.logs.line_limit import DEFAULT_BYTES
+from podready.runtime.logs.options import (
+    FORMATS,
+    LogOptions,
+    chosen_format,
+    parse_levels,
+    parse_max_line,
+    parse_names,
+)
+from podready.runtime.logs.sampling import Rule, parse_rule
 from podready.runtime.sizes import parse_size
 
 if TYPE_CHECKING:
@@ -81,6 +91,18 @@ def _switch(text: str) -> bool:
     return known[text.strip().lower()]
 
 
+def _expecting(parse: Callable[[str], Any], what: str) -> Callable[[str], Any]:
+    """Return `parse` with `what` as the text of its errors."""
+
+    def parse_or_tell(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError:
+            raise ValueError(what) from None
+
+    return parse_or_tell
+
+
 TEXT = Kind("TEXT", str)
 DURATION = Kind("DURATION", parse_duration)
 PORT = Kind("PORT", _integer(0, 65535, "a port"))
@@ -88,6 +110,10 @@ COUNT = Kind("N", _integer(1, 1024, "a whole number"))
 LIMIT = Kind("N", _integer(0, 1_000_000_000, "a whole number"))
 SWITCH = Kind("BOOL", _switch)
 SIZE = Kind("SIZE", parse_size)
+LEVELS = Kind("NAME=LEVEL,...", _expecting(parse_levels, "NAME=LEVEL, separated by commas"))
+LINE_SIZE = Kind("SIZE", parse_max_line)
+SAMPLING = Kind("FIRST/THEREAFTER", parse_rule)
+NAMES = Kind("NAME,...", parse_names)
 
 
 def _setting(default: Any, kind: Kind, text: str, shown: str = "") -> Any:
@@ -156,10 +182,35 @@ class RunConfig:
     )
     log_format: str = _setting(
         "auto",
-        _choice("auto", "gcp", "console"),
+        _choice("auto", *FORMATS),
         "JSON lines, or readable ones (auto: at a terminal)",
     )
+    log_levels: Mapping[str, int] | None = _setting(
+        None, LEVELS, "levels of single loggers, such as shop=debug,httpx=warning", "none"
+    )
+    log_on_stall: str = _setting(
+        "drop", _choice("drop", "block"), "what to do with lines that nobody reads"
+    )
+    log_max_line: int = _setting(DEFAULT_BYTES, LINE_SIZE, "longest line in bytes", "16000")
+    log_sample: Rule | None = _setting(  # noqa: RUF009 - a field like the others
+        None, SAMPLING, "of equal lines in a second the first ones, then every nth", "off"
+    )
+    log_redact: tuple[str, ...] = _setting(
+        (), NAMES, "further names of fields whose values are secret", "none"
+    )
     access_log: bool = _setting(True, SWITCH, "one line for each request")
+
+    def logs(self) -> LogOptions:
+        """Return the settings of the log as the log wants them."""
+        return LogOptions(
+            format=chosen_format(self.log_format),
+            level=level_of(self.log_level),
+            levels=self.log_levels or {},
+            block=self.log_on_stall == "block",
+            max_line=self.log_max_line,
+            sample=self.log_sample,
+            redact=self.log_redact,
+        )
 
     def budget(self) -> Budget:
         """Return the grace period divided; raises SettingsError when the sum does not fit."""
@@ -311,7 +362,7 @@ def _is_service_link(text: str) -> bool:
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Return a sentence for each PODREADY_* variable that no setting reads."""
-    known = {option.variable for option in OPTIONS} | {ENV_ON_STALL}
+    known = {option.variable for option in OPTIONS}
     sentences = []
     for name in sorted(environ):
         if not name.startswith(ENV_PREFIX) or name in known or _is_service_variable(name):

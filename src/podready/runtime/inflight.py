@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
+import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
@@ -82,8 +83,13 @@ class Work:
     def request_id(self) -> str:
         """The caller's X-Request-ID when it is short and printable, else a new one."""
         if isinstance(self._id, bytes):
-            self._id = _safe(self._id) or os.urandom(16).hex()
+            self._id = _safe(self._id) or new_id()
         return self._id
+
+    def log_fields(self) -> dict[str, object]:
+        """Return the ids that every log line of this work gets."""
+        fields: dict[str, object] = {"request_id": self.request_id}
+        return fields if self.trace is None else fields | self.trace.log_fields()
 
     @property
     def title(self) -> str:
@@ -91,6 +97,15 @@ class Work:
         if self.scope is None:
             return self.name
         return f"{self.scope.get('method', self.kind)} {self.scope.get('path', '')}"
+
+
+_random = random.Random()  # noqa: S311 - ids are no secrets; urandom costs a system call each
+os.register_at_fork(after_in_child=_random.seed)
+
+
+def new_id() -> str:
+    """Return 128 random bits in hexadecimal, whatever an app does to `random`'s own generator."""
+    return f"{_random.getrandbits(128):032x}"
 
 
 def _safe(given: bytes) -> str:

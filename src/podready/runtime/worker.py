@@ -116,7 +116,7 @@ def _abort_start(_number: int, _frame: object) -> None:
 
 def _run(start: WorkerStart) -> int:
     config = start.config
-    configure(config.log_format, config.log_level)  # type: ignore[arg-type]
+    configure(options=config.logs())
     inflight.managed = True
     METER.use(start.shelf)
     start.channel.send("stage", stage="importing")

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import podready
-from podready.runtime import log_encoder
-from podready.runtime.log_encoder import encode, use_orjson
+from podready.runtime.logs import encoder as log_encoder
+from podready.runtime.logs.encoder import encode, use_orjson
 
 
 @pytest.fixture(autouse=True, params=["json", "orjson"])

@@ -9,10 +9,13 @@ import warnings
 from typing import TYPE_CHECKING
 
 from podready.errors import SettingsError
-from podready.runtime.log_records import Emit, EventHandler
+from podready.runtime.logs.levels import LEVELS
+from podready.runtime.logs.records import RecordHandler
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from podready.runtime.logs.output import Output
 
 _SERVERS = (
     "uvicorn",
@@ -28,15 +31,14 @@ _SERVERS = (
 _crash = logging.getLogger("podready.crash")
 
 
-def capture(emit: Emit, level: int) -> None:
-    """Route the standard library's logging, warnings and uncaught exceptions to `emit`.
+def capture(output: Output) -> None:
+    """Route the standard library's logging, warnings and uncaught exceptions to `output`.
 
     Handlers that servers or `logging.basicConfig` put up before are taken down: two handlers
     would write each line twice, one of them not as JSON.
     """
-    root = logging.getLogger()
-    root.handlers[:] = [EventHandler(emit)]
-    root.setLevel(level)
+    logging.getLogger().handlers[:] = [RecordHandler(output)]
+    LEVELS.apply(logging)
     for name in _SERVERS:
         logger = logging.getLogger(name)
         logger.handlers.clear()

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from podready.runtime import log_writer, nowait
-from podready.runtime.log_backlog import Backlog
-from podready.runtime.log_writer import LogWriter
-from podready.runtime.nowait import nowait_write
+from podready.runtime.logs import nowait
+from podready.runtime.logs import writer as log_writer
+from podready.runtime.logs.backlog import Backlog
+from podready.runtime.logs.nowait import nowait_write
+from podready.runtime.logs.writer import LogWriter
 
 Pipe = tuple[int, int]
 
@@ -183,7 +184,7 @@ def test_threads_do_not_tear_lines_apart(pipe: Pipe) -> None:
 
 WORKER = """
 import os, sys
-from podready.runtime.log_writer import LogWriter
+from podready.runtime.logs.writer import LogWriter
 writer = LogWriter(1, lambda count: b"dropped\\n", backlog_bytes=100_000_000)
 children = []
 for number in range(4):
@@ -212,7 +213,7 @@ def test_a_forked_child_starts_with_an_empty_backlog(pipe: Pipe) -> None:
     """What the parent has not got out is written by the parent only."""
     code = """
     import os, sys
-    from podready.runtime.log_writer import LogWriter
+    from podready.runtime.logs.writer import LogWriter
     writer = LogWriter(1, lambda count: b"dropped\\n")
     for number in range(2000):
         writer.write(b"parent %d %s\\n" % (number, b"x" * 90))

@@ -16,6 +16,8 @@ import pytest
 PREAMBLE = """
 import logging, sys
 from podready.runtime import logs
+from podready.runtime.logs.access_log import log_request
+from podready.runtime.logs.shape import Request
 logs.configure()
 log = logging.getLogger("shop")
 """
@@ -44,6 +46,8 @@ def test_a_record_has_the_keys_that_collectors_read() -> None:
     """severity, message, RFC 3339 time in UTC, logger, then the extras."""
     (event,) = events("log.warning('paid %d', 3, extra={'order': 42})")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", event.pop("time"))
+    place = event.pop("logging.googleapis.com/sourceLocation")
+    assert place == {"file": "<string>", "line": "8", "function": "<module>"}
     assert event == {"severity": "WARNING", "message": "paid 3", "logger": "shop", "order": 42}
 
 
@@ -142,49 +146,15 @@ def test_levels_hold_for_records_events_and_access_lines() -> None:
         """
         log.info("no")
         logs.log_event("INFO", "no")
-        logs.access(method="GET", path="/", status=200)
+        log_request(Request("GET", "/", 200))
         log.warning("yes")
         logs.log_event("ERROR", "yes", time=1)
-        logs.access(method="GET", path="/", status=500)
+        log_request(Request("GET", "/", 500))
         """,
         PODREADY_LOG_LEVEL="warning",
     )
     assert [event["severity"] for event in found] == ["WARNING", "ERROR", "ERROR"]
     assert found[1]["time_"] == 1
-
-
-def test_an_access_line_carries_http_request() -> None:
-    """The fields of LogEntry.httpRequest, without the query string."""
-    (event,) = events(
-        """
-        logs.access(method="GET", path="/a?token=x", status=404, size=17, seconds=0.0125,
-                    client="10.0.0.9", user_agent="curl", protocol="HTTP/1.1", request_id="r1")
-        """
-    )
-    assert event["message"] == "GET /a 404"
-    assert event["request_id"] == "r1"
-    assert event["httpRequest"] == {
-        "requestMethod": "GET",
-        "requestUrl": "/a",
-        "status": 404,
-        "responseSize": "17",
-        "latency": "0.012500s",
-        "remoteIp": "10.0.0.9",
-        "userAgent": "curl",
-        "protocol": "HTTP/1.1",
-    }
-
-
-def test_probes_that_pass_are_not_logged() -> None:
-    """By path and by user agent; a probe that fails is worth a line."""
-    found = events(
-        """
-        logs.access(method="GET", path="/healthz", status=200)
-        logs.access(method="GET", path="/any", status=200, user_agent="kube-probe/1.32")
-        logs.access(method="GET", path="/healthz", status=503)
-        """
-    )
-    assert [event["httpRequest"]["status"] for event in found] == [503]
 
 
 def test_fields_of_the_request_under_way_are_in_every_line() -> None:
@@ -203,7 +173,7 @@ def test_fields_of_the_request_under_way_are_in_every_line() -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "what"),
     [
-        ("PODREADY_LOG_FORMAT", "xml", "'xml' is not a log format: use auto, gcp or console"),
+        ("PODREADY_LOG_FORMAT", "xml", "'xml' is not a log format: use auto, gcp, otel, ecs"),
         ("PODREADY_LOG_LEVEL", "loud", "'loud' is not a log level: use DEBUG, INFO"),
     ],
 )

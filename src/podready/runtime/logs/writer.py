@@ -16,14 +16,15 @@ import sys
 import threading
 import time
 import weakref
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from podready.runtime.log_backlog import Backlog
-from podready.runtime.nowait import PIPE_BUF, nowait_write
-from podready.runtime.pipe_lock import PipeLock
+from podready.runtime.logs.backlog import Backlog
+from podready.runtime.logs.nowait import PIPE_BUF, nowait_write
+from podready.runtime.logs.pipe_lock import PipeLock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 BACKLOG_BYTES: Final = 8 * 1024 * 1024
 """Room for lines while the reader stalls; 1 MiB lost 76 % of a burst of 20 kB lines."""
@@ -35,6 +36,7 @@ FLUSH_SECONDS: Final = 2.0
 """How long the end of a process waits for a reader that is behind."""
 
 _READER_GONE: Final = frozenset({errno.EPIPE, errno.EBADF, errno.ECONNRESET, errno.ENOTCONN})
+_INFO: Final = 20
 _WARNING: Final = 30
 
 
@@ -57,6 +59,7 @@ class LogWriter:
         self._announce = announce
         self._limit = backlog_bytes
         self._block = block
+        self._soon: deque[bytes] = deque()  # at the end of this turn of the event loop
         self._pipe_lock = PipeLock(fd)
         self._arm()
         _writers.add(self)
@@ -64,6 +67,7 @@ class LogWriter:
     def _arm(self) -> None:
         """Start afresh; also in a forked child, whose parent still owns its own backlog."""
         self.dropped = 0
+        self._soon.clear()
         self._changed = threading.Condition(threading.RLock())
         self._backlog = Backlog(self._limit)
         self._rest = b""  # what is left of the line that is being written
@@ -84,19 +88,68 @@ class LogWriter:
             if self._sending:  # a signal handler logs while this very thread is sending
                 self._backlog.add(line, level)
                 return
-            if self._pending():
-                self._queue(line, level)
+            if self._soon:
+                self._release()
+            self._put(line, level)
+
+    def write_soon(self, line: bytes, call_soon: Callable[[Callable[[], None]], object]) -> None:
+        """Write an INFO line with others of this turn of an event loop: one write for them all.
+
+        Any other line flushes them first, so the order stays; so does the end of the process.
+        """
+        if self._block:
+            self.write(line)
+            return
+        if not self._soon:
+            call_soon(self.release)
+        self._soon.append(line)
+
+    def release(self) -> None:
+        """Write what `write_soon` has collected."""
+        with self._changed:
+            if not self._sending:
+                self._release()
+
+    def _release(self) -> None:
+        for chunk in _chunks(self._soon):
+            if self._pending() or len(chunk) == 1:
+                for line in chunk:
+                    self._put(line, _INFO)
             else:
-                sent = self._send(line)
-                if sent == len(line) and not self._backlog:
-                    return
-                self._rest = line[sent:]
+                self._put_together(chunk)
+
+    def _put_together(self, lines: list[bytes]) -> None:
+        """Write several lines as one; what the pipe does not take becomes lines again."""
+        sent = self._send(b"".join(lines))
+        for line in lines:
+            if sent < len(line):
+                self._rest_or_queue(line[sent:])
+            sent = max(sent - len(line), 0)
+        if self._pending():
             self._settle()
+
+    def _rest_or_queue(self, piece: bytes) -> None:
+        if self._pending():
+            self._queue(piece, _INFO)
+        else:
+            self._rest = piece
+
+    def _put(self, line: bytes, level: int) -> None:
+        """Write a line now, or queue it behind those that wait."""
+        if self._pending():
+            self._queue(line, level)
+        else:
+            sent = self._send(line)
+            if sent == len(line) and not self._backlog:
+                return
+            self._rest = line[sent:]
+        self._settle()
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> int:
         """Wait until every line is out or `seconds` are over; return how many lines were lost."""
         deadline = time.monotonic() + seconds
         with self._changed:
+            self._release()
             while self._pending() and not self.closed:
                 left = deadline - time.monotonic()
                 if left <= 0:
@@ -144,7 +197,7 @@ class LogWriter:
         except BlockingIOError:
             pass  # no room: what is left waits
         except OSError as error:
-            self._give_up(error)
+            self._give_up(error, data)
             sent = len(data)
         finally:
             self._sending = False
@@ -153,9 +206,9 @@ class LogWriter:
             self._pipe_lock.leave()
         return sent
 
-    def _give_up(self, error: OSError) -> None:
+    def _give_up(self, error: OSError, data: bytes) -> None:
         """Be silent for good once the reader is gone; a full disk costs the line only."""
-        self.dropped += 1
+        self.dropped += data.count(b"\n")
         self.closed = error.errno in _READER_GONE
 
     def _drain(self) -> bool:
@@ -198,6 +251,24 @@ class LogWriter:
                     return
             if not progress:
                 time.sleep(0.002)  # writable, yet a sibling holds the pipe for a long line
+
+
+def _chunks(lines: deque[bytes]) -> Iterator[list[bytes]]:
+    """Empty a queue, in lists that the kernel writes in one piece; longer lines come alone.
+
+    Another thread may append meanwhile: each line is taken out exactly once.
+    """
+    chunk: list[bytes] = []
+    size = 0
+    while lines:
+        line = lines.popleft()
+        if chunk and size + len(line) > PIPE_BUF:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(line)
+        size += len(line)
+    if chunk:
+        yield chunk
 
 
 def _wait_writable(fd: int, seconds: float | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from podready.runtime.log_encoder import Event, text
+from podready.runtime.logs.encoder import Event, text
 from podready.runtime.printable import printable
 
 if TYPE_CHECKING:
@@ -21,13 +21,16 @@ _COLOURS: Final = {
     "EMERGENCY": "\x1b[1;31m",
 }
 _RESET: Final = "\x1b[0m"
-_SHOWN: Final = frozenset({"severity", "message", "time", "logger", "stack_trace", "httpRequest"})
+_SHOWN: Final = frozenset(
+    {"severity", "message", "time", "logger", "stack_trace", "httpRequest"}
+    | {"logging.googleapis.com/sourceLocation"}
+)
 
 
-def console_format(fd: int) -> Callable[[Event], bytes]:
+def console_format(fd: int, *, colours: bool = True) -> Callable[[Event], bytes]:
     """Return the renderer for `fd`: coloured only on a terminal, and never against NO_COLOR."""
     plain_wanted = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    coloured = os.isatty(fd) and not plain_wanted
+    coloured = colours and os.isatty(fd) and not plain_wanted
     return lambda event: render(event, coloured=coloured)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from podready.runtime.log_encoder import Event, plain, text
+from podready.runtime.logs.encoder import Event, plain, text
 
 DEPTH: Final = 12
 """Containers in containers; deeper ones, circular ones among them, become `...`."""

@@ -20,7 +20,7 @@ def encode(event: Event) -> bytes:
     try:
         return _fast(event)
     except Exception as error:  # noqa: BLE001 - an app must never fail because it logged
-        from podready.runtime.log_sanitiser import sanitised
+        from podready.runtime.logs.sanitiser import sanitised
 
         return _standard(sanitised(event, f"{type(error).__name__}: {text(error)}"[:200]))
 

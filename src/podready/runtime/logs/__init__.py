@@ -1,0 +1,99 @@
+"""Logs as an event stream on stdout: one JSON object a line, or readable lines at a terminal.
+
+`configure` is the one line an app needs (`podready run` calls it by itself); from then on
+`logging.getLogger(...)` of the app, its libraries and its server all come out in the same form:
+
+    {"severity":"INFO","message":"paid","time":"2026-11-23T01:23:45.123456Z","logger":"shop","order":42}
+
+structlog and loguru speak through the same writer: see `structlog_front` and `loguru_front`. This
+package imports neither asyncio nor logging here, because PID 1 speaks through `log_event`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Literal
+
+from podready.runtime.log_severity import LEVELS as _NUMBERS
+from podready.runtime.logs.encoder import use_orjson
+from podready.runtime.logs.levels import LEVELS
+from podready.runtime.logs.options import LogOptions, options_from
+from podready.runtime.logs.output import OUTPUT, add_source, context, flush
+from podready.runtime.logs.shape import Details
+
+__all__ = [
+    "Format",
+    "add_source",
+    "configure",
+    "context",
+    "dropped_lines",
+    "flush",
+    "is_configured",
+    "log_event",
+    "select",
+    "suppressed_lines",
+]
+
+Format = Literal["auto", "gcp", "otel", "ecs", "datadog", "console", "plain"]
+
+_gate = LEVELS.gate("podready")
+
+
+def configure(
+    format: Format = "auto",  # noqa: A002 - the word that fits
+    level: str | int = "INFO",
+    *,
+    options: LogOptions | None = None,
+) -> None:
+    """Send all logs of this process to stdout in one form; may be called again.
+
+    `format` is `gcp` (JSON in Cloud Logging's words), `otel`, `ecs`, `datadog`, `console`
+    (readable), `plain` (the same without colours) or `auto`: console at a terminal, else gcp. The
+    variables PODREADY_LOG_* win over the arguments, and complete `options` over everything. The
+    root logger's handlers and those of servers are replaced; warnings and uncaught exceptions of
+    any thread come in the same form. ValueError for a format or level that does not exist.
+    """
+    from podready.runtime.logs.capture import capture
+
+    use_orjson()
+    OUTPUT.open(options or options_from(os.environ, format, level))
+    capture(OUTPUT)
+
+
+def select(
+    format: Format = "auto",  # noqa: A002 - the word that fits
+    level: str | int = "INFO",
+    *,
+    options: LogOptions | None = None,
+) -> None:
+    """Choose format and level for `log_event` only: for PID 1, which runs no user code."""
+    OUTPUT.open(options or options_from(os.environ, format, level))
+
+
+def log_event(severity: str, message: str, /, **fields: object) -> None:
+    """Log one event without the standard library's logging; never blocks, never raises.
+
+    `severity` is one of Cloud Logging's words, `stack_trace` a text that somebody has formatted.
+    """
+    level = _NUMBERS.get(severity, 20)
+    if level < _gate.level:
+        return
+    stack = fields.pop("stack_trace", None)
+    more = Details(stack=str(stack)) if stack else None
+    OUTPUT.emit(level, message, "podready", time.time(), fields, more)
+
+
+def is_configured() -> bool:
+    """Say whether this process has chosen where its lines go."""
+    return OUTPUT.writer is not None
+
+
+def dropped_lines() -> int:
+    """Return how many lines this process has dropped so far because nobody read them."""
+    return OUTPUT.writer.dropped if OUTPUT.writer else 0
+
+
+def suppressed_lines() -> int:
+    """Return how many lines the sampler has held back so far."""
+    return OUTPUT.sampler.suppressed if OUTPUT.sampler else 0

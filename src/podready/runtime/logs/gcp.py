@@ -1,0 +1,107 @@
+"""Format `gcp`: the names that Cloud Logging and Error Reporting read from a line of JSON.
+
+https://cloud.google.com/logging/docs/structured-logging and, for httpRequest,
+https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#HttpRequest. It is the default
+in a container: `severity`, `message` and `time` are what most collectors look for anyway.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from podready.runtime.log_severity import severity_of
+from podready.runtime.logs.shape import Details, Request, Shape, free_key
+from podready.runtime.logs.timestamp import rfc3339
+
+if TYPE_CHECKING:
+    from podready.runtime.logs.encoder import Event
+    from podready.runtime.logs.service import Service
+
+_PREFIX: Final = "logging.googleapis.com/"
+_OURS: Final = frozenset({"severity", "message", "time", "logger", "stack_trace", "httpRequest"})
+
+
+def shaper(service: Service) -> Shape:
+    """Return the function that makes lines of this format for a service."""
+    labels = _labels(service)
+    context = {"service": service.name, "version": service.version} if service.name else None
+    traces = f"projects/{service.project}/traces/" if service.project else ""
+
+    def shape(
+        level: int, message: str, logger: str, seconds: float, fields: Event, more: Details | None
+    ) -> Event:
+        event: Event = {
+            "severity": severity_of(level),
+            "message": message,
+            "time": rfc3339(seconds),
+            "logger": logger,
+        }
+        if _OURS.isdisjoint(fields):
+            event.update(fields)
+        else:
+            _add_renamed(event, fields)
+        if traces and "trace_id" in fields:
+            _name_trace(event, fields, traces)
+        if labels:
+            event[f"{_PREFIX}labels"] = labels
+        if more is not None:
+            _add_details(event, more, context if level >= 40 else None)
+        return event
+
+    return shape
+
+
+def labels_text(service: Service) -> str:
+    """Return the labels as a piece of JSON to put between two keys, empty without labels."""
+    labels = _labels(service)
+    return f',"{_PREFIX}labels":{json.dumps(labels)}' if labels else ""
+
+
+def _labels(service: Service) -> dict[str, str]:
+    names = {"service": service.name, "version": service.version, "env": service.environment}
+    return {key: value for key, value in names.items() if value}
+
+
+def _add_renamed(event: Event, fields: Event) -> None:
+    for key, value in fields.items():
+        event[free_key(f"{key}_" if key in _OURS else key, event)] = value
+
+
+def _name_trace(event: Event, fields: Event, traces: str) -> None:
+    """Name the trace as Cloud Trace does, beside the bare ids."""
+    event[f"{_PREFIX}trace"] = f"{traces}{fields['trace_id']}"
+    if "span_id" in fields:
+        event[f"{_PREFIX}spanId"] = fields["span_id"]
+    if "trace_sampled" in fields:
+        event[f"{_PREFIX}trace_sampled"] = fields["trace_sampled"]
+
+
+def _add_details(event: Event, more: Details, context: dict[str, str] | None) -> None:
+    if more.source is not None:
+        place = {"file": more.source.file, "line": str(more.source.line)}
+        event[f"{_PREFIX}sourceLocation"] = {**place, "function": more.source.function}
+    if more.request is not None:
+        event["httpRequest"] = http_request(more.request)
+    trace = more.stack_trace()
+    if trace:
+        event["stack_trace"] = trace
+        if context is not None:
+            event["serviceContext"] = context
+
+
+def http_request(request: Request) -> dict[str, Any]:
+    """Return LogEntry.httpRequest: sizes as strings, latency in seconds with an `s`."""
+    fields: dict[str, Any] = {
+        "requestMethod": request.method,
+        "requestUrl": request.path,
+        "status": request.status,
+        "responseSize": str(request.size),
+        "latency": f"{request.seconds:.6f}s",
+    }
+    optional = {
+        "remoteIp": request.client,
+        "userAgent": request.user_agent,
+        "protocol": request.protocol,
+    }
+    return fields | {key: value for key, value in optional.items() if value}

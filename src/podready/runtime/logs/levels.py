@@ -1,0 +1,91 @@
+"""Which lines are written: a level for each logger's name and everything below it.
+
+The most specific name wins, as in the standard library: `shop=DEBUG` holds for `shop.pay`, too.
+What the settings say is the base; a table of overrides lies over it for as long as somebody wants
+to see more. Loggers that do not ask the standard library (podready's own, structlog's) look at one
+number in a `Gate`, which changes under them.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT: Final = ""
+"""The name of the root: the level of everything that has no other."""
+
+
+class Gate:
+    """The present level of one logger name."""
+
+    __slots__ = ("level",)
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+
+
+class Levels:
+    """All levels of this process."""
+
+    def __init__(self) -> None:
+        self._base: dict[str, int] = {ROOT: 20}
+        self._over: dict[str, int] = {}
+        self._gates: dict[str, Gate] = {}
+        self._theirs: dict[str, int] = {}  # what loggers had before we set them
+
+    def configure(self, root: int, named: Mapping[str, int]) -> None:
+        """Set the base: the level of the root and those of some names."""
+        self._base = {**named, ROOT: root}
+        self._changed()
+
+    def override(self, table: Mapping[str, int]) -> None:
+        """Lay this table, which replaces the one before, over the base."""
+        self._over = dict(table)
+        self._changed()
+
+    def gate(self, name: str) -> Gate:
+        """Return the gate of a logger's name; the same one for everybody."""
+        found = self._gates.get(name)
+        if found is None:
+            found = self._gates[name] = Gate(self.of(name))
+        return found
+
+    def of(self, name: str) -> int:
+        """Return the level that holds for a logger."""
+        table = {**self._base, **self._over}
+        while name not in table:
+            name = name.rpartition(".")[0]
+        return table[name]
+
+    def configured(self, name: str) -> int | None:
+        """Return the level given to exactly this name, if one was."""
+        return self._over.get(name, self._base.get(name))
+
+    def names(self) -> list[str]:
+        """Return every name that has a level of its own, the root first."""
+        return sorted({*self._base, *self._over})
+
+    def _changed(self) -> None:
+        for name, gate in self._gates.items():
+            gate.level = self.of(name)
+        logging = sys.modules.get("logging")
+        if logging is not None:
+            self.apply(logging)
+
+    def apply(self, logging: Any) -> None:
+        """Give the standard library's loggers their levels, and back what they had before."""
+        table = {**self._base, **self._over}
+        for name in [name for name in self._theirs if name not in table]:
+            logging.getLogger(name).setLevel(self._theirs.pop(name))
+        for name, level in table.items():
+            logger = logging.getLogger(name or None)
+            if name:
+                self._theirs.setdefault(name, logger.level)
+            logger.setLevel(level)
+
+
+LEVELS: Final = Levels()
+"""This process's levels."""

@@ -1,0 +1,89 @@
+"""Keeps a line below the size at which container runtimes cut it in two.
+
+Docker, containerd and CRI-O split a line after 16 KiB, and whoever reads it as JSON then reads two
+broken halves. Encoded JSON is never cut here: the longest texts inside it are shortened until the
+whole fits, so that a line stays an object with all its names.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+DEFAULT_BYTES: Final = 16_000
+
+_STACKS: Final = frozenset({"stack_trace", "exception.stacktrace", "error.stack_trace", "stack"})
+_MARK: Final = "...({} characters left out)..."
+_ROUNDS: Final = 6
+_SHORTEST: Final = 40
+"""Characters that are left of a text whatever happens; names and levels are shorter."""
+
+
+def fitted(line: bytes, limit: int) -> bytes:
+    """Return the line with its longest texts shortened, and marked with its original size."""
+    event: dict[str, Any] = json.loads(line)
+    event["truncated"] = True
+    event["original_bytes"] = len(line)
+    shorter = line
+    for _ in range(_ROUNDS):
+        shorter = _encoded(event)
+        if len(shorter) <= limit:
+            return shorter
+        if not _shorten_texts(event, len(shorter) - limit):
+            break
+    return _without_largest(event, limit)
+
+
+def _encoded(event: dict[str, Any]) -> bytes:
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _shorten_texts(event: dict[str, Any], excess: int) -> bool:
+    """Cut the longest texts down to one common length that saves `excess` bytes."""
+    places = [place for place in _texts(event) if len(place[0][place[1]]) > _SHORTEST + len(_MARK)]
+    places.sort(key=lambda place: len(place[0][place[1]]), reverse=True)
+    lengths = [len(holder[key]) for holder, key in places]
+    for count, length in enumerate(lengths, 1):
+        level = (sum(lengths[:count]) - excess) // count - len(_MARK)
+        shortest = lengths[count] if count < len(lengths) else _SHORTEST
+        if level >= shortest or count == len(lengths):
+            wanted = max(min(level, length - 1), _SHORTEST)
+            for holder, key in places[:count]:
+                holder[key] = _cut(holder[key], wanted, stack=key in _STACKS)
+            return True
+    return False
+
+
+def _cut(text: str, length: int, *, stack: bool) -> str:
+    """Keep the beginning of a text; of a stack trace one third, and two thirds of its end."""
+    if len(text) <= length:
+        return text
+    mark = _MARK.format(len(text) - length)
+    head = length // 3 if stack else length
+    tail = text[-(length - head) :] if stack else ""
+    return f"{text[:head]}\n{mark}\n{tail}" if stack else f"{text[:head]}{mark}"
+
+
+def _texts(node: Any) -> list[tuple[Any, Any]]:
+    """Return every text as the container and the key that hold it."""
+    pairs = node.items() if isinstance(node, dict) else enumerate(node)
+    found: list[tuple[Any, Any]] = []
+    for key, value in pairs:
+        if isinstance(value, str):
+            found.append((node, key))
+        elif isinstance(value, dict | list):
+            found += _texts(value)
+    return found
+
+
+def _without_largest(event: dict[str, Any], limit: int) -> bytes:
+    """Leave out whole values, largest first: thousands of numbers, or of short texts."""
+    sizes = {key: len(json.dumps(value)) + len(key) for key, value in event.items()}
+    for key in sorted(sizes, key=lambda key: sizes[key], reverse=True):
+        del event[key]
+        if len(key) < _SHORTEST * 5:
+            event[key] = f"left out: {sizes[key]} bytes"
+        line = _encoded(event)
+        if len(line) <= limit:
+            return line
+    return _encoded({"truncated": True})

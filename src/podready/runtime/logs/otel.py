@@ -1,0 +1,108 @@
+"""Format `otel`: OpenTelemetry's log data model as JSON, one object a line.
+
+https://opentelemetry.io/docs/specs/otel/logs/data-model/ with attribute names of the stable
+semantic conventions; not OTLP, which has an envelope around many lines.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from podready.runtime.logs.shape import (
+    Details,
+    Request,
+    Shape,
+    add_fields,
+    dropping,
+    error_message,
+    error_type,
+)
+from podready.runtime.logs.timestamp import rfc3339
+
+if TYPE_CHECKING:
+    from podready.runtime.logs.encoder import Event
+    from podready.runtime.logs.service import Service
+
+_SEVERITIES: Final = (
+    (70, 21, "FATAL"),
+    (60, 19, "ERROR3"),
+    (50, 21, "FATAL"),
+    (40, 17, "ERROR"),
+    (30, 13, "WARN"),
+    (25, 10, "INFO2"),
+    (20, 9, "INFO"),
+    (10, 5, "DEBUG"),
+)
+
+
+def severity(level: int) -> tuple[int, str]:
+    """Return SeverityNumber and SeverityText of a Python level."""
+    return next(
+        ((number, word) for lowest, number, word in _SEVERITIES if level >= lowest), (1, "TRACE")
+    )
+
+
+def shaper(service: Service) -> Shape:
+    """Return the function that makes lines of this format for a service."""
+    names = {
+        "service.name": service.name,
+        "service.version": service.version,
+        "deployment.environment.name": service.environment,
+    }
+    resource = {key: value for key, value in names.items() if value}
+
+    def shape(
+        level: int, message: str, logger: str, seconds: float, fields: Event, more: Details | None
+    ) -> Event:
+        number, word = severity(level)
+        event: Event = {
+            "timestamp": rfc3339(seconds),
+            "severity_text": word,
+            "severity_number": number,
+            "body": message,
+        }
+        if "trace_id" in fields:
+            event["trace_id"] = fields["trace_id"]
+            event["span_id"] = fields.get("span_id", "")
+            event["trace_flags"] = "01" if fields.get("trace_sampled") else "00"
+            fields = dropping(fields, "trace_id", "span_id", "trace_sampled")
+        event["resource"] = resource
+        event["scope"] = {"name": logger}
+        attributes: Event = _attributes(more) if more is not None else {}
+        add_fields(attributes, fields)
+        event["attributes"] = attributes
+        return event
+
+    return shape
+
+
+def _attributes(more: Details) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if more.source is not None:
+        found["code.file.path"] = more.source.file
+        found["code.line.number"] = more.source.line
+        found["code.function.name"] = more.source.function
+    if more.request is not None:
+        found |= _request(more.request)
+    if more.error is not None:
+        found["exception.type"] = error_type(more.error)
+        found["exception.message"] = error_message(more.error)
+    if trace := more.stack_trace():
+        found["exception.stacktrace"] = trace
+    return found
+
+
+def _request(request: Request) -> dict[str, Any]:
+    fields = {
+        "http.request.method": request.method,
+        "url.path": request.path,
+        "http.response.status_code": request.status,
+        "http.response.body.size": request.size,
+        "http.server.request.duration": round(request.seconds, 6),
+    }
+    optional = {
+        "client.address": request.client,
+        "user_agent.original": request.user_agent,
+        "network.protocol.version": request.protocol.partition("/")[2],
+    }
+    return fields | {key: value for key, value in optional.items() if value}

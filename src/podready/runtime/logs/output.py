@@ -1,0 +1,144 @@
+"""The one road of a line: context, redaction, form, limit, writer. Never blocks, never raises."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from podready.runtime.logs import gcp
+from podready.runtime.logs.encoder import Event, encode, text
+from podready.runtime.logs.levels import LEVELS
+from podready.runtime.logs.line_limit import DEFAULT_BYTES, fitted
+from podready.runtime.logs.options import LogOptions, options_from
+from podready.runtime.logs.redaction import Redaction, without_passwords
+from podready.runtime.logs.sampling import Sampler
+from podready.runtime.logs.service import service_of
+from podready.runtime.logs.writer import FLUSH_SECONDS, LogWriter
+
+if TYPE_CHECKING:
+    from podready.runtime.logs.shape import Details, Shape
+
+Fields = Mapping[str, object]
+
+context: ContextVar[Fields | None] = ContextVar("podready_log_context", default=None)
+"""Fields that an app binds to what it does; every line in that context gets them."""
+
+_sources: list[Callable[[], Fields | None]] = []
+
+
+def add_source(source: Callable[[], Fields | None]) -> None:
+    """Ask `source` for fields with every line; it is cheap, and None means nothing to add.
+
+    The runtime's own is the request under way: nothing is computed for a request that logs nothing.
+    """
+    _sources.append(source)
+
+
+class Output:
+    """Where lines go and how they look; one for each process."""
+
+    def __init__(self) -> None:
+        self.writer: LogWriter | None = None
+        self.shape: Shape = gcp.shaper(service_of({}))
+        self.encode: Callable[[Event], bytes] = encode
+        self.is_gcp = False
+        self.labels_text = ""  # of gcp, encoded, for the lines that are made by hand
+        self.sampler: Sampler | None = None
+        self._redaction = Redaction()
+        self._limit = DEFAULT_BYTES
+
+    def open(self, options: LogOptions) -> LogWriter:
+        """Choose the form of the lines and take hold of stdout."""
+        self._choose(options)
+        self.sampler = Sampler(options.sample) if options.sample else None
+        self._redaction = Redaction(options.redact)
+        LEVELS.configure(options.level, options.levels)
+        if self.writer is None:
+            self.writer = LogWriter(1, _losses, block=options.block)
+            atexit.register(flush)
+        return self.writer
+
+    def ready(self) -> LogWriter:
+        """Return the writer; the first line of a process that configured none opens it."""
+        return self.writer or self.open(options_from(os.environ))
+
+    def _choose(self, options: LogOptions) -> None:
+        readable = options.format in {"console", "plain"}
+        self.is_gcp = options.format == "gcp"
+        self._limit = 1 << 62 if readable else options.max_line
+        name = "gcp" if readable else options.format
+        module = import_module(f"podready.runtime.logs.{name}")
+        service = service_of({} if readable else os.environ)
+        self.shape = module.shaper(service)
+        self.labels_text = gcp.labels_text(service) if self.is_gcp else ""
+        self.encode = encode
+        if readable:
+            from podready.runtime.logs.console import console_format
+
+            self.encode = console_format(1, colours=options.format == "console")
+
+    def emit(
+        self,
+        level: int,
+        message: str,
+        logger: str,
+        seconds: float,
+        fields: Event,
+        more: Details | None = None,
+    ) -> None:
+        """Write one line with the fields of its context; `seconds` is its Unix time."""
+        writer = self.writer or self.ready()
+        writer.write(self.line(level, message, logger, seconds, fields, more), level)
+
+    def line(
+        self,
+        level: int,
+        message: str,
+        logger: str,
+        seconds: float,
+        fields: Event,
+        more: Details | None = None,
+    ) -> bytes:
+        """Return the finished line; never raises."""
+        try:
+            bound = context.get()
+            if bound:
+                fields = {**bound, **fields}
+            for source in _sources:
+                found = source()
+                if found:
+                    fields = {**found, **fields}
+            fields = self._redaction.apply(fields)
+            line = self.encode(self.shape(level, message, logger, seconds, fields, more))
+            if b"://" in line:
+                line = without_passwords(line)
+            return line if len(line) <= self._limit else fitted(line, self._limit)
+        except Exception as error:  # noqa: BLE001 - an app must never fail because it logged
+            reason = f"{type(error).__name__}: {text(error)}"[:200]
+            return self.encode(
+                self.shape(level, text(message), logger, seconds, {"log_error": reason}, None)
+            )
+
+
+def _losses(count: int) -> bytes:
+    """Return the line that tells how many lines are missing from the log."""
+    fields: Event = {"dropped": count}
+    return OUTPUT.line(30, "log lines dropped", "podready", time.time(), fields)
+
+
+def flush(seconds: float = FLUSH_SECONDS) -> None:
+    """Wait up to `seconds` until every line is out; say on stderr what is lost to a stall."""
+    writer = OUTPUT.writer
+    lost = writer.flush(seconds) if writer else 0
+    if lost and writer and not writer.closed:
+        stderr = LogWriter(2, _losses, backlog_bytes=4096)
+        stderr.write(f"podready: {lost} log lines lost: nobody reads stdout\n".encode(), 30)
+
+
+OUTPUT: Final = Output()
+"""This process's."""

@@ -1,0 +1,72 @@
+"""Less of the same: of equal lines in one second the first ones, then every nth.
+
+The rule is that of zap's sampler: lines are equal when level, logger and message template are.
+Errors are never sampled; a storm of them is held at a rate, and the next line that passes says in
+`suppressed` how many did not.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Final, NamedTuple
+
+ERRORS_A_SECOND: Final = 1000
+"""Equal lines of severity ERROR and above that pass in one second."""
+
+_ERROR: Final = 40
+_MOST_KEYS: Final = 4096
+_RULE: Final = re.compile(r"(\d{1,9})/(\d{1,9})")
+
+Key = tuple[int, str, str]
+
+
+class Rule(NamedTuple):
+    """In each second, of equal lines: the first `first`, then every `thereafter`th."""
+
+    first: int = 100
+    thereafter: int = 100
+
+
+def parse_rule(text: str) -> Rule | None:
+    """Return the rule in a text such as `100/100`; None for `off`. Raises ValueError."""
+    if text.strip().lower() in {"", "off", "0", "false"}:
+        return None
+    match = _RULE.fullmatch(text.strip())
+    if match is None or not int(match[1]) or not int(match[2]):
+        raise ValueError("off, or FIRST/THEREAFTER such as 100/100")
+    return Rule(int(match[1]), int(match[2]))
+
+
+class Sampler:
+    """Counts equal lines; one for each process."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+        self._second = 0
+        self._counts: dict[Key, int] = {}
+        self._suppressed: dict[Key, int] = {}
+        self.suppressed = 0
+
+    def passes(self, level: int, logger: str, template: object) -> int:
+        """Return -1 to drop the line, else how many like it were dropped before."""
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second = second
+            self._counts.clear()
+        key = (level, logger, str(template)[:200])
+        count = self._counts.get(key, 0) + 1
+        if count > 1 or len(self._counts) < _MOST_KEYS:  # what is not counted passes
+            self._counts[key] = count
+        if not self._due(level, count):
+            self.suppressed += 1
+            if key in self._suppressed or len(self._suppressed) < _MOST_KEYS:
+                self._suppressed[key] = self._suppressed.get(key, 0) + 1
+            return -1
+        return self._suppressed.pop(key, 0) if self._suppressed else 0
+
+    def _due(self, level: int, count: int) -> bool:
+        if level >= _ERROR:
+            return count <= ERRORS_A_SECOND
+        first, thereafter = self._rule
+        return count <= first or (count - first) % thereafter == 0

