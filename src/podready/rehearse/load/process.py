@@ -26,6 +26,9 @@ START_SECONDS = 20.0
 STOP_MARGIN_SECONDS = 20.0
 """Time on top of the longest request timeout, to write and to exit."""
 
+EXIT_SECONDS = 5.0
+"""Time the process gets to exit once it has told its summary."""
+
 _LINE_LIMIT = 16 * 1024 * 1024  # the summary lists every end of every stream
 
 
@@ -102,7 +105,7 @@ class LoadProcess:
 
     async def kill(self) -> None:
         """End the process at once if it still runs, and remove its temporary files."""
-        if self._process is not None and self._process.returncode is None:
+        if self._process is not None and not await self._is_leaving():
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
         if self._process is not None:
@@ -112,6 +115,18 @@ class LoadProcess:
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+
+    async def _is_leaving(self) -> bool:
+        """Return whether it has ended; one that has told its summary gets the time to.
+
+        To signal a process that ends just now makes Popen reap it, and asyncio, which wants to do
+        that itself, complain on stderr.
+        """
+        assert self._process is not None
+        if self._process.returncode is None and self._summary is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), EXIT_SECONDS)
+        return self._process.returncode is not None
 
     async def _write(self, line: bytes) -> None:
         assert self._process is not None
