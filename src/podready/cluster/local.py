@@ -7,7 +7,7 @@ and stop in the opposite one:
 2. registry and API server: everything after them speaks to it;
 3. informers, then controllers and scheduler: a controller begins with a full cache;
 4. kubelet: registers the node, after which the scheduler has somewhere to put pods;
-5. proxy: last, since it dials through the kubelet.
+5. proxy, since it dials through the kubelet, and DNS.
 
 Nothing outlives the cluster: pods end with the kubelet, processes with the sandbox (whose
 helpers also die with this process, however it ends), files with the run directory.
@@ -30,6 +30,7 @@ from podready.cluster.apiserver.server import ApiServer
 from podready.cluster.client.in_process import InProcessClient
 from podready.cluster.client.informer import Informer
 from podready.cluster.controllers import deployment, endpointslice, garbage, namespace, replicaset
+from podready.cluster.dns.server import ClusterDns
 from podready.cluster.kubelet.images import ProjectImages
 from podready.cluster.kubelet.kubelet import Kubelet, KubeletSettings
 from podready.cluster.proxy.proxy import Proxy, ProxySettings
@@ -50,6 +51,7 @@ class LocalClusterConfig:
     `run_dir` (mode 0700, the caller's to remove) receives kubeconfig, journal, logs and sockets.
     `endpoint_lag` is the mean time in seconds until a node's proxy hears of an endpoint change;
     `nodes` is the number of proxies. `port` 0 takes any free port for the API server.
+    `host_ports` are TCP ports of this machine's loopback that pods reach at `host_name`.
     """
 
     project_root: Path
@@ -60,6 +62,7 @@ class LocalClusterConfig:
     nodes: int = 3
     seed: int = 0
     port: int = 0
+    host_ports: tuple[int, ...] = ()
 
 
 class LocalCluster:
@@ -75,6 +78,7 @@ class LocalCluster:
         self.nodes = config.nodes
         self.url = ""
         self.sandbox_name = ""
+        self.host_name = ""
         self.limits: tuple[str, ...] = ()
         self.facts: dict[str, str | int | float] = {}
 
@@ -118,16 +122,32 @@ class LocalCluster:
         await self._start_controllers(client)
         await kubelet.start()
         self._stack.push_async_callback(kubelet.stop)
-        lags = ProxySettings(self.dialer_path, config.nodes, config.endpoint_lag, seed=config.seed)
-        proxy = Proxy(client, kubelet.dial, lags, journal, self._clock)
-        await proxy.start()
-        self._stack.push_async_callback(proxy.stop)
-        self.proxy = proxy
+        await self._start_traffic(client, kubelet, sandbox, journal)
+
+    async def _start_traffic(
+        self, client: InProcessClient, kubelet: Kubelet, sandbox: Sandbox, journal: FileJournal
+    ) -> None:
+        config, network = self._config, sandbox.service_network
+        settings = ProxySettings(
+            self.dialer_path,
+            config.nodes,
+            config.endpoint_lag,
+            seed=config.seed,
+            host_ports=config.host_ports,
+        )
+        self.proxy = Proxy(client, kubelet.dial, settings, journal, self._clock, network)
+        await self.proxy.start()
+        self._stack.push_async_callback(self.proxy.stop)
+        if network is not None:
+            self.dns = ClusterDns(client, network)
+            await self.dns.start()
+            self._stack.push_async_callback(self.dns.stop)
 
     async def _start_sandbox(self) -> Sandbox:
         sandbox = await choose(self._config.sandbox)
         self._stack.push_async_callback(sandbox.close)
         self.sandbox_name, self.limits = sandbox.name, sandbox.limits
+        self.host_name = sandbox.host_name
         return sandbox
 
     async def _start_api(self, registry: Registry, kubelet: Kubelet, began: float) -> None:

@@ -286,7 +286,8 @@ async def test_missing_configuration_is_waited_for(node: Node) -> None:
     await node.create(SECRET, secret)
     await node.until_ready()
 
-    assert await node.log() == "s3cr3t $(POD)-$(MISSING)\n"
+    said = await node.until_log(lambda log: log.endswith("\n"))
+    assert said == "s3cr3t $(POD)-$(MISSING)\n"
 
 
 async def test_an_image_without_a_dockerfile(node: Node) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
+from podready.kube.addresses import RESERVED, SERVICE_NETWORK
 from podready.kube.gvk import SERVICE
+from podready.kube.meta import key_of
 from podready.kube.status import Cause, InternalError, Invalid
 
 if TYPE_CHECKING:
@@ -14,13 +16,7 @@ if TYPE_CHECKING:
     from podready.cluster.store.store import Store
     from podready.kube.meta import Object
 
-SERVICE_NETWORK = ipaddress.IPv4Network("10.96.0.0/12")
-"""Where cluster addresses come from: kubeadm's default service subnet."""
-
-API_ADDRESS = "10.96.0.1"
-"""default/kubernetes: always the network's first address."""
-
-_FIRST_GIVEN = 10  # 10.96.0.10 is the DNS service by custom; nothing below it is given out
+_FIRST_GIVEN = 10  # below are the addresses that people choose themselves
 _NODE_PORTS = range(30000, 32768)
 
 
@@ -32,6 +28,7 @@ def allocate(store: Store, service: Object, old: Object | None = None) -> None:
     if old and not spec.get("clusterIP"):
         spec["clusterIP"] = old["spec"].get("clusterIP")
     taken = {s["spec"].get("clusterIP") for s in _others(store, service)}
+    taken |= RESERVED if key_of(service) != "default/kubernetes" else set()
     if not spec.get("clusterIP"):
         spec["clusterIP"] = next(ip for ip in _candidates() if ip not in taken)
     elif old is None and spec["clusterIP"] != "None":

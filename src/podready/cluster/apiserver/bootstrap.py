@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from podready.cluster.apiserver.addresses import API_ADDRESS
+from podready.kube.addresses import API_ADDRESS
 from podready.kube.gvk import NAMESPACE, SERVICE, Resource
 
 if TYPE_CHECKING:

@@ -25,7 +25,6 @@ from podready.kube.meta import Object, copy_of, dig
 from podready.kube.status import NotFound
 
 if TYPE_CHECKING:
-
     from podready.cluster.kubelet.context import PodContext
     from podready.cluster.kubelet.images import LocalImage
 

@@ -63,6 +63,19 @@ def dial_backend(dial: Dial, backend: Backend) -> socket.socket | None:
     return fresh
 
 
+async def connect_backend(dial: Dial, backend: Backend) -> socket.socket:
+    """Return a socket connected to the backend; OSError when it refuses or has no network."""
+    fresh = dial_backend(dial, backend)
+    if fresh is None:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, f"pod {backend.pod} is gone")
+    try:
+        await asyncio.get_running_loop().sock_connect(fresh, (backend.ip, backend.port))
+    except BaseException:
+        fresh.close()
+        raise
+    return fresh
+
+
 class DialServer:
     """Serves sockets to load processes at `path` until stopped."""
 

@@ -133,6 +133,14 @@ class Proxier:
             raise RefusedError(NO_ENDPOINTS)
         return backend
 
+    def is_routed(self, service: str, port: int) -> bool:
+        """Whether any node sends connections to `service` and `port` anywhere."""
+        rules = self._rules.get(service)
+        if rules is None or port not in rules.ports:
+            return False
+        service_port = ServicePort(service, rules.ports[port])
+        return any(self._views.routed(node, service_port) for node in range(self.nodes))
+
     def _choose(
         self, node: int, port: ServicePort, client: str, affinity_seconds: float
     ) -> Backend | None:

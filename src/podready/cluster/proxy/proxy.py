@@ -1,7 +1,9 @@
 """The cluster's service traffic in one object: `Proxy`, as kube-proxy is on every node.
 
 Follows Services and EndpointSlices through the API, keeps every virtual node's lagging view, and
-serves connections: to the load process by socket (`dialer`), to people by port (`localport`).
+serves connections: to the load process by socket (`dialer`), to people by port (`localport`), to
+pods at the addresses of Services (`cluster_ips`), which also lead to named ports of this machine
+(`host_ports`).
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from podready.clock import SYSTEM_CLOCK, Clock
 from podready.cluster.client.informer import Handler, Informer
+from podready.cluster.proxy.cluster_ips import ClusterIPs
 from podready.cluster.proxy.dialer import DialServer
+from podready.cluster.proxy.host_ports import HostPorts
 from podready.cluster.proxy.localport import LocalPort
 from podready.cluster.proxy.proxier import Proxier
 from podready.cluster.proxy.views import DEFAULT_NODES, Lag
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from podready.cluster.client.protocol import Client, Object
     from podready.cluster.proxy.backends import Backend
     from podready.cluster.proxy.dialer import Dial
+    from podready.cluster.sandbox.interface import ServiceNetwork
 
 SERVICE_NAME = "kubernetes.io/service-name"
 _BY_SERVICE = "service"
@@ -38,7 +43,8 @@ class ProxySettings:
 
     `endpoint_lag` is the mean time in seconds from an endpoint change to a node's view of it;
     `addition_lag` and `removal_lag` override it for one direction. `socket_path` is where the
-    load process finds the dialer.
+    load process finds the dialer. `host_ports` are those of this machine's loopback that pods may
+    reach.
     """
 
     socket_path: Path
@@ -47,6 +53,7 @@ class ProxySettings:
     addition_lag: float | None = None
     removal_lag: float | None = None
     seed: int = 0
+    host_ports: tuple[int, ...] = ()
 
     @property
     def lag(self) -> Lag:
@@ -61,7 +68,8 @@ class Proxy:
     """kube-proxy of all virtual nodes.
 
     `dial(namespace, pod)` gives a fresh TCP socket inside that pod's network, or raises
-    LookupError when the pod has none (any more).
+    LookupError when the pod has none (any more). `network` is where pods reach Services; without
+    one they reach none.
     """
 
     def __init__(
@@ -71,6 +79,7 @@ class Proxy:
         settings: ProxySettings,
         journal: Journal | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        network: ServiceNetwork | None = None,
     ) -> None:
         self._dial, self._clock = dial, clock
         self._proxier = Proxier(
@@ -80,6 +89,8 @@ class Proxy:
         self._slices = Informer(client, ENDPOINT_SLICE, indexes={_BY_SERVICE: _service_keys})
         self._dialer = DialServer(settings.socket_path, self._proxier.pick, dial)
         self._ports: list[LocalPort] = []
+        self._cluster_ips = ClusterIPs(network, self._proxier, dial) if network else None
+        self._host_ports = HostPorts(network, settings.host_ports) if network else None
         self._tasks: list[asyncio.Task[None]] = []
         self._news = asyncio.Event()
 
@@ -90,9 +101,9 @@ class Proxy:
         """
         self._services.add_handler(
             Handler(
-                on_add=self._proxier.service_changed,
-                on_update=lambda _old, new: self._proxier.service_changed(new),
-                on_delete=self._proxier.service_deleted,
+                on_add=self._service_changed,
+                on_update=lambda _old, new: self._service_changed(new),
+                on_delete=self._service_deleted,
             )
         )
         self._slices.add_handler(Handler.on_any(self._slice_changed))
@@ -101,15 +112,18 @@ class Proxy:
             await informer.wait_synced()
         self._spawn(self._keep_views())
         self._dialer.start()
+        if self._host_ports:
+            self._host_ports.start()
 
     async def stop(self) -> None:
         """Close every socket and end every task of the proxy; never raises."""
         self._dialer.stop()
-        for port in self._ports:
-            await port.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for part in (*self._ports, self._cluster_ips, self._host_ports):
+            if part:
+                await part.stop()
         self._ports, self._tasks = [], []
 
     async def expose(self, service: str, port: int, host_port: int = 0) -> int:
@@ -126,6 +140,16 @@ class Proxy:
         """Return where `node` sends a new connection now; see `Proxier.pick`."""
         return self._proxier.pick(node, service, port, client)
 
+    def _service_changed(self, service: Object) -> None:
+        self._proxier.service_changed(service)
+        if self._cluster_ips:
+            self._cluster_ips.service_changed(service)
+
+    def _service_deleted(self, service: Object) -> None:
+        self._proxier.service_deleted(service)
+        if self._cluster_ips:
+            self._cluster_ips.service_deleted(service)
+
     def _slice_changed(self, slice_: Object) -> None:
         for service in _service_keys(slice_):
             slices = self._slices.by_index(_BY_SERVICE, service)
@@ -136,6 +160,8 @@ class Proxy:
         while True:
             self._news.clear()
             self._proxier.settle()
+            if self._cluster_ips:
+                self._cluster_ips.settle()
             due = self._proxier.next_due
             wait = None if due is None else max(0.0, due - self._clock.monotonic())
             try:

@@ -18,9 +18,11 @@ from podready.cluster.sandbox.channel import Message, send
 from podready.cluster.sandbox.forked_process import ForkedProcess, Task, exit_of
 from podready.cluster.sandbox.helper_link import HelperLink
 from podready.cluster.sandbox.interface import ContainerSpec, ExecResult, Mount, SandboxChoice
+from podready.cluster.sandbox.node_network import NodeNetwork
 from podready.cluster.sandbox.output_pipe import OutputPipe
 from podready.cluster.sandbox.zygote_process import ZygoteProcess
 from podready.errors import ClusterError
+from podready.kube.addresses import CLUSTER_DOMAIN, DNS_ADDRESS, HOST_ADDRESS, HOST_NAME
 
 _END_SECONDS: Final = 5.0
 
@@ -28,9 +30,10 @@ _END_SECONDS: Final = 5.0
 class ForkedPod:
     """One pod: its helper process, its sockets and its containers; see `interface.PodSandbox`."""
 
-    def __init__(self, sandbox: ForkedSandbox, ip: str, hostname: str) -> None:
+    def __init__(self, sandbox: ForkedSandbox, ip: str, namespace: str, hostname: str) -> None:
         self.ip = ip
         self._sandbox = sandbox
+        self._namespace = namespace
         self._hostname = hostname
         self._tasks: dict[int, Task] = {}
         self._ids = itertools.count()
@@ -50,8 +53,10 @@ class ForkedPod:
 
     async def open(self, zygote: socket.socket) -> None:
         """Have the zygote fork this pod's helper, and wait until its network stands."""
-        order = {"hostname": self._hostname[:63], "ip": self.ip, "apart": self._sandbox.apart}
-        send(zygote, order, tuple(end.fileno() for end in self._link.theirs))
+        apart, node = self._sandbox.apart, self._sandbox.service_network
+        order = {"op": "pod", "hostname": self._hostname[:63], "ip": self.ip, "apart": apart}
+        fds = [end.fileno() for end in self._link.theirs]
+        send(zygote, order, (*fds, node.namespace) if node else tuple(fds))
         self._link.let_go()
         watch = asyncio.create_task(self._watch_helper())
         self._sandbox.keep(watch)
@@ -120,7 +125,12 @@ class ForkedPod:
     def _files(self) -> dict[str, str]:
         """Return the files that the kubelet writes for every container of a pod."""
         hosts = f"127.0.0.1\tlocalhost\n::1\tlocalhost\n{self.ip}\t{self._hostname}\n"
-        names = "search svc.cluster.local cluster.local\noptions ndots:5\n"
+        services = f"svc.{CLUSTER_DOMAIN}"
+        places = f"{self._namespace}.{services} {services} {CLUSTER_DOMAIN}"
+        names = f"search {places}\noptions ndots:5\n"
+        if self._sandbox.service_network is not None:
+            hosts += f"{HOST_ADDRESS}\t{HOST_NAME}\n"
+            names += f"nameserver {DNS_ADDRESS}\n"
         return {
             "/etc/hosts": hosts,
             "/etc/resolv.conf": names,
@@ -175,7 +185,15 @@ class ForkedSandbox:
         self.private_root = zygote.private_root
         self.sets_user = self.apart and zygote.sets_user
         self.limits: tuple[str, ...] = ()
+        self.service_network: NodeNetwork | None = None
         self.choice = SandboxChoice(self.name)
+
+    @property
+    def host_name(self) -> str:
+        """The name by which a pod reaches this machine."""
+        if not self.apart:
+            return "127.0.0.1"
+        return HOST_NAME if self.service_network else ""
 
     @classmethod
     async def start(cls) -> Any:
@@ -184,8 +202,8 @@ class ForkedSandbox:
 
     async def pod(self, namespace: str, name: str, hostname: str) -> ForkedPod:
         """Make a pod's helper and give it an address."""
-        del namespace, name  # addresses, not names, tell pods apart here
-        pod = self.pod_class(self, self._addresses.take(), hostname)
+        del name  # addresses, not names, tell pods apart here
+        pod = self.pod_class(self, self._addresses.take(), namespace, hostname)
         self._pods.add(pod)
         try:
             await pod.open(self._zygote.link)
@@ -208,6 +226,8 @@ class ForkedSandbox:
     async def close(self) -> None:
         """End every pod and the zygote."""
         await asyncio.gather(*(pod.close() for pod in tuple(self._pods)))
+        if self.service_network is not None:
+            self.service_network.close()
         await self._zygote.close()
 
 

@@ -114,6 +114,22 @@ class PodSandbox(Protocol):
         """End everything in the pod and give its address back; never raises."""
 
 
+class ServiceNetwork(Protocol):
+    """Where pods reach the addresses of Services (`kube.addresses.SERVICE_NETWORK`)."""
+
+    joins_pods: bool
+    """Whether pods reach one another by address."""
+
+    def listen(self, ip: str, port: int) -> socket.socket:
+        """Return a non-blocking listening TCP socket; OSError when the port is taken.
+
+        Connections come from the address of the pod that made them.
+        """
+
+    def datagrams(self, ip: str, port: int) -> socket.socket:
+        """Return a non-blocking UDP socket; OSError when the port is taken."""
+
+
 class Sandbox(Protocol):
     """A way to run pods on this machine."""
 
@@ -125,6 +141,14 @@ class Sandbox(Protocol):
 
     choice: SandboxChoice
     """How it came to be this way."""
+
+    @property
+    def host_name(self) -> str:
+        """The name or address by which a pod reaches this machine; "" when it cannot."""
+
+    @property
+    def service_network(self) -> ServiceNetwork | None:
+        """The network that pods share; None where they have none besides this machine's own."""
 
     async def pod(self, namespace: str, name: str, hostname: str) -> PodSandbox:
         """Make the sandbox of a new pod and give it an address."""

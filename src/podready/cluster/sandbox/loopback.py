@@ -23,7 +23,7 @@ def raise_loopback(ip: str) -> None:
         fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP))
         fcntl.ioctl(control, _SIOCSIFADDR, _request(b"lo:1", ip))
         fcntl.ioctl(control, _SIOCSIFNETMASK, _request(b"lo:1", "255.255.255.255"))
-    _allow_low_ports()
+    allow_low_ports()
 
 
 def _request(interface: bytes, ip: str) -> bytes:
@@ -31,15 +31,21 @@ def _request(interface: bytes, ip: str) -> bytes:
     return struct.pack("16sHH4s8x", interface, socket.AF_INET, 0, socket.inet_aton(ip))
 
 
-def _allow_low_ports() -> None:
+def allow_low_ports() -> None:
     """Let any user bind port 80, as containerd and Docker do since 2020."""
+    write_setting("ipv4/ip_unprivileged_port_start", "0")
+
+
+def write_setting(name: str, value: str) -> bool:
+    """Change a setting of this network (sysctl net.*); False where /proc/sys is read-only."""
     try:
-        fd = os.open("/proc/sys/net/ipv4/ip_unprivileged_port_start", os.O_WRONLY)
+        fd = os.open(f"/proc/sys/net/{name}", os.O_WRONLY | os.O_CLOEXEC)
     except OSError:
-        return  # a read-only /proc/sys: ports below 1024 stay root's
+        return False
     try:
-        os.write(fd, b"0")
+        os.write(fd, value.encode())
     except OSError:
-        pass  # the same
+        return False
     finally:
         os.close(fd)
+    return True

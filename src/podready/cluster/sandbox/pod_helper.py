@@ -23,18 +23,21 @@ from podready.cluster.sandbox.syscalls import (
     die_with_parent,
     unshare,
 )
+from podready.cluster.sandbox.wire import make_pod_network
 
 
-def hold_pod(
-    control: socket.socket, dialer: socket.socket, order: Message, zygote: int
-) -> NoReturn:
-    """Make the pod's namespaces, say so, and serve both channels until one closes."""
+def hold_pod(order: Message, fds: list[int], zygote: int) -> NoReturn:
+    """Make the pod's namespaces, say so, and serve both channels until one closes.
+
+    `fds` are the two channels and, where pods are wired, the node's network.
+    """
+    control, dialer = (socket.socket(fileno=fd) for fd in fds[:2])
     die_with_parent(zygote)
     try:
         if order["apart"]:
-            unshare(CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC)
+            unshare(CLONE_NEWUTS | CLONE_NEWIPC)
             socket.sethostname(order["hostname"])
-            raise_loopback(order["ip"])
+            _make_network(order["ip"], fds[2:])
     except OSError as error:
         failure = {"event": "refused", "errno": error.errno, "what": str(error.filename)}
         send(control, failure)
@@ -42,6 +45,16 @@ def hold_pod(
     _tell_ready(control, apart=order["apart"])
     _serve(control, dialer)
     os._exit(0)
+
+
+def _make_network(ip: str, node: list[int]) -> None:
+    """Make the pod's network: wired to the node's where there is one, else alone."""
+    if node:
+        make_pod_network(node[0], ip)
+        os.close(node[0])
+        return
+    unshare(CLONE_NEWNET)
+    raise_loopback(ip)
 
 
 def _tell_ready(control: socket.socket, *, apart: bool) -> None:

@@ -15,6 +15,7 @@ import sys
 import traceback
 
 from podready.cluster.sandbox.channel import Message, receive, send
+from podready.cluster.sandbox.node_helper import hold_node
 from podready.cluster.sandbox.pod_helper import hold_pod
 from podready.cluster.sandbox.rootfs import build_private_root
 from podready.cluster.sandbox.sock_diag import works
@@ -109,17 +110,17 @@ def _try_out(step: object) -> str:
 
 
 def _fork_helper(channel: socket.socket, order: Message, fds: list[int]) -> None:
-    control, dialer = (socket.socket(fileno=fd) for fd in fds)
+    hold = {"node": hold_node, "pod": hold_pod}[order["op"]]
     zygote = os.getpid()
     if os.fork() == 0:
         channel.close()
         try:
-            hold_pod(control, dialer, order, zygote)
+            hold(order, fds, zygote)
         except BaseException:  # noqa: BLE001 - a forked child must never return
             traceback.print_exc()
             os._exit(1)
-    control.close()
-    dialer.close()
+    for fd in fds:
+        os.close(fd)
 
 
 def _write(path: str, text: str) -> None:

@@ -1,0 +1,1 @@
+"""Names of Services for pods (CoreDNS' place)."""

@@ -1,0 +1,121 @@
+"""The addresses of Services inside the cluster: from a pod to any pod behind a Service.
+
+One listener for each TCP port of each Service, in the network that all pods are wired to. A new
+connection is routed as the proxy of the client's own node would: by that node's lagging view, to a
+random endpoint, without a retry. Pods stand on the virtual nodes in turn, by their addresses.
+
+As kube-proxy's REJECT rule has it, a Service without endpoints refuses: its listener is closed as
+long as no node has an endpoint for it. The hop differs from kube-proxy's NAT in two things: a dead
+endpoint is a reset instead of a refusal, and the endpoint does not see the client's address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, NamedTuple
+
+from podready.cluster.proxy.dialer import connect_backend
+from podready.cluster.proxy.relay import Relay
+from podready.kube.meta import key_of
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+
+    from podready.cluster.client.protocol import Object
+    from podready.cluster.proxy.dialer import Dial
+    from podready.cluster.proxy.proxier import Proxier
+    from podready.cluster.sandbox.interface import ServiceNetwork
+
+_LOG = logging.getLogger(__name__)
+
+
+class Door(NamedTuple):
+    """One port of one Service ("namespace/name") at its address."""
+
+    service: str
+    ip: str
+    port: int
+
+
+class ClusterIPs:
+    """Opens and closes the doors of all Services as they and their endpoints come and go."""
+
+    def __init__(self, network: ServiceNetwork, proxier: Proxier, dial: Dial) -> None:
+        self._network, self._proxier, self._dial = network, proxier, dial
+        self._wanted: dict[str, tuple[Door, ...]] = {}
+        self._open: dict[Door, Relay] = {}
+        self._closing: dict[Door, asyncio.Task[None]] = {}
+        self._closed: list[Relay] = []
+
+    def service_changed(self, service: Object) -> None:
+        """Take a new or changed Service."""
+        self._wanted[key_of(service)] = tuple(_doors(service))
+        self.settle()
+
+    def service_deleted(self, service: Object) -> None:
+        """Forget a Service."""
+        self._wanted.pop(key_of(service), None)
+        self.settle()
+
+    def settle(self) -> None:
+        """Open what some node now routes to an endpoint, and close what none does."""
+        routed = {
+            door
+            for doors in self._wanted.values()
+            for door in doors
+            if self._proxier.is_routed(door.service, door.port)
+        }
+        for door in self._open.keys() - routed:
+            self._close(door)
+        for door in sorted(routed - self._open.keys() - self._closing.keys()):
+            self._try_open(door)
+
+    async def stop(self) -> None:
+        """Close every door."""
+        self._wanted = {}
+        await asyncio.gather(*self._closing.values())
+        for relay in (*self._open.values(), *self._closed):
+            await relay.stop()
+        self._open, self._closed = {}, []
+
+    def _try_open(self, door: Door) -> None:
+        try:
+            listener = self._network.listen(door.ip, door.port)
+        except OSError as error:
+            _LOG.warning("Service %s is not reachable at %s: %s", door.service, door.ip, error)
+            return
+
+        async def connect(client: str) -> socket.socket:
+            return await self._connect(door, client)
+
+        self._open[door] = Relay(listener, connect)
+        self._open[door].start()
+
+    def _close(self, door: Door) -> None:
+        """Stop to accept; as with kube-proxy, connections that stand go on until they end."""
+        relay = self._open.pop(door)
+        self._closed = [*(each for each in self._closed if not each.is_idle), relay]
+        self._closing[door] = asyncio.get_running_loop().create_task(relay.close())
+        self._closing[door].add_done_callback(lambda _: self._forget(door))
+
+    def _forget(self, door: Door) -> None:
+        del self._closing[door]
+        self.settle()  # an endpoint may have come back in the meantime
+
+    async def _connect(self, door: Door, client: str) -> socket.socket:
+        node = int(IPv4Address(client)) % self._proxier.nodes
+        backend = self._proxier.pick(node, door.service, door.port, client)
+        return await connect_backend(self._dial, backend)
+
+
+def _doors(service: Object) -> Iterator[Door]:
+    spec = service.get("spec") or {}
+    ip = spec.get("clusterIP")
+    if not ip or ip == "None" or spec.get("type") == "ExternalName":
+        return
+    for port in spec.get("ports") or ():
+        if port.get("protocol", "TCP") == "TCP":
+            yield Door(key_of(service), ip, port["port"])
