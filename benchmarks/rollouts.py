@@ -35,7 +35,7 @@ STREAMS: Final = {"hello": ("/events", "ws:/ws"), "hello_flask": ()}
 ROUND_TRIPS: Final = (0.001, 0.020)
 ENDPOINT_LAG: Final = 1.0
 NODES: Final = 3
-PACKAGES: Final = ("uvicorn", "uvloop", "httptools", "starlette", "flask", "a2wsgi")
+PACKAGES: Final = ("uvicorn", "uvloop", "httptools", "starlette", "flask")
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ TABLES: dict[str, tuple[str, list[Variant]]] = {
     ),
 }
 
-PACKAGES = ("uvicorn", "uvloop", "httptools", "fastapi", "flask", "a2wsgi", "gunicorn", "granian")
+PACKAGES = ("uvicorn", "uvloop", "httptools", "fastapi", "flask", "gunicorn", "granian")
 
 
 def main() -> None:

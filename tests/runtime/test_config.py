@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from podready.errors import SettingsError, UsageError
@@ -88,6 +90,39 @@ def test_switches() -> None:
     """A switch needs no value and has a --no- form."""
     assert load_config(["a:b", "--strict-exit"], {}).strict_exit
     assert not load_config(["a:b", "--no-access-log"], {}).access_log
+
+
+TOKEN = "a-token-of-some-length"
+
+
+@pytest.mark.parametrize("source", ["variable", "flag", "file"])
+def test_the_admin_token(tmp_path: Path, source: str) -> None:
+    """It comes from a variable or a file, never from the command line, and no repr shows it."""
+    path = tmp_path / "token"
+    path.write_text(TOKEN + "\n")
+    flags = ["--admin-token-file", str(path)] if source == "flag" else []
+    variables = {"variable": {"PODREADY_ADMIN_TOKEN": TOKEN}, "flag": {}}.get(
+        source, {"PODREADY_ADMIN_TOKEN_FILE": str(path)}
+    )
+    config = load_config(["main:app", *flags], variables)
+    assert config.admin_token == TOKEN
+    assert TOKEN not in repr(config)
+    assert unknown_variables(variables) == []
+
+
+@pytest.mark.parametrize("token", ["short", "spaces in the token", "token-with-ümlaut-in-it"])
+def test_a_bad_token_is_refused_and_not_shown(token: str) -> None:
+    """The error names the variable and what is expected, and keeps the value to itself."""
+    with pytest.raises(SettingsError) as refusal:
+        load_config(["main:app"], {"PODREADY_ADMIN_TOKEN": token})
+    assert "PODREADY_ADMIN_TOKEN: its value is not at least 16" in str(refusal.value)
+    assert token not in str(refusal.value)
+
+
+def test_a_token_file_that_is_not_there() -> None:
+    """The flag and the path are named."""
+    with pytest.raises(SettingsError, match="--admin-token-file: cannot read /no/such"):
+        load_config(["main:app", "--admin-token-file", "/no/such"], {})
 
 
 def test_a_misspelled_variable_is_noticed() -> None:

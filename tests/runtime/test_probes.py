@@ -36,6 +36,8 @@ def test_names_and_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     check("db")(lambda: True)
     with pytest.raises(ValueError, match="there is a check called 'db'"):
         check("db")
+    with pytest.raises(ValueError, match="group 'a/b' is not of the form"):
+        check("y", groups=("a/b",))
     with pytest.raises(ValueError, match="kind is ready, startup or info"):
         check("x", kind="live")  # type: ignore[arg-type]
 
@@ -43,12 +45,16 @@ def test_names_and_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
 CHECKED = """
 import asyncio, pathlib, podready
 
+def told(name, good, message):
+    line = '{"severity": "INFO", "message": "callback %s %s %s"}'
+    print(line % (name, good, message), flush=True)
+
 @podready.check("database", critical=True, interval=0.05, timeout=0.5)
 async def database():
     if pathlib.Path("down").exists():
         raise ConnectionError("refused")
 
-@podready.check("cache", interval=0.05)
+@podready.check("cache", interval=0.05, groups=("storage", "warm"), on_change=told)
 def cache():
     return not pathlib.Path("cold").exists()
 
@@ -82,6 +88,23 @@ def test_a_critical_check_takes_the_pod_out(start_pod: StartPod) -> None:
     (pod.directory / "down").unlink()
     eventually(lambda: pod.probe("/readyz")[0] == 200, "ready again")
     assert pod.stop() == 0
+
+
+def test_groups_and_changes(start_pod: StartPod) -> None:
+    """A group answers for its checks, critical or not; on_change hears of bad and good again."""
+    pod = start_pod(CHECKED).ready()
+    for path in ("/health/storage", "/readyz?group=storage", "/health/warm"):
+        assert pod.probe(path) == (200, {"status": "ok"})
+    assert pod.probe("/health/other")[0] == 404
+    assert pod.probe("/readyz?group=")[0] == 404
+    (pod.directory / "cold").touch()
+    pod.line("callback cache False returned False")
+    eventually(lambda: pod.probe("/health/storage")[0] == 503, "the group fails")
+    assert pod.probe("/readyz?group=warm") == (503, {"status": "failing", "failing": ["cache"]})
+    assert pod.probe("/readyz")[0] == 200
+    (pod.directory / "cold").unlink()
+    pod.line("callback cache True ")
+    assert sum("callback" in message for message in pod.messages()) == 2
 
 
 def test_a_failing_check_holds_the_start(start_pod: StartPod, tmp_path: Path) -> None:

@@ -76,6 +76,8 @@ def render(answer: Answer, *, head_only: bool = False) -> bytes:
     )
     if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
         head += "Allow: GET, HEAD\r\n"
+    if answer.status == HTTPStatus.UNAUTHORIZED:
+        head += "WWW-Authenticate: Bearer\r\n"
     return head.encode() + b"\r\n" + (b"" if head_only else answer.body)
 
 

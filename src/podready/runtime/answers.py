@@ -74,6 +74,12 @@ def answer_probe(path: str, standing: Standing, *, verbose: bool) -> Answer | No
     return Answer(status, json.dumps({"status": "ok" if good else "failing", **body}).encode())
 
 
+def answer_group(failing: list[str]) -> Answer:
+    """Return the answer for one group of checks, whose failing ones are given."""
+    body = {"status": "failing", "failing": failing} if failing else {"status": "ok"}
+    return Answer(503 if failing else 200, json.dumps(body).encode())
+
+
 def _livez(standing: Standing) -> tuple[bool, dict[str, Any]]:
     if standing.broken is not None:
         return False, {"phase": standing.phase, "reason": "broken"}

@@ -18,6 +18,7 @@ _JITTER = 0.1
 _WHILE_FAILING = 5.0
 _STARTUP_RETRY = 1.0
 _SLOW = 1.0
+_CALLBACK_TIME = 5.0
 _SHORTEST_STALE = 5.0
 """Seconds: a loop that is busy for less is not a reason to doubt its checks."""
 
@@ -69,11 +70,14 @@ class Checking:
         if took > _SLOW:
             _log.warning("check %r took %.1f s", check.name, took)
         standing = self._standings[check]
+        before = standing.good
         if check.kind == "startup" and standing.good is not None:
             standing.good = None  # no hysteresis at the start: one success is enough
         if standing.note(not message, message):
             self._tell(check, standing)
             self._changed()
+            if check.on_change is not None and standing.good != (before is None or before):
+                await _call_back(check, check.on_change, standing)
 
     def _tell(self, check: Check, standing: Standing) -> None:
         if not standing.good:
@@ -90,6 +94,14 @@ class Checking:
             if check.decides and not standing.good
         ]
 
+    def groups(self) -> dict[str, list[str]]:
+        """Return the failing checks of each group."""
+        groups: dict[str, list[str]] = {}
+        for check, standing in self._standings.items():
+            for group in check.groups:
+                groups.setdefault(group, []).extend([] if standing.good else [check.name])
+        return groups
+
     def stale_after(self) -> float | None:
         """Return after how many silent seconds the critical results are worth nothing."""
         intervals = [check.interval for check in self._standings if check.decides]
@@ -105,6 +117,19 @@ class Checking:
             }
             for check, standing in self._standings.items()
         }
+
+
+async def _call_back(
+    check: Check, function: Callable[[str, bool, str], Any], standing: Standing
+) -> None:
+    try:
+        await call_bounded(
+            function, _CALLBACK_TIME, check.name, bool(standing.good), standing.message
+        )
+    except TimeoutError:
+        _log.error("on_change of check %r did not end within %g s", check.name, _CALLBACK_TIME)
+    except Exception:  # noqa: BLE001 - whatever it raises, the check goes on
+        _log.exception("on_change of check %r failed", check.name)
 
 
 async def _failure(check: Check) -> str:

@@ -31,6 +31,7 @@ from podready.runtime.logs.options import (
     parse_names,
 )
 from podready.runtime.logs.sampling import Rule, parse_rule
+from podready.runtime.secret_files import parse_token, read_secret
 from podready.runtime.sizes import parse_size
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ COUNT = Kind("N", _integer(1, 1024, "a whole number"))
 LIMIT = Kind("N", _integer(0, 1_000_000_000, "a whole number"))
 SWITCH = Kind("BOOL", _switch)
 SIZE = Kind("SIZE", parse_size)
+SECRET = Kind("PATH", parse_token)
 LEVELS = Kind("NAME=LEVEL,...", _expecting(parse_levels, "NAME=LEVEL, separated by commas"))
 LINE_SIZE = Kind("SIZE", parse_max_line)
 SAMPLING = Kind("FIRST/THEREAFTER", parse_rule)
@@ -130,6 +132,15 @@ class RunConfig:
     port: int = _setting(8000, PORT, "port of the main listener; $PORT is read too, after these")
     admin_host: str = _setting("0.0.0.0", TEXT, "address of the probes' listener")
     admin_port: int = _setting(ADMIN_PORT, PORT, "port of /livez /readyz /startupz")
+    admin_token: str | None = field(
+        default=None,
+        repr=False,
+        metadata={
+            "kind": SECRET,
+            "help": "file with the bearer token that shows details to callers outside the pod",
+            "shown": "from inside the pod only",
+        },
+    )
     interface: str = _setting("auto", _choice("auto", "asgi", "wsgi"), "what the app speaks")
     app_dir: str = _setting(".", TEXT, "directory put first on sys.path")
     engine: str = _setting("uvicorn", _choice("uvicorn"), "server engine")
@@ -232,13 +243,19 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """The command line's word for it."""
-        return "--" + self.name.replace("_", "-")
+        """The command line's word for it; a secret is given as a file, for all can read argv."""
+        return "--" + self.name.replace("_", "-") + ("-file" if self.kind is SECRET else "")
 
     @property
     def variable(self) -> str:
         """The environment's word for it."""
         return ENV_PREFIX + self.name.upper()
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """All variables that are read for it, the one that wins first."""
+        more = (f"{self.variable}_FILE",) if self.kind is SECRET else ()
+        return self.variable, *more
 
     @property
     def default_text(self) -> str:
@@ -276,19 +293,27 @@ def load_config(arguments: Sequence[str], environ: Mapping[str, str]) -> RunConf
     values: dict[str, Any] = {}
     problems = []
     for option in OPTIONS:
-        source, text = _find(option, given, environ)
-        if text is None:
-            continue
         try:
-            values[option.name] = option.kind.parse(text)
+            source, text = _find(option, given, environ)
+            if text is not None:
+                values[option.name] = _parse(option, source, text)
         except ValueError as error:
-            problems.append(f"{source}: {text!r} is not {error}")
+            problems.append(str(error))
     config = RunConfig(app=app, in_pod=in_pod(environ), **values)
     problems += _misfits(config)
     if problems:
         lines = "".join(f"\n  {problem}" for problem in problems)
         raise SettingsError(f"podready run cannot use these settings:{lines}")
     return config
+
+
+def _parse(option: Option, source: str, text: str) -> Any:
+    """Return the value; raises ValueError with the sentence for the user."""
+    try:
+        return option.kind.parse(text)
+    except ValueError as error:
+        shown = "its value" if option.kind is SECRET else repr(text)
+        raise ValueError(f"{source}: {shown} is not {error}") from None
 
 
 def _misfits(config: RunConfig) -> list[str]:
@@ -345,6 +370,8 @@ def _find(
     option: Option, given: Mapping[str, str], environ: Mapping[str, str]
 ) -> tuple[str, str | None]:
     """Return where the option's text comes from, and the text (None: the default holds)."""
+    if option.kind is SECRET:
+        return _find_secret(option, given, environ)
     if option.name in given:
         return option.flag, given[option.name]
     text = environ.get(option.variable)
@@ -355,6 +382,20 @@ def _find(
     return option.variable, None
 
 
+def _find_secret(
+    option: Option, given: Mapping[str, str], environ: Mapping[str, str]
+) -> tuple[str, str | None]:
+    """Do what `_find` does for a secret, which may be in a file; raises ValueError without one."""
+    in_file = f"{option.variable}_FILE"
+    if option.name in given:
+        return option.flag, read_secret(option.flag, given[option.name])
+    if option.variable in environ:
+        return option.variable, environ[option.variable]
+    if in_file in environ:
+        return in_file, read_secret(in_file, environ[in_file])
+    return option.variable, None
+
+
 def _is_service_link(text: str) -> bool:
     """Whether the kubelet wrote it: a Service named podready gives PODREADY_PORT=tcp://10..."""
     return text.startswith(("tcp://", "udp://", "sctp://"))
@@ -362,7 +403,7 @@ def _is_service_link(text: str) -> bool:
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Return a sentence for each PODREADY_* variable that no setting reads."""
-    known = {option.variable for option in OPTIONS}
+    known = {name for option in OPTIONS for name in option.variables}
     sentences = []
     for name in sorted(environ):
         if not name.startswith(ENV_PREFIX) or name in known or _is_service_variable(name):

@@ -46,6 +46,14 @@ class WorkerHandle:
             failing.add("checks-unknown")
         return failing
 
+    def failing_in(self, group: str, now: float) -> list[str] | None:
+        """Return the checks of a group that fail; None when this worker knows no such group."""
+        names: list[str] | None = self.state.get("groups", {}).get(group)
+        if names is None:
+            return None
+        stale = self.state.get("stale_after")
+        return [*names, "checks-unknown"] if stale and now - self.last_beat > stale else names
+
     def kill(self, number: int) -> None:
         """Send a signal; a worker that is gone already is no error."""
         try:

@@ -7,8 +7,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from podready import __version__
-from podready.contract import Phase
-from podready.runtime.answers import Answer, Later, Standing, answer_probe
+from podready.contract import READYZ, Phase
+from podready.runtime.answers import Answer, Later, Standing, answer_group, answer_probe
+from podready.runtime.config import OPTIONS, SECRET
 
 if TYPE_CHECKING:
     from podready.runtime.admin import Request
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from podready.runtime.supervisor import Supervisor
 
 _INNER = frozenset({"kind", "works"})
+_SET = "**********"
+_GROUPS = "/health/"
 
 
 class Pages:
@@ -25,19 +28,52 @@ class Pages:
         self._supervisor = supervisor
 
     def answer(self, request: Request) -> Answer | Later:
-        """Return the answer to `request`; details are for callers from inside the pod only."""
+        """Return the answer to `request`; details are for callers who are trusted only."""
         if request.path == "/metrics":
             return self._supervisor.metrics.answer(request)
-        verbose = request.loopback and "verbose" in request.query
+        group = group_of(request)
+        if group is not None:
+            return self._group(group)
+        verbose = "verbose" in request.query and self.trusts(request)
         probe = answer_probe(request.path, self.standing(), verbose=verbose)
         if probe is not None:
             return probe
-        page = {"/tasks": self._tasks, "/info": self._info}.get(request.path)
+        page = {"/tasks": self._tasks, "/info": self._info, "/config": self._config}.get(
+            request.path
+        )
         if page is None:
             return Answer(404, b"not found\n", "text/plain")
-        if not request.loopback:
-            return Answer(403, b"only from inside the pod\n", "text/plain")
-        return Answer(200, json.dumps(page()).encode())
+        return self.refusal(request) or Answer(200, json.dumps(page(), default=str).encode())
+
+    def trusts(self, request: Request) -> bool:
+        """Whether the caller may see details: from inside the pod, or with the token."""
+        token = self._supervisor.config.admin_token
+        if request.loopback or token is None:
+            return request.loopback
+        from hmac import compare_digest
+
+        return compare_digest(request.headers.get("authorization", ""), f"Bearer {token}")
+
+    def refusal(self, request: Request) -> Answer | None:
+        """Return the answer for a caller who is not trusted; None for one who is."""
+        if self.trusts(request):
+            return None
+        if self._supervisor.config.admin_token is not None:
+            return Answer(401, b"needs the admin token\n", "text/plain")
+        return Answer(403, b"only from inside the pod\n", "text/plain")
+
+    def _group(self, name: str) -> Answer:
+        """Answer for one group of checks: as the worker says that stands worst."""
+        supervisor = self._supervisor
+        now = supervisor.loop.time()
+        live = [each for each in supervisor.fleet if each.listening and not each.retiring]
+        known = [found for each in live if (found := each.failing_in(name, now)) is not None]
+        if live and not known:
+            return Answer(404, b"no check is in this group\n", "text/plain")
+        failing = sorted({check for found in known for check in found})
+        if not live:
+            failing = ["no-worker"]
+        return answer_group(failing)
 
     def standing(self) -> Standing:
         """Return all that a probe's answer depends on, as it is now."""
@@ -83,6 +119,14 @@ class Pages:
             "last_beat": [round(now - worker.last_beat, 3) for worker in self._supervisor.fleet],
         }
 
+    def _config(self) -> dict[str, Any]:
+        """Return the settings in force; a secret is told to be set, no more."""
+        return {
+            option.name: _SET if option.kind is SECRET and value is not None else value
+            for option in OPTIONS
+            for value in [getattr(self._supervisor.config, option.name)]
+        }
+
     def _info(self) -> dict[str, Any]:
         supervisor = self._supervisor
         return {
@@ -93,6 +137,16 @@ class Pages:
             "uptime": round(supervisor.loop.time() - supervisor.lifecycle.started_at, 3),
             "budget": asdict(supervisor.config.budget()),
         }
+
+
+def group_of(request: Request) -> str | None:
+    """Return the group of checks that `/health/NAME` or `/readyz?group=NAME` asks for."""
+    if request.path.startswith(_GROUPS):
+        return request.path.removeprefix(_GROUPS)
+    if request.path != READYZ:
+        return None
+    asked = (part.removeprefix("group=") for part in request.query if part.startswith("group="))
+    return next(asked, None)
 
 
 def _facts(worker: WorkerHandle, now: float) -> dict[str, Any]:

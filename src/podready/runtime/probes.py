@@ -7,6 +7,7 @@ takes the pod out of service: a pod that cannot reach its database is rarely hel
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 CheckKind = Literal["ready", "startup", "info"]
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
+_GROUP: Final = re.compile("[a-z0-9-]+")
 _FAILS_TO_BAD: Final = 3
 _OKS_TO_GOOD: Final = 2
 """Dropwizard health's defaults."""
@@ -31,6 +33,8 @@ class Check:
     critical: bool
     interval: float
     timeout: float
+    groups: tuple[str, ...] = ()
+    on_change: Callable[[str, bool, str], Any] | None = None
 
     @property
     def decides(self) -> bool:
@@ -48,6 +52,8 @@ def check(
     critical: bool = False,
     interval: float = 10.0,
     timeout: float = 2.0,
+    groups: tuple[str, ...] = (),
+    on_change: Callable[[str, bool, str], Any] | None = None,
 ) -> Callable[[_F], _F]:
     """Register a function, sync or async, as a check called `name`.
 
@@ -57,15 +63,21 @@ def check(
 
     `critical=True` makes /readyz 503 while it is bad; otherwise it is only shown and logged.
     `kind="startup"` must pass once before the pod becomes ready and runs no more after that;
-    `kind="info"` never decides anything. Raises ValueError for a name that is taken.
+    `kind="info"` never decides anything. The check also answers, critical or not, for each of
+    its `groups`: `/health/NAME` and `/readyz?group=NAME`. `on_change`, sync or async, is called
+    with the name, whether it is good and the message whenever the check turns bad or good again.
+    Raises ValueError for a name that is taken and for a group that could not stand in a URL.
     """
     if kind not in {"ready", "startup", "info"}:
         raise ValueError(f"check {name!r}: kind is ready, startup or info, not {kind!r}")
+    for group in groups:
+        if not _GROUP.fullmatch(group):
+            raise ValueError(f"check {name!r}: group {group!r} is not of the form [a-z0-9-]+")
     if any(known.name == name for known in CHECKS):
         raise ValueError(f"there is a check called {name!r} already")
 
     def register(function: _F) -> _F:
-        CHECKS.append(Check(name, function, kind, critical, interval, timeout))
+        CHECKS.append(Check(name, function, kind, critical, interval, timeout, groups, on_change))
         return function
 
     return register

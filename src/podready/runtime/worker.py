@@ -240,6 +240,7 @@ class _Worker:
             failing=[*self._checking.failing(), *said],
             stale_after=self._checking.stale_after(),
             broken=WORD.broken,
+            groups=self._checking.groups(),
             facts={"checks": self._checking.facts(), "unready": WORD.unready},
         )
 
