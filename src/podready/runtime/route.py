@@ -115,14 +115,19 @@ def _templates(routes: Iterable[Any], depth: int) -> Iterable[tuple[Any, str]]:
 
 
 def watch_wsgi(app: WsgiApp) -> WsgiApp:
-    """Return `app`, which now notes the route it has left in `environ`; Django does not need it."""
+    """Return `app`, whose route is now noted at the moment when it answers.
+
+    Not later: Flask takes its request out of `environ` when it returns.
+    """
 
     def watched(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        chunks = app(environ, start_response)
-        work = CURRENT.get()
-        if work is not None:
-            _note_rule(work, environ)
-        return chunks
+        def start(*head: Any) -> Any:
+            work = CURRENT.get()
+            if work is not None:
+                _note_rule(work, environ)
+            return start_response(*head)
+
+        return app(environ, start)
 
     return watched
 
