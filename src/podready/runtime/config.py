@@ -8,7 +8,6 @@ variable over the default. All bad values are reported together.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from podready.contract import (
@@ -35,7 +34,7 @@ from podready.runtime.secret_files import parse_token, read_secret
 from podready.runtime.sizes import parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _KUBERNETES_MARK = "KUBERNETES_SERVICE_HOST"
 """The kubelet sets it in every container, also with enableServiceLinks: false."""
@@ -353,9 +352,16 @@ def _split(arguments: Sequence[str]) -> tuple[str | None, dict[str, str]]:
 def _known(flag: str, by_flag: Mapping[str, Option]) -> Option:
     if flag in by_flag:
         return by_flag[flag]
-    near = get_close_matches(flag, by_flag, n=1)
+    near = _nearest(flag, by_flag)
     hint = f"; did you mean {near[0]}?" if near else "; see podready run --help"
     raise UsageError(f"podready run has no option {flag}{hint}")
+
+
+def _nearest(word: str, known: Iterable[str]) -> list[str]:
+    """Return the known word that is most like `word`, if any is."""
+    from difflib import get_close_matches
+
+    return get_close_matches(word, known, n=1)
 
 
 def _value_after(option: Option, rest: list[str]) -> str:
@@ -408,7 +414,7 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     for name in sorted(environ):
         if not name.startswith(ENV_PREFIX) or name in known or _is_service_variable(name):
             continue
-        near = get_close_matches(name, known, n=1)
+        near = _nearest(name, known)
         hint = f"; did you mean {near[0]}?" if near else ""
         sentences.append(f"{name} is not a setting of podready run{hint}")
     return sentences

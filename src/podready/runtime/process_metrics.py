@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -24,7 +23,7 @@ class ProcessFacts:
 
 def boot_time() -> float:
     """Return when the machine started, in seconds since 1970."""
-    for line in Path("/proc/stat").read_text().splitlines():
+    for line in _read("/proc/stat").splitlines():
         if line.startswith("btime "):
             return float(line.split()[1])
     return 0.0
@@ -40,7 +39,7 @@ def process_facts(pid: int) -> ProcessFacts | None:
     CPU ticks, 22 the start in ticks since boot, 24 the resident pages.
     """
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
         if not _booted:
             _booted.append(boot_time())
     except OSError:
@@ -54,6 +53,11 @@ def process_facts(pid: int) -> ProcessFacts | None:
     )
 
 
+def _read(path: str) -> str:
+    with open(path) as file:  # pathlib costs PID 1 its import
+        return file.read()
+
+
 def _open_fds(pid: int) -> int | None:
     try:
         return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 - three times faster than iterdir
@@ -63,7 +67,7 @@ def _open_fds(pid: int) -> int | None:
 
 def _max_fds(pid: int) -> int | None:
     try:
-        text = Path(f"/proc/{pid}/limits").read_text()
+        text = _read(f"/proc/{pid}/limits")
     except OSError:
         return None
     for line in text.splitlines():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import platform
 import signal
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +70,7 @@ class SupervisorMetrics:
         yield metrics.BUILD_INFO, self._build(), 1
 
     def _build(self) -> tuple[str, str, str]:
-        return __version__, platform.python_version(), self._supervisor.config.engine
+        return __version__, sys.version.split()[0], self._supervisor.config.engine
 
     def _life(self) -> Iterator[Sample]:
         supervisor = self._supervisor

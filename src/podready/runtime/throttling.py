@@ -1,4 +1,4 @@
-"""Whether a silent worker was starved by its CPU limit rather than stuck (R17).
+"""Whether a silent worker was starved by its CPU limit rather than stuck.
 
 The kernel counts in the cgroup's cpu.stat how long the container was held back. A worker that is
 silent because of that must not be restarted: the restart would need even more CPU.
@@ -7,29 +7,50 @@ silent because of that must not be restarted: the restart would need even more C
 from __future__ import annotations
 
 from collections import deque
-from pathlib import Path
 from typing import Final
 
-_CPU_STATS: Final = (
-    (Path("/sys/fs/cgroup/cpu.stat"), "throttled_usec", 1e-6),  # cgroup v2
-    (Path("/sys/fs/cgroup/cpu/cpu.stat"), "throttled_time", 1e-9),  # cgroup v1
-)
+_UNITS: Final = {"throttled_usec": 1e-6, "throttled_time": 1e-9}
+"""How cgroup v2 and v1 call the counter, and the seconds of one count."""
+
 _KEPT = 120.0
 """Seconds of samples; longer than any stall timeout that makes sense."""
 
 
 def throttled_seconds() -> float | None:
     """Return how long this container was throttled in all its life, None where nobody counts."""
-    for path, word, unit in _CPU_STATS:
+    for path in _cpu_stats():
         try:
-            text = path.read_text()
+            text = _read(path)
         except OSError:
             continue
         for line in text.splitlines():
             name, _, value = line.partition(" ")
-            if name == word:
-                return int(value) * unit
+            if name in _UNITS:
+                return int(value) * _UNITS[name]
     return None
+
+
+def _cpu_stats() -> list[str]:
+    """Return where this process's counter may be, the likeliest first.
+
+    In a container its own cgroup is mounted as the root; outside one (systemd, a test) the path
+    of /proc/self/cgroup leads there. Lines of that file are `ID:CONTROLLERS:PATH`.
+    """
+    roots = ["/sys/fs/cgroup", "/sys/fs/cgroup/cpu"]
+    try:
+        lines = _read("/proc/self/cgroup").splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if not controllers or "cpu" in controllers.split(","):
+            roots.insert(0, ("/sys/fs/cgroup/cpu" if controllers else "/sys/fs/cgroup") + path)
+    return [root.rstrip("/") + "/cpu.stat" for root in roots]
+
+
+def _read(path: str) -> str:
+    with open(path) as file:  # pathlib costs PID 1 its import
+        return file.read()
 
 
 class Throttling:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from podready.contract import Phase
@@ -93,6 +92,7 @@ class Upkeep:
 def memory_of(pid: int) -> int:
     """Return the resident bytes of a process, 0 when it is gone."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+        with open(f"/proc/{pid}/statm") as file:  # pathlib costs PID 1 its import
+            return int(file.read().split()[1]) * _PAGE
     except (OSError, IndexError):
         return 0
