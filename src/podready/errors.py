@@ -29,7 +29,7 @@ class UsageError(PodreadyError):
     """A flag, an argument or a file named on the command line is wrong."""
 
 
-class MissingExtra(PodreadyError):
+class MissingExtra(PodreadyError):  # noqa: N818 - it reads as what it says
     """A command needs an extra that is not installed."""
 
     def __init__(self, command: str, extra: str) -> None:
