@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -42,7 +42,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class RehearseSettings:
-    """`[tool.podready.rehearse]`: the load, and how adverse the cluster is; times in seconds."""
+    """`[tool.podready.rehearse]`: the load, and how adverse the cluster is; times in seconds.
+
+    `host_ports` are ports of this machine's loopback that pods may reach; `env` goes over the
+    environment of the app's manifests, and may hold secrets.
+    """
 
     requests: tuple[Request, ...] = (Request("root"),)
     rps: float = DEFAULT_RPS
@@ -50,6 +54,8 @@ class RehearseSettings:
     endpoint_lag: float = DEFAULT_LAG_SECONDS
     streams: tuple[str, ...] = ()
     start_timeout: float = 60.0
+    host_ports: tuple[int, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +246,27 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(items)
 
 
+def _ports(value: object) -> tuple[int, ...]:
+    items = value if isinstance(value, list) else [value]
+    for item in items:
+        if isinstance(item, bool) or not isinstance(item, int) or not 1 <= item <= 65535:
+            raise ValueError(f"must be a list of ports (1-65535), not {value!r}")
+    return tuple(dict.fromkeys(items))
+
+
+def _variables(value: object) -> dict[str, str]:
+    """Return variables by name; messages never show a value, which may be a secret."""
+    table = value if isinstance(value, dict) else None
+    if table is None:
+        raise ValueError('must be a table of NAME = "value"')
+    for name, text in table.items():
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise _NestedError(name, "is no name for an environment variable")
+        if not isinstance(text, str):
+            raise _NestedError(name, "must be a text: put its value in quotes")
+    return dict(table)
+
+
 def _path(value: object) -> str:
     if not isinstance(value, str) or not value.startswith("/"):
         raise ValueError(f"must be a path that begins with '/', not {value!r}")
@@ -302,6 +329,8 @@ _REHEARSE_KEYS: Final[dict[str, _Reader]] = {
     "endpoint-lag": _seconds,
     "streams": _texts,
     "start-timeout": lambda value: _positive(_seconds(value)),
+    "host-ports": _ports,
+    "env": _variables,
 }
 
 _PROJECT_KEYS: Final[dict[str, _Reader]] = {

@@ -18,6 +18,14 @@ import click
 
 from podready import __version__
 from podready.cli.console import complain, say
+from podready.cli.rehearse_reach import (
+    check_host_ports,
+    finish,
+    overrides_of,
+    reach_settings,
+    shell_limits,
+    without_secrets,
+)
 from podready.cli.rehearse_view import View, open_view
 from podready.contract import ExitCode
 from podready.dockerfile import Image, read_image
@@ -190,20 +198,26 @@ async def _rehearse(project: Project, options: Options, view: View) -> Rehearsal
         return await _on_real_cluster(project, options, scenarios, view)
     manifests = load_manifests(project)
     target = choose_target(manifests.objects, project.service, manifests.namespace)
+    check_host_ports(project.rehearse.host_ports)
     async with _local_cluster(project, options, view) as cluster:
+        overrides = overrides_of(project, cluster.host_name)
         plan = RehearsalPlan(
-            manifests=manifests.objects,
+            manifests=overrides.put_over(manifests.objects, target),
             load_target=DialerTarget(
                 str(cluster.dialer_path), target.service_key, target.port, options.nodes
             ),
             journal=Path(cluster.journal_path),
-            settings=_settings(options, cluster.sandbox_name),
+            settings={**_settings(options, cluster.sandbox_name), **reach_settings(project)},
             facts={**_facts(), **cluster.facts},
-            limits=(*cluster.limits, *manifests.left_out),
+            limits=(*cluster.limits, *shell_limits(project), *manifests.left_out),
             **_common(project, options, target),
             scenarios=scenarios,
         )
-        return await _play(plan, Path(cluster.kubeconfig), view)
+        try:
+            result = await _play(plan, Path(cluster.kubeconfig), view)
+        except AppError as error:
+            raise without_secrets(error, overrides) from None
+        return finish(result, overrides, cluster.asked_outside)
 
 
 async def _on_real_cluster(
@@ -260,6 +274,7 @@ async def _local_cluster(project: Project, options: Options, view: View) -> Asyn
             nodes=options.nodes,
             seed=options.seed,
             run_dir=folder,
+            host_ports=project.rehearse.host_ports,
         )
         async with LocalCluster(config) as cluster:
             view.tell(f"local cluster with {options.nodes} nodes, pods in {cluster.sandbox_name}")

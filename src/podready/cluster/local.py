@@ -80,6 +80,7 @@ class LocalCluster:
         self.sandbox_name = ""
         self.host_name = ""
         self.limits: tuple[str, ...] = ()
+        self.dns: ClusterDns | None = None
         self.facts: dict[str, str | int | float] = {}
 
     async def __aenter__(self) -> Self:
@@ -142,6 +143,11 @@ class LocalCluster:
             self.dns = ClusterDns(client, network)
             await self.dns.start()
             self._stack.push_async_callback(self.dns.stop)
+
+    @property
+    def asked_outside(self) -> tuple[str, ...]:
+        """Names outside the cluster that pods asked for, in vain."""
+        return tuple(self.dns.asked_outside) if self.dns else ()
 
     async def _start_sandbox(self) -> Sandbox:
         sandbox = await choose(self._config.sandbox)

@@ -106,7 +106,7 @@ async def test_get_shows_tables_and_fields(kubectl: Kubectl) -> None:
     assert shown[0].split() == ["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE"]
     assert shown[1].split()[:4] == ["web", "0/3", "0", "0"]
     wide = (await kubectl("get", "svc", "web", "-o", "wide")).out
-    assert "10.96.0.10" in wide
+    assert "10.96.0.11" in wide
     assert "app=web" in wide
     everything = await kubectl("get", "all", "-o", "name")
     assert "deployment.apps/web" in everything.out

@@ -306,8 +306,8 @@ def test_services_get_addresses_of_their_own(registry: Registry) -> None:
         return registry.create(SERVICE, "default", service)["spec"]
 
     first = create("a")["clusterIP"]
-    assert first == "10.96.0.10"
-    assert create("b")["clusterIP"] == "10.96.0.11"
+    assert first == "10.96.0.11"  # the tenth is the DNS server's
+    assert create("b")["clusterIP"] == "10.96.0.12"
     assert create("headless", clusterIP="None")["clusterIPs"] == ["None"]
     with pytest.raises(Invalid, match="already allocated"):
         create("c", clusterIP=first)

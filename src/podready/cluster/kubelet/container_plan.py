@@ -16,6 +16,7 @@ from podready.cluster.kubelet.environment import (
     container_environment,
     references,
 )
+from podready.cluster.kubelet.shell import as_in_image
 from podready.cluster.kubelet.volumes import mounts_of
 from podready.cluster.sandbox.interface import ContainerSpec, Mount
 from podready.contract import TERMINATION_LOG
@@ -76,12 +77,13 @@ async def plan_container(pod: PodContext, container: Object, log: Path) -> Conta
     termination_log = _termination_log(pod, container)
     spec = ContainerSpec(
         name=container["name"],
-        argv=argv,
+        argv=as_in_image(argv, image.config.base),
         env=_environment(image, own, pod.name),
         cwd=_directory(pod, container, image),
         log=log,
         mounts=_mounts(pod, container, image, own, termination_log),
         hostname=pod.name,
+        read_only=bool(dig(container, "securityContext", "readOnlyRootFilesystem")),
     )
     return ContainerPlan(spec, image, stop_signal(container, image), termination_log)
 

@@ -14,7 +14,7 @@ import signal
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from podready.cluster.sandbox.channel import Message, send
-from podready.cluster.sandbox.rootfs import build_host_root, build_private_root
+from podready.cluster.sandbox.rootfs import build_host_root, build_private_root, make_read_only
 from podready.cluster.sandbox.syscalls import (
     CLONE_NEWNS,
     CLONE_NEWPID,
@@ -136,6 +136,8 @@ def _become_first(order: Message, log: int) -> None:
         pass  # the host's own root, as it is
     elif order["private_root"]:
         build_private_root(order["mounts"], order["files"], order["cwd"])
+        if order["read_only"]:
+            make_read_only(order["mounts"])
     else:
         build_host_root(order["mounts"])
     _execute(order, log)

@@ -120,6 +120,7 @@ class ForkedPod:
             "private_root": self._sandbox.private_root,
             "mounts": [_mount_order(mount) for mount in container.mounts],
             "files": self._files(),
+            "read_only": container.read_only,
         }
 
     def _files(self) -> dict[str, str]:

@@ -34,7 +34,8 @@ class ContainerSpec:
     """All that is needed to start one container; already resolved, nothing left to look up.
 
     `argv` is ENTRYPOINT + CMD as the image and the pod spec give them (shell form included as
-    `/bin/sh -c …`); `stdout` is the log file both output streams are appended to.
+    `/bin/sh -c …`); `log` is the file both output streams are appended to. With `read_only`
+    nothing can be written but in `mounts` that are neither read-only nor copies.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ContainerSpec:
     hostname: str = ""
     uid: int | None = None
     gid: int | None = None
+    read_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

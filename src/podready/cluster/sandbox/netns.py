@@ -32,7 +32,8 @@ _NO_REACH: Final = (
 )
 _NO_USER: Final = "Containers run as the caller's own user, whatever the image's USER says."
 _NO_ROOT: Final = (
-    "Containers write to this machine's files: the kernel refuses a private root ({})."
+    "Containers write to this machine's files, readOnlyRootFilesystem is not applied, and names of "
+    "Services are not known: the kernel refuses a private root ({})."
 )
 
 

@@ -36,7 +36,8 @@ LIMITS: Final = (
     ),
     (
         "Volumes, the image's WORKDIR and the pod's /etc/hosts need a path that this machine "
-        "has already; what the app writes lands on this machine's files."
+        "has already; what the app writes lands on this machine's files, also where the pod has "
+        "readOnlyRootFilesystem."
     ),
     "No Service addresses and no cluster DNS; memory and CPU limits are not enforced.",
     "Containers run as the caller's own user, whatever the image's USER says.",

@@ -69,6 +69,18 @@ def build_private_root(mounts: list[dict[str, Any]], files: dict[str, str], cwd:
     os.rmdir(_OLD)
 
 
+def make_read_only(mounts: list[dict[str, Any]]) -> None:
+    """Forbid to write anywhere in a private root but in volumes and what is new in it.
+
+    As with container runtimes, /dev (with /dev/shm) and /proc stay as they are.
+    """
+    kept = ["/dev", "/proc", "/sys"]
+    kept += [os.path.realpath(each["target"]) for each in mounts if not each["copy"]]
+    for point in _mount_points():
+        if not any(point == each or point.startswith(each + "/") for each in kept):
+            _forbid_writing(point)
+
+
 def build_host_root(mounts: list[dict[str, Any]]) -> None:
     """Keep the host's root; only /proc and volumes whose mount points exist are our own."""
     mount("", "/", flags=MS_REC | MS_PRIVATE)
@@ -200,9 +212,13 @@ def _mount_volume(wanted: dict[str, Any], layer: str) -> None:
 def _bind(source: str, target: str, *, read_only: bool) -> None:
     mount(source, target, flags=MS_BIND | MS_REC)
     if read_only:
-        # A user namespace may not take away a flag that the original mount has.
-        kept = os.statvfs(target).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
-        mount("", target, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
+        _forbid_writing(target)
+
+
+def _forbid_writing(target: str) -> None:
+    # A user namespace may not take away a flag that the original mount has.
+    kept = os.statvfs(target).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    mount("", target, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
 
 
 def _place_files(files: dict[str, str]) -> None:
