@@ -28,6 +28,7 @@ from podready.runtime.lifespan import Lifespan
 from podready.runtime.listener import sentence_for
 from podready.runtime.loading import load_app, speaks_asgi
 from podready.runtime.logs import configure
+from podready.runtime.logs.levels import LEVELS
 from podready.runtime.meter import METER
 from podready.runtime.notice import NOTICE
 from podready.runtime.observation import Observer
@@ -101,6 +102,7 @@ def _take_signals(mask: frozenset[int]) -> None:
     # Handlers, not SIG_IGN: a process that the app starts must get the kernel's defaults back.
     signal.signal(signal.SIGINT, _leave_to_supervisor)
     signal.signal(signal.SIGHUP, _leave_to_supervisor)
+    signal.signal(signal.SIGUSR1, _leave_to_supervisor)
     signal.signal(signal.SIGTERM, _abort_start)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # blocked by the supervisor around the fork
 
@@ -150,6 +152,7 @@ class _Worker:
         self._channel = start.channel
         self._listener = start.listener
         self._shelf = start.shelf
+        self._rendering: threading.Thread | None = None
         self._bridge = app if isinstance(app, WsgiBridge) else None
         self._lifespan = Lifespan(app, "off" if wsgi else start.config.lifespan)
         config = start.config
@@ -299,11 +302,18 @@ class _Worker:
             self._close(Timeline(message["cancel_at"], message["end_at"]))
         elif kind == "cancel" and self._drain is not None:
             self._drain.hurry()
+        elif kind == "levels":
+            LEVELS.override(message["table"])
         elif kind == "registry":
             self._tell_registry(message["openmetrics"], message["turn"])
 
     def _tell_registry(self, openmetrics: bool, turn: int) -> None:
-        """Leave the app's own metrics on the shelf, rendered on a thread of their own."""
+        """Leave the app's own metrics on the shelf, rendered on a thread of their own.
+
+        While an earlier rendering still hangs there is no second one: threads cannot be ended.
+        """
+        if self._rendering is not None and self._rendering.is_alive():
+            return
         loop = asyncio.get_running_loop()
 
         def tell(size: int) -> None:
@@ -315,12 +325,13 @@ class _Worker:
             except RuntimeError:  # the loop has ended meanwhile
                 pass
 
-        threading.Thread(
+        self._rendering = threading.Thread(
             target=app_registry.render_within,
             args=(TEXT_BYTES, openmetrics, self._shelf.write_text, done),
             name="podready-registry",
             daemon=True,
-        ).start()
+        )
+        self._rendering.start()
 
     def _close(self, timeline: Timeline) -> None:
         self._wrapper.draining = True
