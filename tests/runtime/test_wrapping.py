@@ -1,27 +1,34 @@
-"""`podready.wrap` under a server of one's own: plain uvicorn, in a real process."""
+"""`podready.wrap` under servers of one's own: each a real process with real signals."""
 
 from __future__ import annotations
 
 import http.client
+import json
+import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 import podready
-from podready.runtime import inflight
-from podready.runtime.wrapping import drain_delay
+from podready.runtime import inflight, wrapping
+from podready.runtime.config import RunConfig
+from podready.runtime.in_process import InProcess
 
 from .conftest import eventually
 
 SOURCE = """
+import asyncio, os, time
 import podready
+
 async def asgi(scope, receive, send):
     if scope["type"] == "lifespan":
         while True:
@@ -29,68 +36,299 @@ async def asgi(scope, receive, send):
             await send({"type": event["type"] + ".complete"})
             if event["type"] == "lifespan.shutdown":
                 return
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": "hello"})
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+        return
+    if scope["path"] == "/events":
+        await send({"type": "http.response.start", "status": 200,
+                    "headers": [(b"content-type", b"text/event-stream")]})
+        while True:
+            await send({"type": "http.response.body", "body": b"data: x\\n\\n", "more_body": True})
+            await asyncio.sleep(0.02)
+    if scope["path"] == "/wait":
+        open("got", "w").close()
+        while not (os.path.exists("go") and podready.shutting_down()):
+            await asyncio.sleep(0.01)
+    body = b"told" if podready.shutting_down() else b"ok"
     await send({"type": "http.response.start", "status": 200,
-                "headers": [(b"content-length", b"2")]})
-    await send({"type": "http.response.body", "body": b"ok"})
+                "headers": [(b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
+
 def wsgi(environ, start_response):
-    start_response("200 OK", [("Content-Length", "2")])
-    return [b"ok"]
-app = podready.wrap(asgi)
-wsgi = podready.wrap(wsgi)
+    path = environ["PATH_INFO"]
+    if path == "/events":
+        start_response("200 OK", [("Content-Type", "text/event-stream")])
+        return events()
+    if path == "/wait":
+        open("got", "w").close()
+        while not (os.path.exists("go") and podready.shutting_down()):
+            time.sleep(0.01)
+    body = b"told" if podready.shutting_down() else b"ok"
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+
+def events():
+    while True:
+        yield b"data: x\\n\\n"
+        time.sleep(0.02)
+
 """
+WRAPPED = "import apps, podready\n{kind} = podready.wrap(apps.{kind})\n"
+
+GUNICORN = ("gunicorn", "--bind", "127.0.0.1:{port}", "--graceful-timeout", "90")
+ASGI_SERVERS = {
+    "uvicorn": ("uvicorn", "asgi:asgi", "--port", "{port}"),
+    "uvicorn without uvloop": ("uvicorn", "asgi:asgi", "--port", "{port}", "--loop", "asyncio"),
+    "uvicorn without lifespan": ("uvicorn", "asgi:asgi", "--port", "{port}", "--lifespan", "off"),
+    "uvicorn --workers 2": ("uvicorn", "asgi:asgi", "--port", "{port}", "--workers", "2"),
+    "gunicorn -k uvicorn": (*GUNICORN, "-k", "uvicorn_worker.UvicornWorker", "asgi:asgi"),
+    "gunicorn -k asgi": (*GUNICORN, "-k", "asgi", "asgi:asgi"),
+    "gunicorn -k asgi --preload": (*GUNICORN, "-k", "asgi", "--preload", "asgi:asgi"),
+    "hypercorn": ("hypercorn", "--bind", "127.0.0.1:{port}", "asgi:asgi"),
+    "granian": ("granian", "--interface", "asgi", "--port", "{port}", "asgi:asgi"),
+}
+WSGI_SERVERS = {
+    "gunicorn gthread": (*GUNICORN, "--threads", "4", "wsgi:wsgi"),
+    "gunicorn gthread --preload": (*GUNICORN, "--threads", "4", "--preload", "wsgi:wsgi"),
+    "gunicorn sync": (*GUNICORN, "--workers", "2", "wsgi:wsgi"),
+    "granian wsgi": ("granian", "--interface", "wsgi", "--port", "{port}", "wsgi:wsgi"),
+}
+SERVERS = ASGI_SERVERS | WSGI_SERVERS
+
+
+class Server:
+    """One foreign server with the wrapped app."""
+
+    def __init__(self, argv: tuple[str, ...], folder: Path, **environ: str) -> None:
+        (folder / "apps.py").write_text(SOURCE)
+        for kind in ("asgi", "wsgi"):
+            (folder / f"{kind}.py").write_text(WRAPPED.format(kind=kind))
+        self.folder = folder
+        self.port, self.admin = _free_ports()
+        words = [word.format(port=self.port) for word in argv]
+        with (folder / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *words],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={
+                    "PATH": "/usr/bin:/bin",
+                    "PODREADY_ADMIN_PORT": str(self.admin),
+                    "PODREADY_GRACE": "200s",
+                    **environ,
+                },
+            )
+
+    @property
+    def log(self) -> str:
+        """What it wrote."""
+        return (self.folder / "log").read_text()
+
+    def get(self, path: str, port: int | None = None) -> tuple[int, dict[str, str], bytes] | None:
+        """Ask once on a new connection; None when nobody is there."""
+        client = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=20)
+        with closing(client):
+            try:
+                client.request("GET", path)
+                answer = client.getresponse()
+                headers = {name.lower(): value for name, value in answer.getheaders()}
+                return answer.status, headers, answer.read()
+            except OSError:
+                return None
+
+    def probe(self, path: str) -> tuple[int, Any]:
+        """Ask the admin port; status 0 when nobody is there."""
+        answer = self.get(path, self.admin)
+        return (answer[0], json.loads(answer[2])) if answer else (0, {})
+
+    def ready(self) -> Server:
+        """Wait until it is."""
+        eventually(lambda: self.probe("/readyz")[0] == 200, f"ready: {self.log}")
+        eventually(lambda: self.get("/") is not None, f"it serves: {self.log}")
+        return self
+
+    def send(self, path: str) -> socket.socket:
+        """Send a request and leave it there."""
+        client = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        return client
+
+    def wait(self) -> socket.socket:
+        """Send a request that waits for the file "go"; the app has it when this returns."""
+        client = self.send("/wait")
+        eventually((self.folder / "got").exists, f"in flight: {self.log}")
+        return client
+
+    def terminate(self) -> None:
+        """Send SIGTERM to the process that the kubelet would send it to."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def draining(self) -> None:
+        """Wait until it says that it is not ready because it drains."""
+        eventually(lambda: self.probe("/readyz")[0] == 503, f"draining: {self.log}")
+
+    def end(self) -> int:
+        """Wait until it has ended by itself."""
+        return self.process.wait(30)
+
+    def kill(self) -> None:
+        """Leave nothing behind."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait(20)
+
+
+def _free_ports() -> tuple[int, int]:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as two,
+    ):
+        return one.getsockname()[1], two.getsockname()[1]
+
+
+Start = Callable[..., Server]
 
 
 @pytest.fixture
-def port(tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """A plain uvicorn with the wrapped app and a drain delay longer than the test."""
-    (tmp_path / "main.py").write_text(SOURCE)
-    with closing(socket.create_server(("127.0.0.1", 0))) as finder:
-        number = finder.getsockname()[1]
-    argv = [sys.executable, "-m", "uvicorn", "main:app", "--port", str(number)]
-    with subprocess.Popen(
-        argv,
-        cwd=tmp_path,
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        env={"PODREADY_DRAIN_DELAY": "100s", "PATH": "/usr/bin:/bin"},
-    ) as process:
-        try:
-            eventually(lambda: get(number, "/readyz") is not None, "it serves")
-            yield number, process
-        finally:
-            process.kill()
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start servers; all are gone after the test."""
+    servers: list[Server] = []
+
+    def begin(argv: tuple[str, ...], **environ: str) -> Server:
+        servers.append(Server(argv, tmp_path, **environ))
+        return servers[-1]
+
+    yield begin
+    for server in servers:
+        server.kill()
 
 
-def get(port: int, path: str) -> tuple[int, dict[str, str]] | None:
-    """Ask once; None when nobody is there."""
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-        except OSError:
-            return None
-        answer.read()
-        return answer.status, {name.lower(): value for name, value in answer.getheaders()}
+@pytest.mark.parametrize("name", SERVERS)
+def test_it_serves_through_the_drain_delay(start: Start, name: str) -> None:
+    """After SIGTERM it is not ready, yet accepts and answers, and tells each client to go."""
+    server = start(SERVERS[name], PODREADY_DRAIN_DELAY="100s").ready()
+    if name != "gunicorn sync":  # which never keeps a connection
+        assert answered(server.get("/"))[1].get("connection") != "close"
+    server.terminate()
+    server.draining()
+    assert server.probe("/livez")[0] == 200
+    # The arbiter of a preloaded app drains a moment before its workers.
+    told = eventually(lambda: _told(server), f"told to close: {server.log}")
+    assert told == (200, "close")
 
 
-def test_drain_under_plain_uvicorn(port: tuple[int, subprocess.Popen[bytes]]) -> None:
-    """SIGTERM turns readyz, the server goes on serving with close, the second signal ends it."""
-    number, process = port
-    assert answered(get(number, "/readyz"))[0] == 200
-    assert "connection" not in answered(get(number, "/"))[1]
-    process.send_signal(signal.SIGTERM)
-    eventually(lambda: answered(get(number, "/readyz"))[0] == 503, "not ready")
-    assert answered(get(number, "/livez"))[0] == 200
-    status, headers = answered(get(number, "/"))
-    assert (status, headers["connection"]) == (200, "close")
-    process.send_signal(signal.SIGTERM)
-    process.wait(20)
+def _told(server: Server) -> tuple[int, str | None] | None:
+    status, headers, body = answered(server.get("/"))
+    return (status, headers.get("connection")) if body == b"told" else None
 
 
-def answered(answer: tuple[int, dict[str, str]] | None) -> tuple[int, dict[str, str]]:
+@pytest.mark.parametrize("name", SERVERS)
+def test_it_ends_by_itself_and_cuts_nothing(start: Start, name: str) -> None:
+    """A request that outlives the drain delay is answered, and then the server ends."""
+    server = start(SERVERS[name], PODREADY_DRAIN_DELAY="100ms").ready()
+    with closing(server.wait()) as client:
+        server.terminate()
+        # The arbiter of a preloaded app has nothing to wait for, and it answers the probes.
+        phase = "draining" if "--preload" in name else "closing"
+        eventually(
+            lambda: server.probe("/livez")[1].get("phase") == phase, f"{phase}: {server.log}"
+        )
+        (server.folder / "go").touch()
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        assert (answer.status, answer.read()) == (200, b"told")
+    assert server.end() in ({0, -signal.SIGTERM} if name.startswith("uvicorn") else {0})
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_an_event_stream_is_ended_between_two_events(start: Start, name: str) -> None:
+    """An SSE client that stays for ever gets a clean end, and does not keep the server up."""
+    server = start(SERVERS[name], PODREADY_DRAIN_DELAY="100ms").ready()
+    with closing(server.send("/events")) as client:
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        server.terminate()
+        assert answer.read().endswith(b"data: x\n\n")  # IncompleteRead if it was cut
+    server.end()
+
+
+@pytest.mark.parametrize("name", ASGI_SERVERS)
+def test_a_websocket_is_closed_with_1012(start: Start, name: str) -> None:
+    """Service restart: the client may come back, to another pod."""
+    server = start(SERVERS[name], PODREADY_DRAIN_DELAY="100ms").ready()
+    with connect(f"ws://127.0.0.1:{server.port}/") as client:
+        assert client.recv(20) == "hello"
+        server.terminate()
+        with pytest.raises(ConnectionClosed):
+            client.recv(20)
+        assert client.close_code == 1012
+    server.end()
+
+
+def test_what_hangs_is_named_and_cut_at_the_deadline(start: Start) -> None:
+    """uvicorn itself would wait for ever for a request that never ends."""
+    environ = {"PODREADY_GRACE": "3s", "PODREADY_HOOK_TIME": "500ms"}
+    server = start(ASGI_SERVERS["uvicorn"], PODREADY_DRAIN_DELAY="100ms", **environ).ready()
+    with closing(server.wait()):
+        server.terminate()
+        server.end()
+    assert "still under way at the deadline, cutting it: GET /wait" in server.log
+    assert "apps.py" in server.log
+
+
+def test_the_second_signal_hurries(start: Start) -> None:
+    """Whoever sends SIGTERM twice does not want to wait."""
+    server = start(ASGI_SERVERS["uvicorn"], PODREADY_DRAIN_DELAY="100s").ready()
+    server.terminate()
+    server.draining()
+    server.terminate()
+    server.end()
+
+
+def test_probes_move_to_the_next_worker(start: Start) -> None:
+    """The worker that answered them dies: another of the same server takes the port."""
+    server = start(WSGI_SERVERS["gunicorn sync"]).ready()
+    first = server.probe("/readyz?verbose")[1]["details"]["pid"]
+    os.kill(first, signal.SIGKILL)
+    eventually(lambda: _pid(server) not in {None, first}, f"another one answers: {server.log}")
+
+
+def _pid(server: Server) -> int | None:
+    pid = server.probe("/readyz?verbose")[1].get("details", {}).get("pid")
+    return None if pid is None else int(pid)
+
+
+def test_settings_that_do_not_fit_end_the_import(start: Start) -> None:
+    """The same sentence as under podready run, and exit code 78."""
+    server = start(ASGI_SERVERS["uvicorn"], PODREADY_GRACE="2s")
+    assert server.end() == 78
+    assert "the grace period does not fit" in server.log
+
+
+def answered(
+    answer: tuple[int, dict[str, str], bytes] | None,
+) -> tuple[int, dict[str, str], bytes]:
     """Return the answer, which must be there."""
     assert answer is not None
     return answer
+
+
+@pytest.fixture
+def process(monkeypatch: pytest.MonkeyPatch) -> InProcess:
+    """A process whose thread does not run."""
+    one = InProcess(RunConfig(app="x"), asgi=False)
+    monkeypatch.setattr(one, "_pid", os.getpid())
+    monkeypatch.setattr(wrapping, "_processes", [one])
+    return one
 
 
 def call(app: Any, path: str) -> tuple[str, list[tuple[str, str]], bytes]:
@@ -102,24 +340,42 @@ def call(app: Any, path: str) -> tuple[str, list[tuple[str, str]], bytes]:
     return told[0], told[1], body
 
 
-def test_wsgi_under_a_server_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Probes are answered before the app, and while draining every answer says close."""
+def test_wsgi_answers_are_counted_and_marked(process: InProcess) -> None:
+    """Work is in flight until the server closes the answer; draining, each answer says close."""
 
     def hello(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         start_response("200 OK", [("Connection", "keep-alive")])
         assert inflight.IN_FLIGHT.count() == 1
         return [b"hello"]
 
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        app = podready.wrap(hello)
-        assert call(app, "/readyz")[0] == "200 OK"
-        assert call(app, "/") == ("200 OK", [("Connection", "keep-alive")], b"hello")
-        monkeypatch.setattr("podready.runtime.notice.NOTICE.given", True)
-        assert call(app, "/readyz")[0] == "503 Service Unavailable"
-        assert call(app, "/")[1] == [("Connection", "close")]
-    finally:
-        signal.signal(signal.SIGTERM, handler)
+    app = podready.wrap(hello)
+    assert call(app, "/") == ("200 OK", [("Connection", "keep-alive")], b"hello")
+    process.draining = True
+    assert call(app, "/")[1] == [("Connection", "close")]
+    assert call(app, "/readyz")[2] == b"hello"
+    assert inflight.IN_FLIGHT.count() == 0
+
+
+def test_probes_on_the_main_port_on_request(process: InProcess) -> None:
+    """Where no second port can be had, the probes stand before the app."""
+
+    def nothing(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        raise AssertionError
+
+    app = podready.wrap(nothing, probes_on_main_port=True)
+    assert call(app, "/livez")[0] == "200 OK"
+    process.draining = True
+    assert call(app, "/readyz")[0] == "503 Service Unavailable"
+
+
+def test_an_app_that_fails_is_counted_out(process: InProcess) -> None:
+    """An exception before the answer leaves nothing in flight."""
+
+    def broken(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        call(podready.wrap(broken), "/")
     assert inflight.IN_FLIGHT.count() == 0
 
 
@@ -130,10 +386,3 @@ def test_under_podready_run_it_is_the_app_itself(monkeypatch: pytest.MonkeyPatch
     def app() -> None: ...
 
     assert podready.wrap(app) is app
-
-
-def test_drain_delay() -> None:
-    """The variable, else five seconds in a pod, else none."""
-    assert drain_delay({"PODREADY_DRAIN_DELAY": "500ms"}) == 0.5
-    assert drain_delay({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}) == 5
-    assert drain_delay({}) == 0
