@@ -40,7 +40,7 @@ def ask(pages: Pages, target: str, *, loopback: bool = False, authorization: str
     return answer
 
 
-@pytest.mark.parametrize("path", ["/info", "/tasks", "/config"])
+@pytest.mark.parametrize("path", ["/info", "/tasks", "/config", "/loggers"])
 def test_details_need_loopback_or_the_token(pages: Pages, token: bool, path: str) -> None:
     """From outside: 403, or 401 where a token would help; with it and from inside: 200."""
     assert ask(pages, path, loopback=True).status == 200

@@ -1,7 +1,7 @@
 """The admin server: a tiny HTTP/1.1 server for probes, on its own port, inside the supervisor.
 
-GET and HEAD only, one request a connection, every client bounded in bytes, time and number, so
-that nobody who can reach the port can keep the kubelet from its answer.
+GET and HEAD, and PUT for what may be changed; one request a connection, every client bounded in
+bytes, time and number, so that nobody who can reach the port can keep the kubelet from its answer.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from podready.runtime.loop import Loop
 
+_CHANGEABLE = "/loggers/"
 _MOST_BYTES = 8192
 _MOST_SECONDS = 5.0
 _MOST_CLIENTS = 128
@@ -32,6 +33,7 @@ class Request:
     query: frozenset[str]
     headers: dict[str, str]
     loopback: bool = False
+    body: bytes = b""
 
 
 class BadRequestError(ValueError):
@@ -42,7 +44,7 @@ class BadRequestError(ValueError):
         self.status = status
 
 
-def parse_request(head: bytes, *, loopback: bool = False) -> Request:
+def parse_request(head: bytes, *, loopback: bool = False, body: bytes = b"") -> Request:
     """Return the request whose head (up to the empty line) is `head`; raises BadRequestError."""
     try:
         line, *lines = head.decode("ascii").split("\r\n")
@@ -52,10 +54,22 @@ def parse_request(head: bytes, *, loopback: bool = False) -> Request:
         raise BadRequestError(HTTPStatus.BAD_REQUEST) from error
     if version not in {"HTTP/1.1", "HTTP/1.0"} or not target.startswith("/"):
         raise BadRequestError(HTTPStatus.BAD_REQUEST)
-    if method not in {"GET", "HEAD"}:
-        raise BadRequestError(HTTPStatus.METHOD_NOT_ALLOWED)
     path, _, query = target.partition("?")
-    return Request(method, path, frozenset(query.split("&")), headers, loopback)
+    if method not in {"GET", "HEAD"} and not (method == "PUT" and path.startswith(_CHANGEABLE)):
+        raise BadRequestError(HTTPStatus.METHOD_NOT_ALLOWED)
+    return Request(method, path, frozenset(query.split("&")), headers, loopback, body)
+
+
+def body_length(request: Request) -> int:
+    """Return how many bytes of body belong to a request; raises BadRequestError."""
+    if request.method != "PUT":
+        return 0
+    text = request.headers.get("content-length", "")
+    if not text.isdecimal():
+        raise BadRequestError(HTTPStatus.LENGTH_REQUIRED)
+    if int(text[:9]) > _MOST_BYTES:
+        raise BadRequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    return int(text)
 
 
 def _header(line: str) -> tuple[str, str]:
@@ -152,15 +166,17 @@ class _Client:
             self.close()
             return
         self._incoming += data
-        head, end, _ = self._incoming.partition(b"\r\n\r\n")
+        head, end, body = self._incoming.partition(b"\r\n\r\n")
         if end:
-            self._reply(head)
+            self._reply(head, body)
         elif len(self._incoming) > _MOST_BYTES:
             self._begin(_refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
 
-    def _reply(self, head: bytes) -> None:
+    def _reply(self, head: bytes, body: bytes) -> None:
         try:
-            request = parse_request(head, loopback=self._loopback)
+            request = parse_request(head, loopback=self._loopback, body=body)
+            if len(body) < body_length(request):
+                return  # the rest is on its way
         except BadRequestError as error:
             self._begin(_refusal(error.status))
             return

@@ -10,6 +10,7 @@ from podready import __version__
 from podready.contract import READYZ, Phase
 from podready.runtime.answers import Answer, Later, Standing, answer_group, answer_probe
 from podready.runtime.config import OPTIONS, SECRET
+from podready.runtime.loggers import PATH as LOGGERS
 
 if TYPE_CHECKING:
     from podready.runtime.admin import Request
@@ -38,6 +39,8 @@ class Pages:
         probe = answer_probe(request.path, self.standing(), verbose=verbose)
         if probe is not None:
             return probe
+        if request.path == LOGGERS or request.path.startswith(f"{LOGGERS}/"):
+            return self.refusal(request) or self._supervisor.loggers.answer(request)
         page = {"/tasks": self._tasks, "/info": self._info, "/config": self._config}.get(
             request.path
         )

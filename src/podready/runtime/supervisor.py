@@ -19,6 +19,7 @@ from podready.runtime.config import RunConfig, unknown_variables
 from podready.runtime.fleet import Exit, Fleet, WorkerHandle
 from podready.runtime.lifecycle import Lifecycle
 from podready.runtime.listener import bind, listen
+from podready.runtime.loggers import Loggers
 from podready.runtime.logs import log_event
 from podready.runtime.loop import Loop
 from podready.runtime.metrics_page import MetricsPage
@@ -53,6 +54,7 @@ class Supervisor:
         self._stop = Stop(self)
         self.rotation = Rotation(self)
         self.upkeep = Upkeep(self)
+        self.loggers = Loggers(self)
         self.pages = Pages(self)
         self.metrics = MetricsPage(self)
 
@@ -77,6 +79,7 @@ class Supervisor:
         self.loop.on_signal(signal.SIGTERM, lambda: self._stop.signalled(signal.SIGTERM))
         self.loop.on_signal(signal.SIGINT, lambda: self._stop.signalled(signal.SIGINT))
         self.loop.on_signal(signal.SIGHUP, self._hang_up)
+        self.loop.on_signal(signal.SIGUSR1, self.loggers.debug)
         self.loop.on_signal(signal.SIGCHLD, self._reap)
 
     def _hang_up(self) -> None:
@@ -106,6 +109,7 @@ class Supervisor:
         child = self.fleet.fork()
         if child is None:
             self._watch_start(self.fleet.youngest())
+            self.loggers.tell(self.fleet.youngest())
             return None
         channel, mask, shelf = child
         assert self._admin is not None
