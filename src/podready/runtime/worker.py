@@ -312,11 +312,12 @@ class _Worker:
 
         While an earlier rendering still hangs there is no second one: threads cannot be ended.
         """
-        if self._rendering is not None and self._rendering.is_alive():
+        if self._rendering is not None:
             return
         loop = asyncio.get_running_loop()
 
         def tell(size: int) -> None:
+            self._rendering = None
             self._channel.send("registry", bytes=size, openmetrics=openmetrics, turn=turn)
 
         def done(size: int) -> None:
