@@ -60,6 +60,6 @@ def test_every_scenario_is_in_the_reference() -> None:
 
 def test_the_help_text_in_the_reference_is_the_commands_own() -> None:
     """`make docs` writes it between the marks."""
-    check = [sys.executable, ROOT / "scripts" / "generate_docs.py", "--check"]
+    check = [sys.executable, str(ROOT / "scripts" / "generate_docs.py"), "--check"]
     done = subprocess.run(check, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
