@@ -100,6 +100,7 @@ MISTAKES = [
         "begins with '/'",
     ),
     ("[tool.podready\n", "pyproject.toml:1", "not valid TOML"),
+    ("[tool.podready]\nname = ", "pyproject.toml:2", "not valid TOML: Invalid value"),
 ]
 
 

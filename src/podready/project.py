@@ -110,8 +110,8 @@ class _Source:
         try:
             return tomllib.loads(self._text)
         except tomllib.TOMLDecodeError as error:
-            line = re.search(r"at line (\d+)", str(error))
-            where = f"{self.file}:{line[1]}" if line else str(self.file)
+            line = re.search(r"at line (\d+)", str(error))  # or "at end of document"
+            where = f"{self.file}:{line[1] if line else len(self._text.splitlines())}"
             reason = re.sub(r" \(at .*\)", "", str(error))
             raise ProjectError(f"{where}: not valid TOML: {reason}") from error
 

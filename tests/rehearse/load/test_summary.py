@@ -97,7 +97,8 @@ def test_a_punctual_run_leaves_no_doubt() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"late_share": 0.11}, "late"),
+        ({"late_share": 0.26}, "late"),
+        ({"lag_max_ms": 501.0}, "set out 0.5 s late"),
         ({"cpu_percent": 90.0}, "90 % of a core"),
         ({"outcomes": {"ok": 990, "cap": 10}}, "10 requests were not sent"),
         ({"outcomes": {"ok": 999, "unfinished": 1}}, "still under way"),

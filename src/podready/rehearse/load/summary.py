@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 LATE_SECONDS = 0.020
 """A request sent later than this after its time counts as late (reference bound for p99)."""
 
-LATE_SHARE_LIMIT = 0.10
+LATE_SHARE_LIMIT = 0.25
 """Share of late requests above which a clean run proves nothing: see `LoadSummary.doubt`."""
+
+STALL_SECONDS = 0.5
+"""Longest lag of a request in a run that proves something: a longer one could hide a gap."""
 
 CPU_PERCENT_LIMIT = 85.0
 """Generator CPU above which it is the bottleneck itself."""
@@ -83,8 +86,9 @@ class LoadSummary:
 
         A late request is still sent, so lateness never invents a loss, and a loss that was seen
         is real: doubt only ever turns "ready" into "inconclusive". What lateness does is to test a
-        later moment than planned. That costs evidence in proportion, so up to a tenth of late
-        requests is paid for in the bound (`punctual_share`) instead of with the verdict.
+        later moment than planned. That costs evidence in proportion, so up to a quarter of late
+        requests is paid for in the bound (`punctual_share`) instead of with the verdict. Standing
+        still for long cannot be paid for: what happened meanwhile was never tested.
         """
         if self.error:
             return self.error
@@ -98,6 +102,11 @@ class LoadSummary:
             return (
                 f"{self.late_share:.0%} of the requests were sent over {LATE_SECONDS * 1000:.0f} ms"
                 f" late (p99 {self.lag_p99_ms:.0f} ms): lower --rps or free the machine"
+            )
+        if self.lag_max_ms > STALL_SECONDS * 1000:
+            return (
+                f"a request set out {self.lag_max_ms / 1000:.1f} s late, long enough to hide a loss: "
+                "lower --rps or free the machine"
             )
         if self.cpu_percent > CPU_PERCENT_LIMIT:
             return f"the generator used {self.cpu_percent:.0f} % of a core: lower --rps"
