@@ -186,12 +186,12 @@ class Load:
     cpu_us: float
 
 
-def wrk(server: Server, seconds: float, connections: int = 32) -> Load:
+def wrk(server: Server, seconds: int, connections: int = 32) -> Load:
     """Load a server and return what came of it."""
     cpu = min(cpus()[1])
     begin = server.cpu_seconds()
     url = f"http://{HOST}:{server.port}/"
-    command = ["taskset", "-c", str(cpu), "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s"]
+    command = ["taskset", "-c", str(cpu), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
     out = subprocess.run(
         [*command, "--latency", url],
         check=True,

@@ -71,7 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", nargs="*", default=list(TABLES), help=", ".join(TABLES))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--seconds", type=int, default=4)
     options = parser.parse_args()
     for name in options.tables:
         title, variants = TABLES[name]
@@ -79,14 +79,14 @@ def main() -> None:
         record(title, report(seen, options.rounds, options.seconds))
 
 
-def measure(variant: Variant, seconds: float) -> Load:
+def measure(variant: Variant, seconds: int) -> Load:
     """Warm a fresh server up and load it."""
     with serving(variant) as server:
-        wrk(server, 1.0)
+        wrk(server, 1)
         return wrk(server, seconds)
 
 
-def report(seen: dict[str, list[Load]], number: int, seconds: float) -> str:
+def report(seen: dict[str, list[Load]], number: int, seconds: int) -> str:
     """Return the section: the first variant is the one that ratios refer to."""
     base = next(iter(seen.values()))
     rows = []
@@ -108,7 +108,7 @@ def report(seen: dict[str, list[Load]], number: int, seconds: float) -> str:
         )
     header = ("server", "requests/s", "ratio", "CPU us/request", "ratio", "p99 ms", "errors")
     how = (
-        f"wrk -t1 -c32, {number} alternating rounds of {seconds:g} s, one worker, server on 1 CPU; "
+        f"wrk -t1 -c32, {number} alternating rounds of {seconds} s, one worker, server on 1 CPU; "
         "CPU time is user and system of all its processes."
     )
     return f"{how} Median (lowest-highest). {machine(PACKAGES)}\n\n{table(header, rows)}"

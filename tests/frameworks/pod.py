@@ -121,11 +121,12 @@ class Pod:
         command += ["--admin-host", self.address, "--admin-port", str(ADMIN_PORT)]
         command += ["--log-format", "gcp", *flags]
         inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        own = {"GATE": str(folder), "MAIN": f"{self.address}:{PORT}"}
         with open(folder / "log", "wb") as log:
             self.process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env=inherited | {"GATE": str(folder)} | dict(environ or {}),
+                env=inherited | own | dict(environ or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
