@@ -182,11 +182,17 @@ def _import(name: str, app_dir: str) -> tuple[Mapping[str, Any], str | None]:
 
 
 def _names_left(trace: TracebackType | None, module: str) -> Mapping[str, Any]:
-    """Return what a module had defined when its import failed, then what those under way had."""
+    """Return what a module had defined when its import failed, then what those under way had.
+
+    They are put back among the modules: types and documentation of a class are looked up there.
+    """
     spaces: list[Mapping[str, Any]] = []
     while trace is not None:
         if trace.tb_frame.f_code.co_name == "<module>":
-            spaces.append(trace.tb_frame.f_globals)
+            names = trace.tb_frame.f_globals
+            half = sys.modules.setdefault(names["__name__"], ModuleType(names["__name__"]))
+            vars(half).update(names)
+            spaces.append(names)
         trace = trace.tb_next
     spaces.sort(key=lambda names: names.get("__name__") != module)
     return ChainMap(*map(dict, spaces))

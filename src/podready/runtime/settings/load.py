@@ -29,6 +29,9 @@ SERVICE_LINK: Final = (
 """Variables that the kubelet adds for every Service of the namespace (enableServiceLinks)."""
 
 _LINK_VALUE: Final = re.compile(r"(tcp|udp|sctp)://")
+_SHORTEST_SECRET: Final = 4
+"""Shorter ones are not looked for in other people's sentences: `a` would be in most of them."""
+
 _FAILED: Final = object()
 _LEFT_OUT: Final = object()
 
@@ -188,7 +191,7 @@ def scrub(reason: str, root: Section, found: Mapping[str, Given]) -> str:
     """Return what somebody else's code said, without the secrets that it may have repeated."""
     for variable in root.variables():
         given = found.get(variable.name)
-        if given and given.text and variable.sensitive:
+        if given and len(given.text) >= _SHORTEST_SECRET and variable.sensitive:
             reason = reason.replace(given.text, MASK)
     return mask_userinfo(reason)
 

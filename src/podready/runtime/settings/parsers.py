@@ -21,7 +21,7 @@ Parse = Callable[[str], Any]
 
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _FALSE: Final = frozenset({"false", "0", "no", "off"})
-_SEQUENCES: Final[dict[Any, type]] = {
+SEQUENCES: Final[dict[Any, type]] = {
     list: list,
     tuple: tuple,
     set: set,
@@ -52,8 +52,9 @@ def parser_for(hint: Any, separator: str = ",", key_separator: str = "=") -> Par
     if origin is Secret:
         inner = parser_for((*get_args(hint), str)[0], separator, key_separator)
         return Parser(inner.name, lambda text: Secret(inner.parse(text)), secret=True)
-    if origin in _SEQUENCES:
-        return _sequence(_SEQUENCES[origin], get_args(hint), separator)
+    if origin in SEQUENCES:
+        args = get_args(hint) if origin is not Sequence else (*get_args(hint), Ellipsis)
+        return _sequence(SEQUENCES[origin], args, separator)
     if origin in (dict, Mapping):
         return _mapping(get_args(hint), separator, key_separator)
     return _single(hint)

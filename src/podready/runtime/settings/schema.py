@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Union, get_args, get_origin
 
 from podready.runtime.settings.dialect import Dialect, Field, dialect_of
 from podready.runtime.settings.options import Options
-from podready.runtime.settings.parsers import Parser, parser_for
+from podready.runtime.settings.parsers import SEQUENCES, Parser, parser_for
 from podready.runtime.settings.report import smells_secret
 from podready.runtime.settings.secret import MASK, Secret
 from podready.runtime.settings.variable import COMPUTED, MISSING, Declaration, Missing
@@ -203,8 +203,8 @@ def _default(hint: Any, parser: Parser, default: Any) -> Any:
     origin = get_origin(hint) or hint
     if isinstance(default, str) and hint is not str and type(default) is str:
         return parser.parse(default)
-    if origin in (list, set, frozenset, tuple) and isinstance(default, list | tuple | set):
-        return origin(default)
+    if origin in SEQUENCES and isinstance(default, list | tuple | set):
+        return SEQUENCES[origin](default)
     return default
 
 

@@ -19,7 +19,8 @@ def text_of(value: Any, declared: Declaration) -> str:
         pairs = {_scalar(key): _scalar(item) for key, item in value.items()}
         texts = [f"{key}{declared.key_separator}{item}" for key, item in pairs.items()]
         clear = all(_survives(text, declared.separator) for text in texts)
-        clear = clear and not any(declared.key_separator in key for key in pairs)
+        clear = clear and all(_survives(key, declared.key_separator) for key in pairs)
+        clear = clear and all(item == item.strip() for item in pairs.values())
         return declared.separator.join(texts) if clear else _json(pairs)
     if isinstance(value, list | tuple | set | frozenset):
         texts = [_scalar(item) for item in value]
