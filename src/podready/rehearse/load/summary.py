@@ -105,7 +105,7 @@ class LoadSummary:
             )
         if self.lag_max_ms > STALL_SECONDS * 1000:
             return (
-                f"a request set out {self.lag_max_ms / 1000:.1f} s late, long enough to hide a loss: "
+                f"a request set out {self.lag_max_ms / 1000:.1f} s late, which could hide a loss: "
                 "lower --rps or free the machine"
             )
         if self.cpu_percent > CPU_PERCENT_LIMIT:
