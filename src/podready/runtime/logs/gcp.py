@@ -44,7 +44,7 @@ def shaper(service: Service) -> Shape:
         if traces and "trace_id" in fields:
             _name_trace(event, fields, traces)
         if labels:
-            event[f"{_PREFIX}labels"] = labels
+            event[f"{_PREFIX}labels"] = {**labels, **_given_labels(fields)}
         if more is not None:
             _add_details(event, more, context if level >= 40 else None)
         return event
@@ -61,6 +61,11 @@ def labels_text(service: Service) -> str:
 def _labels(service: Service) -> dict[str, str]:
     names = {"service": service.name, "version": service.version, "env": service.environment}
     return {key: value for key, value in names.items() if value}
+
+
+def _given_labels(fields: Event) -> dict[str, Any]:
+    given = fields.get(f"{_PREFIX}labels")
+    return given if isinstance(given, dict) else {}
 
 
 def _add_renamed(event: Event, fields: Event) -> None:

@@ -8,7 +8,7 @@ whole fits, so that a line stays an object with all its names.
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 DEFAULT_BYTES: Final = 16_000
 
@@ -19,18 +19,25 @@ _SHORTEST: Final = 40
 """Characters that are left of a text whatever happens; names and levels are shorter."""
 
 
+class _Text(NamedTuple):
+    holder: Any  # the dictionary or list it is in
+    key: Any
+    whole: str
+
+
 def fitted(line: bytes, limit: int) -> bytes:
     """Return the line with its longest texts shortened, and marked with its original size."""
     event: dict[str, Any] = json.loads(line)
     event["truncated"] = True
     event["original_bytes"] = len(line)
-    shorter = line
+    texts = _texts(event)
+    excess = len(_encoded(event)) - limit
     for _ in range(_ROUNDS):
+        _shorten(texts, excess)
         shorter = _encoded(event)
         if len(shorter) <= limit:
             return shorter
-        if not _shorten_texts(event, len(shorter) - limit):
-            break
+        excess += len(shorter) - limit
     return _without_largest(event, limit)
 
 
@@ -38,20 +45,18 @@ def _encoded(event: dict[str, Any]) -> bytes:
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
-def _shorten_texts(event: dict[str, Any], excess: int) -> bool:
+def _shorten(texts: list[_Text], excess: int) -> None:
     """Cut the longest texts down to one common length that saves `excess` bytes."""
-    places = [place for place in _texts(event) if len(place[0][place[1]]) > _SHORTEST + len(_MARK)]
-    places.sort(key=lambda place: len(place[0][place[1]]), reverse=True)
-    lengths = [len(holder[key]) for holder, key in places]
-    for count, length in enumerate(lengths, 1):
-        level = (sum(lengths[:count]) - excess) // count - len(_MARK)
-        shortest = lengths[count] if count < len(lengths) else _SHORTEST
-        if level >= shortest or count == len(lengths):
-            wanted = max(min(level, length - 1), _SHORTEST)
-            for holder, key in places[:count]:
-                holder[key] = _cut(holder[key], wanted, stack=key in _STACKS)
-            return True
-    return False
+    longest = sorted(texts, key=lambda text: len(text.whole), reverse=True)
+    total = 0
+    for count, text in enumerate(longest, 1):
+        total += len(text.whole) - len(_MARK)
+        following = len(longest[count].whole) if count < len(longest) else 0
+        if (total - excess) // count >= following or count == len(longest):
+            length = max((total - excess) // count, _SHORTEST)
+            for each in longest[:count]:
+                each.holder[each.key] = _cut(each.whole, length, stack=each.key in _STACKS)
+            return
 
 
 def _cut(text: str, length: int, *, stack: bool) -> str:
@@ -64,13 +69,14 @@ def _cut(text: str, length: int, *, stack: bool) -> str:
     return f"{text[:head]}\n{mark}\n{tail}" if stack else f"{text[:head]}{mark}"
 
 
-def _texts(node: Any) -> list[tuple[Any, Any]]:
-    """Return every text as the container and the key that hold it."""
+def _texts(node: Any) -> list[_Text]:
+    """Return every text that is long enough to be cut."""
     pairs = node.items() if isinstance(node, dict) else enumerate(node)
-    found: list[tuple[Any, Any]] = []
+    found: list[_Text] = []
     for key, value in pairs:
         if isinstance(value, str):
-            found.append((node, key))
+            if len(value) > _SHORTEST + len(_MARK):
+                found.append(_Text(node, key, value))
         elif isinstance(value, dict | list):
             found += _texts(value)
     return found

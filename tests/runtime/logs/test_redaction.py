@@ -1,0 +1,120 @@
+"""Redaction: secrets are starred by the names of their fields, whatever carries them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from podready.runtime.logs.redaction import STARS, Redaction, without_passwords
+
+if TYPE_CHECKING:
+    from .conftest import Events
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password",
+        "PASSWORD",
+        "db_password",
+        "dbPassword",
+        "passwd",
+        "client_secret",
+        "secretKey",
+        "token",
+        "access_token",
+        "X-Auth-Token",
+        "Authorization",
+        "cookie",
+        "Set-Cookie",
+        "api_key",
+        "apikey",
+        "x-api-key",
+        "PRIVATE_KEY",
+        "dsn",
+        "SENTRY_DSN",
+        "credentials",
+        "jwt",
+        "pwd",
+    ],
+)
+def test_secret_names(name: str) -> None:
+    """In any of the ways in which people write names."""
+    assert Redaction().apply({name: "hunter2", "order": 1}) == {name: STARS, "order": 1}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "order",
+        "key",
+        "keys",
+        "token_count",
+        "max_tokens",
+        "primary_key",
+        "monkey",
+        "author",
+        "compass",
+        "path",
+        "user",
+        "status",
+        "tokenizer",
+        "secretary",
+    ],
+)
+def test_harmless_names(name: str) -> None:
+    """A log without its fields helps nobody."""
+    fields = {name: "shown"}
+    assert Redaction().apply(fields) is fields or Redaction().apply(fields) == fields
+
+
+def test_nested_values_are_looked_into() -> None:
+    """Dictionaries in dictionaries and in lists; the caller's own stay as they are."""
+    headers = {"Authorization": "Bearer x", "accept": "*/*"}
+    fields = {"request": {"headers": headers}, "all": [headers, 1], "pair": (1, 2)}
+    assert Redaction().apply(fields) == {
+        "request": {"headers": {"Authorization": STARS, "accept": "*/*"}},
+        "all": [{"Authorization": STARS, "accept": "*/*"}, 1],
+        "pair": (1, 2),
+    }
+    assert headers["Authorization"] == "Bearer x"
+
+
+def test_names_of_the_apps_own() -> None:
+    """PODREADY_LOG_REDACT adds to the list."""
+    assert Redaction(["Iban"]).apply({"iban": "DE00", "x": 1}) == {"iban": STARS, "x": 1}
+
+
+def test_a_name_is_judged_once() -> None:
+    """The second line with the same names is not copied."""
+    redaction = Redaction()
+    fields = {"order": 1, "who": "ada"}
+    redaction.apply(fields)
+    assert redaction.apply(fields) is fields
+
+
+def test_passwords_of_urls_are_cut_out_of_the_line() -> None:
+    """Wherever they stand: a message, a field, an exception."""
+    line = json.dumps({"message": 'at postgres://app:hun"ter2@db:5432/x and https://a/b@c'})
+    assert json.loads(without_passwords(line.encode())) == json.loads(line)
+    line = json.dumps({"message": "at postgres://app:hunter2@db:5432/x and https://a/b:1@c"})
+    assert "postgres://app:[redacted]@db:5432/x and https://a/b:1@c" in str(
+        json.loads(without_passwords(line.encode()))
+    )
+
+
+def test_extras_and_events_are_redacted_on_their_way_out(events: Events) -> None:
+    """The standard library's records, podready's own events, and exceptions' texts."""
+    found = events(
+        """
+        log.info("login", extra={"user": "ada", "password": "hunter2"})
+        logs.log_event("INFO", "x", api_key="hunter2")
+        logs.context.set({"token": "hunter2"})
+        try: raise OSError("cannot reach redis://:hunter2@cache/0")
+        except OSError: log.exception("no cache")
+        """
+    )
+    assert "hunter2" not in json.dumps(found)
+    assert (found[0]["user"], found[0]["password"]) == ("ada", STARS)
