@@ -142,7 +142,7 @@ class RunConfig:
     )
     interface: str = _setting("auto", _choice("auto", "asgi", "wsgi"), "what the app speaks")
     app_dir: str = _setting(".", TEXT, "directory put first on sys.path")
-    engine: str = _setting("uvicorn", _choice("uvicorn"), "server engine")
+    engine: str = _setting("uvicorn", _choice("uvicorn", "granian"), "server engine")
     lifespan: str = _setting("auto", _choice("auto", "on", "off"), "ASGI lifespan protocol")
     workers: int = _setting(1, COUNT, "worker processes")
     threads: int = _setting(32, COUNT, "threads for a WSGI app, per worker")

@@ -5,13 +5,18 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, Protocol
 
+from podready.errors import MissingExtra
+
 if TYPE_CHECKING:
     import socket
 
     from podready.runtime.asgi import App, Send
     from podready.runtime.config import RunConfig
 
-ENGINES: Final = {"uvicorn": "podready.runtime.engines.uvicorn:UvicornEngine"}
+ENGINES: Final = {
+    "uvicorn": "podready.runtime.engines.uvicorn:UvicornEngine",
+    "granian": "podready.runtime.engines.granian:GranianEngine",
+}
 
 
 class Engine(Protocol):
@@ -41,7 +46,12 @@ class Engine(Protocol):
 
 
 def engine_class(name: str) -> type[Engine]:
-    """Import and return the engine called `name`."""
+    """Import and return the engine called `name`; MissingExtra when it is not installed."""
     module, _, attribute = ENGINES[name].partition(":")
-    found: type[Engine] = getattr(import_module(module), attribute)
+    try:
+        found: type[Engine] = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != name:
+            raise
+        raise MissingExtra(f"run --engine {name}", name) from error
     return found

@@ -1,0 +1,158 @@
+"""granian as the engine: its HTTP server in Rust, on the worker's event loop and the shared socket.
+
+Its embeddable server takes a listening descriptor, so the supervisor stays the owner of the port.
+It has one switch, the stop: no more accepting, idle connections closed at once, answers under way
+finished. WebSockets would be cut by it, so it is thrown only when the last of them is closed, and
+when every connection that spoke before the drain's end has had its `Connection: close`.
+What differs from uvicorn is in docs/reference/engines.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from granian._granian import SocketHolder
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server.embed import Server
+
+from podready.runtime.closable_socket import ClosableSocket
+from podready.runtime.engines.exchange import Exchange
+from podready.runtime.listener import BACKLOG
+
+if TYPE_CHECKING:
+    import socket
+
+    from podready.runtime.asgi import App, Receive, Send
+    from podready.runtime.config import RunConfig
+    from podready.runtime.inflight import Scope
+
+_CONNECTIONS: Final = 1 << 20
+"""granian's backpressure counts idle connections too; what limits us is the open files."""
+
+_LEAVE_LOGGING: Final = {"incremental": True, "formatters": {}, "handlers": {}, "loggers": {}}
+"""A logging configuration that changes nothing; without one it would print lines of its own."""
+
+_log = logging.getLogger("podready.app")
+
+
+class _Server(Server):
+    """granian's embeddable server on a socket that exists already."""
+
+    def __init__(self, app: App, config: RunConfig, descriptor: int) -> None:
+        super().__init__(
+            app,
+            interface=Interfaces.ASGINL,  # lifespan is ours, see `Lifespan`
+            backlog=BACKLOG,
+            backpressure=_CONNECTIONS,
+            http1_settings=HTTP1Settings(
+                # hyper's limit for a request's head holds for the wait before it as well.
+                header_read_timeout=int(config.keep_alive_timeout * 1000)
+            ),
+            log_level=LogLevels.error,
+            log_dictconfig=_LEAVE_LOGGING,
+        )
+        self._descriptor = descriptor
+
+    def _init_shared_socket(self) -> None:
+        self._ssp = None
+        holder: Any = SocketHolder  # its type stub is older than its three parameters
+        self._shd: Any = holder(self._descriptor, False, BACKLOG)
+
+
+class GranianEngine:
+    """See `Engine`."""
+
+    def __init__(self, app: App, config: RunConfig, state: dict[str, object]) -> None:
+        self._app = app
+        self._config = config
+        self._state = state
+        self._requests = 0
+        self._sockets = 0
+        self._spoke_at = 0.0
+        self._stopping_since: float | None = None
+        self._stopped = False
+        self._server: _Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    @staticmethod
+    def client_gone(send: Send) -> bool:
+        """Ask the exchange, which listens for the disconnect while a stream runs."""
+        exchange = getattr(send, "__self__", None)
+        return isinstance(exchange, Exchange) and exchange.client_gone()
+
+    async def listen(self, sock: socket.socket) -> None:
+        """Begin to accept on a duplicate of `sock`, which granian closes when it stops."""
+        sock.listen(BACKLOG)  # here an OSError still has a listener; in Rust it would be a panic
+        self._server = _Server(self._serve, self._config, sock.dup().detach())
+        self._serving = asyncio.create_task(self._server.serve(), name="granian")
+        await asyncio.sleep(0)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Be the app that granian calls."""
+        scope["state"] = self._state.copy()
+        try:
+            if scope["type"] == "websocket":
+                await self._serve_socket(scope, ClosableSocket(receive, send))
+            else:
+                await self._serve_request(scope, Exchange(receive, send))
+        except Exception:
+            _log.exception("exception in the app")
+            raise  # granian answers 500, or cuts an answer that has begun
+
+    async def _serve_socket(self, scope: Scope, closable: ClosableSocket) -> None:
+        self._sockets += 1
+        try:
+            await self._app(scope, closable.receive, closable.send)
+        finally:
+            self._sockets -= 1
+
+    async def _serve_request(self, scope: Scope, exchange: Exchange) -> None:
+        self._requests += 1
+        try:
+            await self._app(scope, exchange.receive, exchange.send)
+        finally:
+            self._requests -= 1
+            self._spoke_at = asyncio.get_running_loop().time()
+            exchange.close()
+
+    async def stop_accepting(self) -> int:
+        """Ask for the stop; granian's own loop empties the accept queue before it obeys."""
+        self._stopping_since = asyncio.get_running_loop().time()
+        return 0
+
+    def close_idle(self, quiet: float) -> None:
+        """Throw the switch once no WebSocket is open and nobody spoke since `quiet` seconds.
+
+        Since the stop was asked for every answer says close, so later ones do not count.
+        """
+        if self._stopping_since is None or self._stopped or (self._sockets and quiet):
+            return
+        last = min(self._spoke_at, self._stopping_since)
+        if asyncio.get_running_loop().time() - last >= quiet:
+            self._stop()
+
+    def _stop(self) -> None:
+        self._stopped = True
+        if self._server is not None:
+            self._server.stop()  # type: ignore[no-untyped-call]  # granian has no types here
+
+    def open_connections(self) -> int:
+        """Return how many connections carry a request; idle ones granian does not tell.
+
+        While the stop is due or under way it is at least one, so that the drain waits for it.
+        """
+        busy = self._requests + self._sockets
+        due = self._stopping_since is not None
+        serving = self._serving is not None and not self._serving.done()
+        return max(busy, int(due and serving))
+
+    async def close(self) -> None:
+        """Wait no longer."""
+        self._stop()
+        if self._serving is not None:
+            self._serving.cancel()
+            await asyncio.gather(self._serving, return_exceptions=True)
