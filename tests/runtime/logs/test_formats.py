@@ -162,7 +162,7 @@ def test_a_field_by_a_name_of_ours_is_renamed_not_lost(module: Any) -> None:
     shape = module.shaper(Service())
     plain = line(shape, 20)
     taken = dict.fromkeys(plain, "mine")
-    read = line(shape, 20, **taken)
+    read = line(shape, 20, None, **taken)
     assert {key: read[key] for key in plain} == plain
     assert all(read[f"{key}_"] == "mine" for key in plain)
 
@@ -170,7 +170,7 @@ def test_a_field_by_a_name_of_ours_is_renamed_not_lost(module: Any) -> None:
 def test_labels_of_a_line_join_those_of_the_service() -> None:
     """Cloud Logging indexes labels, so an app may want its own."""
     name = "logging.googleapis.com/labels"
-    read = line(gcp.shaper(SHOP), 20, **{name: {"tenant": "a", "env": "test"}})
+    read = line(gcp.shaper(SHOP), 20, None, **{name: {"tenant": "a", "env": "test"}})
     assert read[name] == {"service": "shop", "version": "1.2.3", "env": "test", "tenant": "a"}
 
 

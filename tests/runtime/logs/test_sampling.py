@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from podready.runtime.logs import sampling
 from podready.runtime.logs.sampling import ERRORS_A_SECOND, Rule, Sampler, parse_rule
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Give a clock that stands still; its only item is the time."""
     now = [1000.0]
-    monkeypatch.setattr(sampling.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("podready.runtime.logs.sampling.time.monotonic", lambda: now[0])
     return now
 
 

@@ -110,7 +110,7 @@ def test_exceptions_that_cannot_be_printed() -> None:
             raise RuntimeError("no")
 
         @property
-        def __cause__(self) -> Any:
+        def __cause__(self) -> Any:  # type: ignore[override]
             raise RuntimeError("no")
 
     assert "MeanError" in stack_trace(caught(lambda: (_ for _ in ()).throw(MeanError())))
