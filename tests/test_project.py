@@ -100,6 +100,10 @@ MISTAKES = [
         "begins with '/'",
     ),
     ("[tool.podready\n", "pyproject.toml:1", "not valid TOML"),
+    ("[tool.podready.rehearse]\nhost-ports = [0]\n", "pyproject.toml:2", "list of ports"),
+    ("[tool.podready.rehearse]\nhost-ports = ['x']\n", "pyproject.toml:2", "list of ports"),
+    ("[tool.podready.rehearse]\nenv = 'x'\n", "pyproject.toml:2", "must be a table"),
+    ("[tool.podready.rehearse.env]\n'A B' = 'x'\n", "pyproject.toml:2", "A B: is no name"),
     ("[tool.podready]\nname = ", "pyproject.toml:2", "not valid TOML: Invalid value"),
 ]
 
@@ -114,6 +118,28 @@ def test_mistakes_name_file_line_and_cure(
         load_project(tmp_path)
     assert f"{tmp_path}/{where}" in str(caught.value)
     assert reason in str(caught.value)
+
+
+def test_host_ports_and_variables(tmp_path: Path) -> None:
+    """One port or several; variables as they are."""
+    (tmp_path / "podready.toml").write_text(
+        "[rehearse]\nhost-ports = [5432, 6379, 5432]\n[rehearse.env]\nDATABASE_URL = 'x://y'\n"
+    )
+    settings = load_project(tmp_path).rehearse
+    assert settings.host_ports == (5432, 6379)
+    assert settings.env == {"DATABASE_URL": "x://y"}
+    assert "x://y" not in repr(settings)
+    (tmp_path / "podready.toml").write_text("[rehearse]\nhost-ports = 5432\n")
+    assert load_project(tmp_path).rehearse.host_ports == (5432,)
+
+
+def test_a_mistake_in_a_secret_is_told_without_it(tmp_path: Path) -> None:
+    """The name and the line are enough; the value may be a password."""
+    (tmp_path / "pyproject.toml").write_text("[tool.podready.rehearse.env]\n\nPIN = 98765\n")
+    with pytest.raises(ProjectError) as caught:
+        load_project(tmp_path)
+    assert "pyproject.toml:3: tool.podready.rehearse.env.PIN: must be a text" in str(caught.value)
+    assert "98765" not in str(caught.value)
 
 
 def test_two_places_for_settings_are_refused(tmp_path: Path) -> None:

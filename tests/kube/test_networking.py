@@ -16,6 +16,7 @@ from podready.kube.networking import (
     SERVICE_NAME,
     SlicePlan,
     endpoint_conditions,
+    endpoint_of,
     is_endpoint,
     is_selecting,
     plan_slices,
@@ -110,6 +111,15 @@ def test_only_selectors_select() -> None:
     assert is_selecting(make_service())
     assert not is_selecting(make_service(selector={}))
     assert not is_selecting(make_service(type="ExternalName"))
+
+
+def test_a_pod_with_a_name_of_its_own() -> None:
+    """hostname counts only under the Service that is the pod's subdomain (ShouldSetHostname)."""
+    pod = make_pod("1")
+    pod["spec"] |= {"hostname": "one", "subdomain": "web"}
+    assert endpoint_of(make_service(), pod)["hostname"] == "one"
+    pod["spec"]["subdomain"] = "other"
+    assert "hostname" not in endpoint_of(make_service(), pod)
 
 
 def test_labels() -> None:

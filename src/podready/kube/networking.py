@@ -124,6 +124,8 @@ def endpoint_of(service: Object, pod: Object) -> Object:
     }
     if pod["spec"].get("nodeName"):
         endpoint["nodeName"] = pod["spec"]["nodeName"]
+    if pod["spec"].get("hostname") and pod["spec"].get("subdomain") == name_of(service):
+        endpoint["hostname"] = pod["spec"]["hostname"]  # a DNS name of its own
     return endpoint
 
 

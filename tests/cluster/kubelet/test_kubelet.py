@@ -382,6 +382,27 @@ async def test_volumes_and_downward_api(node: Node) -> None:
     assert f"tcp://{cluster_ip}:6379 {pod['status']['podIP']}" in said
 
 
+async def test_a_read_only_root(node: Node) -> None:
+    """readOnlyRootFilesystem: only volumes, /dev/shm and the termination log can be written."""
+    node.dockerfile("WORKDIR /app", "COPY . .", "CMD sleep 60")
+    places = "/x /app/x /usr/x /etc/x /tmp/x /data/x /dev/shm/x /dev/termination-log"
+    script = f"for p in {places}; do (: > $p) 2>/dev/null && echo $p yes || echo $p no; done"
+    await node.pod(
+        {
+            "command": ["/bin/sh", "-c", f"{script}; echo done; sleep 60"],
+            "securityContext": {"readOnlyRootFilesystem": True},
+            "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+        },
+        volumes=[{"name": "data", "emptyDir": {}}],
+    )
+    await node.until_ready()
+    said = await node.until_log(lambda log: "done" in log)
+    assert said.splitlines()[:-1] == [
+        *(f"{place} no" for place in ("/x", "/app/x", "/usr/x", "/etc/x", "/tmp/x")),
+        *(f"{place} yes" for place in ("/data/x", "/dev/shm/x", "/dev/termination-log")),
+    ]
+
+
 async def test_last_words(node: Node) -> None:
     """The termination message comes from its file, or from the log where the policy says so."""
     script = "echo from the log; exit 1"

@@ -11,7 +11,6 @@ endpoint is a reset instead of a refusal, and the endpoint does not see the clie
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, NamedTuple
@@ -47,7 +46,6 @@ class ClusterIPs:
         self._network, self._proxier, self._dial = network, proxier, dial
         self._wanted: dict[str, tuple[Door, ...]] = {}
         self._open: dict[Door, Relay] = {}
-        self._closing: dict[Door, asyncio.Task[None]] = {}
         self._closed: list[Relay] = []
 
     def service_changed(self, service: Object) -> None:
@@ -70,13 +68,12 @@ class ClusterIPs:
         }
         for door in self._open.keys() - routed:
             self._close(door)
-        for door in sorted(routed - self._open.keys() - self._closing.keys()):
+        for door in sorted(routed - self._open.keys()):
             self._try_open(door)
 
     async def stop(self) -> None:
         """Close every door."""
         self._wanted = {}
-        await asyncio.gather(*self._closing.values())
         for relay in (*self._open.values(), *self._closed):
             await relay.stop()
         self._open, self._closed = {}, []
@@ -98,12 +95,7 @@ class ClusterIPs:
         """Stop to accept; as with kube-proxy, connections that stand go on until they end."""
         relay = self._open.pop(door)
         self._closed = [*(each for each in self._closed if not each.is_idle), relay]
-        self._closing[door] = asyncio.get_running_loop().create_task(relay.close())
-        self._closing[door].add_done_callback(lambda _: self._forget(door))
-
-    def _forget(self, door: Door) -> None:
-        del self._closing[door]
-        self.settle()  # an endpoint may have come back in the meantime
+        relay.close()
 
     async def _connect(self, door: Door, client: str) -> socket.socket:
         node = int(IPv4Address(client)) % self._proxier.nodes

@@ -29,47 +29,47 @@ class Relay:
     def __init__(self, listener: socket.socket, connect: Connect) -> None:
         self._listener, self._connect = listener, connect
         self._tasks: set[asyncio.Task[None]] = set()
-        self._accepting: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is connected and nothing can be any more."""
+        """Whether nothing is connected."""
         return not self._tasks
 
     def start(self) -> None:
-        """Begin to accept."""
-        self._accepting = self._spawn(self._accept_all())
+        """Begin to accept, or begin again."""
+        if self._listener.fileno() >= 0:
+            self._loop.add_reader(self._listener, self._accept)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close the port; connections that stand go on until they end or `stop`."""
-        if self._accepting is not None:
-            self._accepting.cancel()
-            await asyncio.gather(self._accepting, return_exceptions=True)
-        self._listener.close()
+        if self._listener.fileno() >= 0:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
 
     async def stop(self) -> None:
         """Close the port and reset what is connected through it."""
+        self.close()
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._listener.close()
 
-    def _spawn(self, coroutine: asyncio._CoroutineLike[None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(coroutine)
+    def _accept(self) -> None:
+        try:
+            client, address = self._listener.accept()
+        except BlockingIOError:
+            return  # gone before we came to it
+        except OSError:  # this machine is out of files
+            self._loop.remove_reader(self._listener)
+            self._loop.call_later(_PAUSE_SECONDS, self.start)
+            return
+        client.setblocking(False)
+        task = self._loop.create_task(self._serve(client, address[0]))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _accept_all(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                client, address = await loop.sock_accept(self._listener)
-            except OSError:  # gone before we came to it, or this machine is out of files
-                await asyncio.sleep(_PAUSE_SECONDS)
-                continue
-            self._spawn(self._serve(client, address[0]))
+        # A task that is cancelled before its first step cannot close anything itself.
+        task.add_done_callback(lambda _: reset(client))
 
     async def _serve(self, client: socket.socket, client_ip: str) -> None:
         try:
