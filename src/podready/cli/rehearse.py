@@ -6,9 +6,8 @@ import asyncio
 import os
 import platform
 import shlex
-import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +25,8 @@ from podready.cli.rehearse_reach import (
     shell_limits,
     without_secrets,
 )
+from podready.cli.rehearse_stop import Stop, StoppedError
 from podready.cli.rehearse_view import View, open_view
-from podready.contract import ExitCode
 from podready.dockerfile import Image, read_image
 from podready.errors import AppError, UsageError
 from podready.kube.gvk import DEPLOYMENT, SERVICE, Resource
@@ -46,8 +45,6 @@ from podready.rehearse.result_json import to_json
 from podready.rehearse.scenario import NAMES, load_scenarios
 from podready.rehearse.target import Target, choose_target
 from podready.rehearse.verdict import exit_code, headline, ranked_causes, ranked_findings, reasons
-
-TERMINATED: Final = 128 + signal.SIGTERM
 
 EPILOG: Final = """\b
 Examples:
@@ -147,7 +144,7 @@ def rehearse(path: Path, **given: Any) -> int:
     options = _options(project, given)
     with open_view(to_stderr=options.as_json) as view:
         try:
-            result = _run(_rehearse(project, options, view))
+            result = asyncio.run(_until_over(project, options, view))
         except AppError as error:
             return _report_app_error(error)
     if isinstance(result, int):
@@ -166,36 +163,21 @@ def _options(project: Project, given: dict[str, Any]) -> Options:
     return options
 
 
-def _run(work: Coroutine[Any, Any, RehearsalResult]) -> RehearsalResult | int:
-    """Run to the end, or to Ctrl-C or SIGTERM; then everything is shut down in order first."""
-    stopped_by: list[int] = []
-
-    async def guarded() -> RehearsalResult | int:
-        task = asyncio.ensure_future(work)
-        loop = asyncio.get_running_loop()
-
-        def stop(number: int) -> None:
-            if not stopped_by:  # a second Ctrl-C must not leave processes behind
-                complain("podready: stopping; everything is being shut down")
-                task.cancel()
-            stopped_by.append(number)
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop, number)
-        try:
-            return await task
-        except asyncio.CancelledError:
-            if not stopped_by:
-                raise
-            return TERMINATED if stopped_by[0] == signal.SIGTERM else ExitCode.INTERRUPTED
-
-    return asyncio.run(guarded())
+async def _until_over(project: Project, options: Options, view: View) -> RehearsalResult | int:
+    """Return the result, or the exit code when a signal came; all is shut down in order first."""
+    stop = Stop()
+    stop.listen()
+    try:
+        result = await _rehearse(project, options, view, stop)
+    except StoppedError:
+        return stop.code
+    return stop.code or result
 
 
-async def _rehearse(project: Project, options: Options, view: View) -> RehearsalResult:
+async def _rehearse(project: Project, options: Options, view: View, stop: Stop) -> RehearsalResult:
     scenarios = load_scenarios(options.scenarios)
     if options.kubeconfig is not None:
-        return await _on_real_cluster(project, options, scenarios, view)
+        return await stop.unless_told(_on_real_cluster(project, options, scenarios, view))
     manifests = load_manifests(project)
     target = choose_target(manifests.objects, project.service, manifests.namespace)
     check_host_ports(project.rehearse.host_ports)
@@ -214,7 +196,7 @@ async def _rehearse(project: Project, options: Options, view: View) -> Rehearsal
             scenarios=scenarios,
         )
         try:
-            result = await _play(plan, Path(cluster.kubeconfig), view)
+            result = await stop.unless_told(_play(plan, Path(cluster.kubeconfig), view))
         except AppError as error:
             raise without_secrets(error, overrides) from None
         return finish(result, overrides, cluster.asked_outside)

@@ -36,6 +36,13 @@ def main() -> None:
     The second argument is our parent's pid, the third
     `apart` for pods in namespaces or `plain` for ordinary processes.
     """
+    try:
+        _serve()
+    except BrokenPipeError:
+        pass  # the cluster ended before we had begun
+
+
+def _serve() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     channel.set_inheritable(False)
     die_with_parent(int(sys.argv[2]))
