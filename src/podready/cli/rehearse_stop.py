@@ -60,6 +60,7 @@ class Stop:
         while not task.done():
             task.cancel()
             await asyncio.wait({task}, timeout=RETRY_SECONDS)
-        if task.cancelled():
+        if self._number:
+            await asyncio.gather(task, return_exceptions=True)  # nobody wants its error either
             raise StoppedError
         return task.result()
