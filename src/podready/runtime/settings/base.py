@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
-from podready.errors import SettingsError
+from podready.runtime.settings.fields import AsDataclass, declarations, fill, values_of
 from podready.runtime.settings.load import Reading, read
 from podready.runtime.settings.options import Options, Unknown
-from podready.runtime.settings.report import render_report
 from podready.runtime.settings.schema import Section, Variable, section_of
-from podready.runtime.settings.variable import Default, var
+from podready.runtime.settings.variable import Declaration, var
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +41,9 @@ class Schema:
         given = {**_taken, **os.environ} if environ is None else environ
         reading = self.read(given, desk=environ is None)
         if reading.problems:
+            from podready.errors import SettingsError
             from podready.runtime.settings.announce import announce
+            from podready.runtime.settings.report import render_report
 
             raise announce(SettingsError(render_report(reading.problems, self.options.prefix)))
         if self.options.unset_secrets and environ is None:
@@ -60,7 +60,8 @@ class Schema:
 class Settings:
     """Base of a class whose annotated fields are environment variables.
 
-    A subclass becomes a frozen, keyword-only dataclass. The variable of a field is `prefix` plus
+    A subclass is what a frozen, keyword-only dataclass is, for `dataclasses.replace`, `asdict` and
+    `fields` too; a `__post_init__` may raise ValueError. The variable of a field is `prefix` plus
     the field's name in upper case, unless `var(env=...)` names it. A field whose type is such a
     class itself is a section: its variables have the field's name and `delimiter` before theirs.
     `unknown="ignore"` switches off the search for misspelt variables, which takes place only when
@@ -69,6 +70,9 @@ class Settings:
     """
 
     _options: ClassVar[Options] = Options()
+    _declared: ClassVar[dict[str, Declaration]] = {}
+    __dataclass_fields__: ClassVar[Any] = AsDataclass("__dataclass_fields__")
+    __dataclass_params__: ClassVar[Any] = AsDataclass("__dataclass_params__")
 
     def __init_subclass__(
         cls,
@@ -91,12 +95,36 @@ class Settings:
             "unset_secrets": unset_secrets,
         }
         said = {name: value for name, value in given.items() if value is not None}
-        cls._options = cls._options._replace(**said)  # type: ignore[arg-type]  # checked above
-        dataclasses.dataclass(frozen=True, kw_only=True)(cls)
-        for field in dataclasses.fields(cls):  # type: ignore[arg-type]  # it is one since now
-            if isinstance(field.default_factory, Default):
-                declared = field.default_factory()
-                field.default_factory.convert = _default_of(cls, field.name, declared)
+        cls._options = cls._options.replace(**said)
+        cls._declared = declarations(cls)
+
+    def __init__(self, **values: Any) -> None:
+        fill(self, values)
+        check = getattr(self, "__post_init__", None)
+        if check is not None:
+            check()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        from dataclasses import FrozenInstanceError
+
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        from dataclasses import FrozenInstanceError
+
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+    def __repr__(self) -> str:
+        pairs = zip(self._declared, values_of(self), strict=True)
+        return f"{type(self).__qualname__}({', '.join(f'{k}={v!r}' for k, v in pairs)})"
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return values_of(self) == values_of(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), values_of(self)))
 
     @classmethod
     def schema(cls) -> Schema:
@@ -106,6 +134,14 @@ class Settings:
             found = Schema(cls, cls._options)
             cls._schema = found  # type: ignore[attr-defined]  # computed once per class
         return found
+
+    @classmethod
+    def default_of(cls, field: str) -> Any:
+        """Return the default of a field in its own type, as it is when an instance is made."""
+        member = next(each for each in cls.schema().section.members if each.field == field)
+        if isinstance(member, Variable):
+            return member.fresh_default()
+        return cls._declared[field].default
 
     @classmethod
     def variables(cls) -> tuple[Variable, ...]:
@@ -137,14 +173,3 @@ class Settings:
         from podready.runtime.settings.watch import Watch
 
         return Watch(self.schema(), self, callback, {**_taken, **os.environ}, every).start()
-
-
-def _default_of(cls: type[Settings], field: str, declared: Any) -> Callable[[], Any]:
-    """Return a factory of the field's default, in the field's own type."""
-
-    def default() -> Any:
-        members = cls.schema().section.members
-        member = next(member for member in members if member.field == field)
-        return member.fresh_default() if isinstance(member, Variable) else declared
-
-    return default

@@ -1,16 +1,16 @@
-"""How a library's classes tell their fields and are made: dataclasses here, others by adapter."""
+"""How a kind of class tells its fields and is made: `Settings` here, others by adapter."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NamedTuple, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from podready.runtime.settings.parsers import Parser
-from podready.runtime.settings.variable import Declaration, declaration
+from podready.runtime.settings.record import Record
+from podready.runtime.settings.variable import Declaration
 
 
-class Field(NamedTuple):
+class Field(Record):
     """One field: the keyword of its class' constructor, its type, and what is declared of it."""
 
     name: str
@@ -29,7 +29,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
         self.reasons = reasons
 
 
-class Dialect(NamedTuple):
+class Dialect(Record):
     """The two things that settings need to know about a kind of class."""
 
     fields: Callable[[Any], Iterable[Field]]
@@ -40,6 +40,7 @@ _MARKS: Final = {
     "__attrs_attrs__": "attrs_classes",
     "__struct_fields__": "msgspec_structs",
     "model_fields": "pydantic_models",
+    "__dataclass_fields__": "plain_dataclasses",
 }
 """An attribute of the classes of a library -> the adapter that is imported for them."""
 
@@ -48,13 +49,15 @@ def dialect_of(kind: Any) -> Dialect | None:
     """Return the dialect of a class with fields, None for any other type."""
     if not isinstance(kind, type):
         return None
+    if hasattr(kind, "_declared"):
+        return OURS
     for mark, module in _MARKS.items():
         if hasattr(kind, mark):
             from importlib import import_module
 
             adapter = import_module(f"podready.runtime.settings.adapters.{module}")
             return adapter.DIALECT  # type: ignore[no-any-return]
-    return DATACLASS if dataclasses.is_dataclass(kind) else None
+    return None
 
 
 def hints_of(kind: type) -> dict[str, Any]:
@@ -67,16 +70,7 @@ def hints_of(kind: type) -> dict[str, Any]:
         ) from None
 
 
-def _fields(kind: Any) -> list[Field]:
-    hints = hints_of(kind)
-    return [
-        Field(field.name, hints[field.name], declaration(field))
-        for field in dataclasses.fields(kind)
-        if field.init
-    ]
-
-
-def _make(kind: Any, values: dict[str, Any]) -> Any:
+def make(kind: Any, values: dict[str, Any]) -> Any:
     """Make an instance; a ValueError of its __post_init__ concerns all of it."""
     try:
         return kind(**values)
@@ -84,4 +78,9 @@ def _make(kind: Any, values: dict[str, Any]) -> Any:
         raise Refused([("", str(error))]) from None
 
 
-DATACLASS: Final = Dialect(_fields, _make)
+def _fields(kind: Any) -> list[Field]:
+    hints = hints_of(kind)
+    return [Field(name, hints[name], declared) for name, declared in kind._declared.items()]
+
+
+OURS: Final = Dialect(_fields, make)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from podready.runtime.settings.dialect import Refused
-from podready.runtime.settings.report import Kind, Problem, mask_userinfo, near_miss, quote
+from podready.runtime.settings.record import Record
 from podready.runtime.settings.schema import Section, Variable
-from podready.runtime.settings.secret import MASK
 from podready.runtime.settings.sources import (
     FILE_SUFFIX,
     Given,
@@ -22,21 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from podready.runtime.settings.options import Options
-
-SERVICE_LINK: Final = (
-    r".+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
-)
-"""Variables that the kubelet adds for every Service of the namespace (enableServiceLinks)."""
-
-_LINK_VALUE: Final = re.compile(r"(tcp|udp|sctp)://")
-_SHORTEST_SECRET: Final = 4
-"""Shorter ones are not looked for in other people's sentences: `a` would be in most of them."""
+    from podready.runtime.settings.report import Problem
 
 _FAILED: Final = object()
 _LEFT_OUT: Final = object()
 
 
-class Reading(NamedTuple):
+class Reading(Record):
     """What came of reading a class: the instance or the problems, and where each text was."""
 
     value: Any
@@ -61,14 +51,12 @@ def read(
 def unknown_variables(names: set[str], given: Iterable[str], prefix: str) -> list[Problem]:
     """Return the variables with our prefix that look like a misspelt one of ours."""
     known = names | {name + FILE_SUFFIX for name in names}
-    problems = []
-    for name in given:
-        if not name.startswith(prefix) or name in known or re.fullmatch(SERVICE_LINK, name):
-            continue
-        meant = near_miss(name, known)
-        if meant:
-            problems.append(Problem(name, "unknown", f"did you mean {meant}?"))
-    return problems
+    strange = [name for name in given if name.startswith(prefix) and name not in known]
+    if not strange:
+        return []
+    from podready.runtime.settings.diagnosis import misspelt
+
+    return misspelt(strange, known)
 
 
 class Reader:
@@ -109,21 +97,11 @@ class Reader:
         try:
             return section.dialect.make(section.kind, values)
         except Refused as refused:
-            for field, reason in refused.reasons:
-                self.problems.append(self._refusal(section, field, reason))
+            from podready.runtime.settings.diagnosis import refusal
+
+            for reason in refused.reasons:
+                self._fail(refusal(self._root, section, reason, self.found))
             return _FAILED
-
-    def _refusal(self, section: Section, field: str, reason: str) -> Problem:
-        for member in section.members:
-            if isinstance(member, Variable) and member.field == field:
-                reason = self._scrub(reason)
-                shown = self._shown(member)
-                return self._problem(member, "invalid", f"{shown} {reason}".strip())
-        return Problem(f"{section.stem}*", "invalid", self._scrub(reason), section.kind.__name__)
-
-    def _shown(self, variable: Variable) -> str:
-        given = self.found.get(variable.name)
-        return quote(variable.name, given.text, secret=False) if given else ""
 
     def _variable(self, variable: Variable) -> Any:
         """Return the value of a variable, or note what is wrong with it."""
@@ -132,30 +110,30 @@ class Reader:
             if given is None:
                 return self._absent(variable)
             self.found[variable.name] = given
-            if not given.text and not variable.declared.allow_empty:
-                what = "set but empty" + "; secret" * variable.secret
-                return self._fail(self._problem(variable, "empty", what))
             text = given.text
+            if not text and not variable.declared.allow_empty:
+                return self._empty(variable)
             if variable.declared.expand:
                 text = self._sources.expand(variable.name, text)
             return self._parsed(variable, text, given.text)
         except UnusableError as error:
-            return self._fail(self._unusable(variable, error))
+            from podready.runtime.settings.diagnosis import unusable
 
-    def _unusable(self, variable: Variable, error: UnusableError) -> Problem:
-        if error.name == variable.name:
-            return self._problem(variable, "invalid", error.what)
-        return Problem(error.name, "invalid", error.what)
+            return self._fail(unusable(self._root, variable, error))
+
+    def _empty(self, variable: Variable) -> Any:
+        from podready.runtime.settings.diagnosis import empty
+
+        return self._fail(empty(self._root, variable))
 
     def _absent(self, variable: Variable) -> Any:
         if variable.default is COMPUTED:
             return _LEFT_OUT
         if not variable.required:
             return variable.fresh_default()
-        others = [name for name in self._sources.names() if name not in self._root.names()]
-        typo = near_miss(variable.name, others)
-        what = f"required; is {typo} a typo?" if typo else "required"
-        return self._fail(self._problem(variable, "missing", what))
+        from podready.runtime.settings.diagnosis import missing
+
+        return self._fail(missing(self._root, variable, self._sources.names()))
 
     def _parsed(self, variable: Variable, text: str, shown: str) -> Any:
         """Return the value of `text`; `shown` is what was given, before it was expanded."""
@@ -163,57 +141,12 @@ class Reader:
             return None
         try:
             return variable.parser.parse(text)
-        except ValueError as error:
-            reason = str(error)
         except Exception as error:  # noqa: BLE001 - a parser given to var() may raise anything
-            reason = f"cannot be parsed ({type(error).__name__})"
-        if variable.secret:
-            what = f"is not a valid {variable.parser.name}"
-        else:
-            if _LINK_VALUE.match(text) and variable.name.endswith("_PORT"):
-                reason = _service_link(variable)
-            reason = self._scrub(reason.replace(text, shown) if text else reason)
-            what = f"{quote(variable.name, shown, secret=False)} {reason}"
-        return self._fail(self._problem(variable, "invalid", what))
+            from podready.runtime.settings.diagnosis import unparsable
+
+            texts = (shown, text)
+            return self._fail(unparsable(self._root, variable, texts, error, self.found))
 
     def _fail(self, problem: Problem) -> Any:
         self.problems.append(problem)
         return _FAILED
-
-    def _problem(self, variable: Variable, kind: Kind, what: str) -> Problem:
-        return describe(self._root, variable, kind, what)
-
-    def _scrub(self, reason: str) -> str:
-        return scrub(reason, self._root, self.found)
-
-
-def scrub(reason: str, root: Section, found: Mapping[str, Given]) -> str:
-    """Return what somebody else's code said, without the secrets that it may have repeated."""
-    for variable in root.variables():
-        given = found.get(variable.name)
-        if given and len(given.text) >= _SHORTEST_SECRET and variable.sensitive:
-            reason = reason.replace(given.text, MASK)
-    return mask_userinfo(reason)
-
-
-def describe(root: Section, variable: Variable, kind: Kind, what: str) -> Problem:
-    """Return a problem with what is expected and documented of its variable."""
-    hidden = "(value hidden)" if variable.secret and kind != "missing" else ""
-    notes = (variable.expected, _doc(root, variable), hidden)
-    return Problem(variable.name, kind, what, " ".join(filter(None, notes)))
-
-
-def _doc(root: Section, variable: Variable) -> str:
-    if variable.declared.doc:
-        return variable.declared.doc
-    from podready.runtime.settings.documentation import docs_of
-
-    return docs_of(root).get(variable.name, "")
-
-
-def _service_link(variable: Variable) -> str:
-    service = variable.name.removesuffix("_PORT").lower().replace("_", "-")
-    return (
-        f"is what Kubernetes says of a Service called {service}, not of type "
-        f"{variable.parser.name}: set enableServiceLinks: false in the pod"
-    )

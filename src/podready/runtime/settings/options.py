@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from podready.runtime.settings.record import Record
 
 Unknown = Literal["error", "ignore"]
 
 
-class Options(NamedTuple):
+class Options(Record):
     """The options of a class; a subclass inherits them.
 
     `prefix` begins each variable's name. `unknown` is what a nearly right name with the prefix

@@ -11,10 +11,9 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from enum import Enum
-from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from podready.runtime.settings.imported import reader_of
-from podready.runtime.settings.report import quote
+from podready.runtime.settings.record import Record
 from podready.runtime.settings.secret import Secret
 
 Parse = Callable[[str], Any]
@@ -32,7 +31,7 @@ SEQUENCES: Final[dict[Any, type]] = {
 """Types with items -> what is made of them; where the hint leaves a choice, what cannot change."""
 
 
-class Parser(NamedTuple):
+class Parser(Record):
     """How a type is read, and what to call it in a report."""
 
     name: str
@@ -46,7 +45,7 @@ def parser_for(hint: Any, separator: str = ",", key_separator: str = "=") -> Par
     hint = _plain(hint)
     origin = get_origin(hint) or hint
     if origin in (Union, types.UnionType):
-        return parser_for(_but_none(hint), separator, key_separator)._replace(optional=True)
+        return parser_for(_but_none(hint), separator, key_separator).replace(optional=True)
     if origin is Literal:
         return _literal(get_args(hint))
     if origin is Secret:
@@ -64,6 +63,8 @@ def _single(hint: Any) -> Parser:
     """Return the parser of a type that is no collection."""
     if hint in _SCALARS:
         return _SCALARS[hint]
+    from podready.runtime.settings.imported import reader_of
+
     found = reader_of(hint)
     if found is not None:
         return Parser(*found)
@@ -177,6 +178,8 @@ def _item(parser: Parser, text: str) -> Any:
     except ValueError as error:
         if parser.secret:
             raise ValueError(f"has an item that is not a valid {parser.name}") from None
+        from podready.runtime.settings.report import quote
+
         raise ValueError(f"has an item {quote('', text, secret=False)} that {error}") from None
 
 

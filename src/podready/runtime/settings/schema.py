@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 import types
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 from podready.runtime.settings.dialect import Dialect, Field, dialect_of
 from podready.runtime.settings.options import Options
 from podready.runtime.settings.parsers import SEQUENCES, Parser, parser_for
-from podready.runtime.settings.report import smells_secret
+from podready.runtime.settings.record import Record
 from podready.runtime.settings.secret import MASK, Secret
 from podready.runtime.settings.variable import COMPUTED, MISSING, Declaration, Missing
 
 
-class Variable(NamedTuple):
+class Variable(Record):
     """One environment variable and the field it fills."""
 
     field: str
@@ -40,11 +39,14 @@ class Variable(NamedTuple):
     @property
     def sensitive(self) -> bool:
         """Say whether its type or its name says that its value must never be shown."""
+        from podready.runtime.settings.report import smells_secret
+
         return self.secret or smells_secret(self.name)
 
     def fresh_default(self) -> Any:
         """Return the default; of a list, dict or set a copy, so that instances share nothing."""
-        return copy.copy(self.default)
+        held = self.default
+        return held.copy() if isinstance(held, list | dict | set) else held
 
     @property
     def default_text(self) -> str | None:
@@ -74,7 +76,7 @@ class Variable(NamedTuple):
         return self.default_text or "empty"
 
 
-class Section(NamedTuple):
+class Section(Record):
     """A class with fields: the whole of the settings, or a part of them with a name."""
 
     kind: Any
@@ -137,7 +139,7 @@ def _members(
     for field in dialect.fields(kind):
         if not isinstance(default, Missing):
             value = getattr(default, field.attribute or field.name)
-            field = field._replace(declared=field.declared._replace(default=value))  # noqa: PLW2901
+            field = field.replace(declared=field.declared.replace(default=value))  # noqa: PLW2901
         found.append(_section(field, stem, options, outer) or _variable(field, stem))
     return tuple(found)
 

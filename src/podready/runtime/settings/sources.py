@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final
 
-from podready.runtime.settings.report import Problem, quote
+from podready.runtime.settings.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from podready.runtime.settings.options import Options
+    from podready.runtime.settings.report import Problem
 
 FILE_SUFFIX: Final = "_FILE"
 """`NAME_FILE` holds the path of a file with the value, as for mounted Secrets."""
@@ -30,10 +31,10 @@ _MOST: Final = 1024 * 1024
 _DEEPEST: Final = 8
 """Levels of folders in a config tree; more is a loop of links."""
 
-_REFERENCE: Final = re.compile(r"\$(\$?)\{(\w+)(?::-([^}]*))?\}", re.ASCII)
+_REFERENCE: Final = r"(?a)\$(\$?)\{(\w+)(?::-([^}]*))?\}"
 
 
-class Given(NamedTuple):
+class Given(Record):
     """A text that was found, and where, in words for people."""
 
     text: str
@@ -46,16 +47,6 @@ class UnusableError(Exception):
     def __init__(self, name: str, what: str) -> None:
         super().__init__(name, what)
         self.name, self.what = name, what
-
-
-class Layer(Protocol):
-    """One of the places."""
-
-    def find(self, name: str) -> Given | None:
-        """Return the text of a variable; UnusableError if it cannot be read."""
-
-    def names(self) -> Iterable[str]:
-        """Return the names that are there, ours or not."""
 
 
 class Environment:
@@ -113,7 +104,7 @@ class Directory:
 class Sources:
     """All places that a settings class is read from, in their order."""
 
-    def __init__(self, layers: list[Layer], problems: list[Problem]) -> None:
+    def __init__(self, layers: list[Environment | Directory], problems: list[Problem]) -> None:
         self._layers, self.problems = layers, problems
 
     def find(self, name: str, aliases: Iterable[str] = ()) -> Given | None:
@@ -145,14 +136,14 @@ class Sources:
                 raise UnusableError(name, f"refers to ${{{found[2]}}}, which is not set")
             return given.text if given and (given.text or found[3] is None) else found[3]
 
-        return _REFERENCE.sub(value, text)
+        return re.sub(_REFERENCE, value, text)
 
 
 def open_sources(
     options: Options, declared: set[str], environ: Mapping[str, str], *, desk: bool
 ) -> Sources:
     """Return the places of a class; `desk` allows `.env`, though never inside Kubernetes."""
-    layers: list[Layer] = [Environment(environ, declared)]
+    layers: list[Environment | Directory] = [Environment(environ, declared)]
     layers += [Directory(root, options.prefix) for root in options.directories]
     problems: list[Problem] = []
     if desk and options.env_file and _IN_KUBERNETES not in environ:
@@ -165,6 +156,7 @@ def _dotenv(path: str) -> tuple[dict[str, str], list[Problem]]:
     if not os.path.isfile(path):  # noqa: PTH113 - pathlib costs 4 ms at start
         return {}, []
     from podready.runtime.settings.dotenv import NotDotenvError, parse_dotenv
+    from podready.runtime.settings.report import Problem
 
     try:
         lines = parse_dotenv(read_text(path, path, strip=False))
@@ -197,18 +189,23 @@ def files_in(root: str, depth: int = _DEEPEST) -> Iterator[str]:
 
 def read_text(path: str, name: str, *, strip: bool = True) -> str:
     """Return what is in a file, without one newline at its end; UnusableError if it cannot be."""
-    shown = quote("", path, secret=False)
     try:
         with open(path, encoding="utf-8", newline="") as file:  # pathlib costs 4 ms at start
             text = file.read(_MOST + 1)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise UnusableError(name, f"cannot read {shown}: {reason}") from None
+        raise UnusableError(name, f"cannot read {_shown(path)}: {reason}") from None
     except ValueError:  # bytes that are not UTF-8, or a path with a null character
-        raise UnusableError(name, f"{shown} is not a text file") from None
+        raise UnusableError(name, f"{_shown(path)} is not a text file") from None
     if len(text) > _MOST:
-        raise UnusableError(name, f"{shown} is larger than 1 MiB")
+        raise UnusableError(name, f"{_shown(path)} is larger than 1 MiB")
     return text.removesuffix("\n").removesuffix("\r") if strip else text
+
+
+def _shown(path: str) -> str:
+    from podready.runtime.settings.report import quote
+
+    return quote("", path, secret=False)
 
 
 def _normal(name: str) -> str:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_META: Final = "podready.var"
+from podready.runtime.settings.record import Record
 
 
 class Missing:
@@ -20,10 +17,10 @@ COMPUTED: Final = Missing()
 """The default of a variable whose class computes one when it is made."""
 
 
-class Declaration(NamedTuple):
-    """The arguments of `var`, kept in the field's metadata.
+class Declaration(Record):
+    """The arguments of `var`.
 
-    A NamedTuple is made in a sixth of the time of a frozen dataclass, and this runs at each start.
+    It has no hash, so that a plain dataclass refuses it as a default: it belongs into `Settings`.
     """
 
     default: Any = MISSING
@@ -35,16 +32,7 @@ class Declaration(NamedTuple):
     expand: bool = False
     parser: Callable[[str], Any] | None = None
 
-
-class Default:
-    """A default factory that learns later, from the class, what type its value must have."""
-
-    def __init__(self, declared: Any) -> None:
-        self.convert: Callable[[], Any] = lambda: declared
-
-    def __call__(self) -> Any:
-        """Return a fresh default."""
-        return self.convert()
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # see above
 
 
 def var(
@@ -68,20 +56,4 @@ def var(
     `expand` replaces `${NAME}` and `${NAME:-default}` in the text. `parser` replaces the type's
     own: it takes the text and raises ValueError.
     """
-    declared = Declaration(default, env, doc, separator, key_separator, allow_empty, expand, parser)
-    metadata = {_META: declared}
-    if default is MISSING:
-        return dataclasses.field(metadata=metadata)
-    return dataclasses.field(default_factory=Default(default), metadata=metadata)
-
-
-def declaration(field: dataclasses.Field[Any]) -> Declaration:
-    """Return what was declared with `var`, or what a bare annotation or default amounts to."""
-    found = field.metadata.get(_META)
-    if isinstance(found, Declaration):
-        return found
-    if field.default is not dataclasses.MISSING:
-        return Declaration(default=field.default)
-    if field.default_factory is not dataclasses.MISSING:
-        return Declaration(default=field.default_factory())
-    return Declaration()
+    return Declaration(default, env, doc, separator, key_separator, allow_empty, expand, parser)

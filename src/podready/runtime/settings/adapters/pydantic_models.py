@@ -105,7 +105,7 @@ def _field(name: str, info: Any) -> Field:
         section = hasattr(hint, "model_fields")
         parser = None if section else pydantic_parser(info, json=False)
         return Field(keyword, hint, declared, parser, name)
-    return Field(keyword, hint, declared, reader._replace(secret=reader.secret), name)
+    return Field(keyword, hint, declared, reader, name)
 
 
 def _make(kind: Any, values: dict[str, Any]) -> Any:

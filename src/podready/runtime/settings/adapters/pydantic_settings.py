@@ -24,7 +24,8 @@ from podready.runtime.settings.adapters.pydantic_models import (
     reason_of,
 )
 from podready.runtime.settings.base import Schema
-from podready.runtime.settings.load import Reading, describe, scrub, unknown_variables
+from podready.runtime.settings.diagnosis import describe, scrub
+from podready.runtime.settings.load import Reading, unknown_variables
 from podready.runtime.settings.options import Options
 from podready.runtime.settings.report import Problem, near_miss, quote
 from podready.runtime.settings.schema import Section, Variable
@@ -47,7 +48,7 @@ class PydanticSchema(Schema):
         config = kind.model_config
         secrets, file = config.get("secrets_dir"), config.get("env_file")
         self.kind = kind
-        self.options = options._replace(
+        self.options = options.replace(
             prefix=_cased(config.get("env_prefix", ""), config),
             directories=_paths(secrets),
             env_file=next(iter(_paths(file)), None),

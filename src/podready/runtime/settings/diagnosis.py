@@ -1,0 +1,131 @@
+"""What is wrong with an environment, in words for people; a good start never comes here."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from podready.runtime.settings.report import (
+    Kind,
+    Problem,
+    mask_userinfo,
+    near_miss,
+    quote,
+    smells_secret,
+)
+from podready.runtime.settings.schema import Section, Variable
+from podready.runtime.settings.secret import MASK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from podready.runtime.settings.sources import Given, UnusableError
+
+SERVICE_LINK: Final = (
+    r".+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
+"""Variables that the kubelet adds for every Service of the namespace (enableServiceLinks)."""
+
+_LINK_VALUE: Final = r"(tcp|udp|sctp)://"
+_SHORTEST_SECRET: Final = 4
+"""Shorter ones are not looked for in other people's sentences: `a` would be in most of them."""
+
+
+def describe(root: Section, variable: Variable, kind: Kind, what: str) -> Problem:
+    """Return a problem with what is expected and documented of its variable."""
+    hidden = "(value hidden)" if variable.secret and kind != "missing" else ""
+    notes = (variable.expected, _doc(root, variable), hidden)
+    return Problem(variable.name, kind, what, " ".join(filter(None, notes)))
+
+
+def _doc(root: Section, variable: Variable) -> str:
+    if variable.declared.doc:
+        return variable.declared.doc
+    from podready.runtime.settings.documentation import docs_of
+
+    return docs_of(root).get(variable.name, "")
+
+
+def missing(root: Section, variable: Variable, given: Iterable[str]) -> Problem:
+    """Report a required variable; name the one that was perhaps meant to be it."""
+    ours = root.names()
+    typo = near_miss(variable.name, [name for name in given if name not in ours])
+    what = f"required; is {typo} a typo?" if typo else "required"
+    return describe(root, variable, "missing", what)
+
+
+def empty(root: Section, variable: Variable) -> Problem:
+    """Report a variable that is set to nothing."""
+    return describe(root, variable, "empty", "set but empty" + "; secret" * variable.secret)
+
+
+def unusable(root: Section, variable: Variable, error: UnusableError) -> Problem:
+    """Report a place that could not be read."""
+    if error.name == variable.name:
+        return describe(root, variable, "invalid", error.what)
+    return Problem(error.name, "invalid", error.what)
+
+
+def unparsable(
+    root: Section,
+    variable: Variable,
+    texts: tuple[str, str],
+    error: Exception,
+    found: Mapping[str, Given],
+) -> Problem:
+    """Report a text that is no value; `texts` are the one that was given and it expanded."""
+    if variable.secret:
+        return describe(root, variable, "invalid", f"is not a valid {variable.parser.name}")
+    shown, text = texts
+    reason = str(error)
+    if not isinstance(error, ValueError):
+        reason = f"cannot be parsed ({type(error).__name__})"
+    if re.match(_LINK_VALUE, text) and variable.name.endswith("_PORT"):
+        reason = _service_link(variable)
+    if text:
+        reason = reason.replace(text, "(value hidden)" if smells_secret(variable.name) else shown)
+    reason = scrub(reason, root, found)
+    return describe(
+        root, variable, "invalid", f"{quote(variable.name, shown, secret=False)} {reason}"
+    )
+
+
+def _service_link(variable: Variable) -> str:
+    service = variable.name.removesuffix("_PORT").lower().replace("_", "-")
+    return (
+        f"is what Kubernetes says of a Service called {service}, not of type "
+        f"{variable.parser.name}: set enableServiceLinks: false in the pod"
+    )
+
+
+def refusal(
+    root: Section, section: Section, reason: tuple[str, str], found: Mapping[str, Given]
+) -> Problem:
+    """Report what a class said of the value of one field, or of all its values."""
+    field, said = reason
+    said = scrub(said, root, found)
+    for member in section.members:
+        if isinstance(member, Variable) and member.field == field:
+            given = found.get(member.name)
+            shown = quote(member.name, given.text, secret=member.secret) if given else ""
+            return describe(root, member, "invalid", f"{shown} {said}".strip())
+    return Problem(f"{section.stem}*", "invalid", said, section.kind.__name__)
+
+
+def scrub(reason: str, root: Section, found: Mapping[str, Given]) -> str:
+    """Return what somebody else's code said, without the secrets that it may have repeated."""
+    for variable in root.variables():
+        given = found.get(variable.name)
+        if given and len(given.text) >= _SHORTEST_SECRET and variable.sensitive:
+            reason = reason.replace(given.text, MASK)
+    return mask_userinfo(reason)
+
+
+def misspelt(names: Iterable[str], known: set[str]) -> list[Problem]:
+    """Return those of the names that look like one of ours."""
+    problems = []
+    for name in names:
+        meant = None if re.fullmatch(SERVICE_LINK, name) else near_miss(name, known)
+        if meant:
+            problems.append(Problem(name, "unknown", f"did you mean {meant}?"))
+    return problems
