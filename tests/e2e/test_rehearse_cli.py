@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.e2e.conftest import PODREADY, SHORT, Footprint, Rehearse, Start
 
+SPINNER = set("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 MARKUP = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
@@ -82,6 +83,7 @@ def test_the_live_view_of_a_terminal(tiny: Path, tmp_path: Path) -> None:
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")  # and comes back
     plain = MARKUP.sub("", shown).replace("\r", "\n")
     assert re.search(r"Deletion of a pod  [\d,]+ sent  0 dropped  p50", plain)
+    assert len(set(plain) & SPINNER) > 1  # it turns
     assert re.search(r"^READY  0 of [\d,]+ requests dropped", plain, re.MULTILINE)
 
 

@@ -54,11 +54,13 @@ class LiveView:
 
     def __init__(self, console: Console) -> None:
         from rich.live import Live
+        from rich.spinner import Spinner
 
         self._console = console
         self._snapshot: Snapshot | None = None
         self._waiting = "starting"
         self._begun = time.monotonic()
+        self._spinner = Spinner("dots")  # one for all the time: a new one would stand still
         self.live = Live(
             console=console, get_renderable=self._render, refresh_per_second=5, transient=True
         )
@@ -74,18 +76,19 @@ class LiveView:
         self._snapshot = snapshot
 
     def _render(self) -> RenderableType:
-        from rich.spinner import Spinner
+        self._spinner.update(text=self._status())
+        return self._spinner
 
+    def _status(self) -> str:
         now = self._snapshot
         if now is None:
-            return Spinner("dots", text=f"{self._seconds()}  {_escaped(self._waiting)}")
+            return f"{self._seconds()}  {_escaped(self._waiting)}"
         colour = "red" if now.dropped else "green"
-        words = (
+        return (
             f"{self._seconds()}  [bold]{_escaped(now.scenario)}[/bold]  {now.sent:,} sent  "
             f"[{colour}]{now.dropped:,} dropped[/{colour}]  p50 {now.p50_ms:.1f} ms  "
             f"p99 {now.p99_ms:.1f} ms  [dim]{_escaped(now.pods)}[/dim]"
         )
-        return Spinner("dots", text=words)
 
     def _seconds(self) -> str:
         return f"{time.monotonic() - self._begun:6.1f} s"
