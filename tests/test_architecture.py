@@ -68,6 +68,14 @@ def test_few_doors_lead_into_the_runtime() -> None:
     assert found - doors == set()
 
 
+def test_the_runtime_uses_the_wall_clock_for_stamps_only() -> None:
+    """A clock set back moves no deadline: `time.time` is read for log lines and exemplars only."""
+    found = offenders({"datetime.now", "datetime.utcnow", "time.time", "time.time_ns"}, set())
+    places = {line.split(":")[0] for line in found if line.startswith("runtime/")}
+    stamps = {"runtime/observation.py", "runtime/logs/__init__.py", "runtime/logs/output.py"}
+    assert places - stamps - {"runtime/logs/access_log.py", "runtime/logs/records.py"} == set()
+
+
 def test_no_attic() -> None:
     """A file is named for its idea: no utils, helpers, common, misc."""
     attic = {"utils", "util", "helpers", "helper", "common", "misc"}

@@ -66,6 +66,10 @@ class Pod:
         """Return all log messages so far."""
         return [str(each["message"]) for each in list(self.log)]
 
+    def errors(self) -> list[dict[str, Any]]:
+        """Return all lines that are errors or worse."""
+        return [each for each in list(self.log) if each["severity"] in {"ERROR", "CRITICAL"}]
+
     @property
     def port(self) -> int:
         """The main port."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -126,22 +124,76 @@ def test_a_reader_of_stdout_that_stalls(tmp_path: Path) -> None:
             process.kill()
 
 
-def test_thousands_of_idle_connections(start_pod: StartPod) -> None:
-    """Three thousand silent connections at SIGTERM delay nothing and break nothing."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < 8192:
-        pytest.skip(f"this process may open only {hard} files")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, hard))
-    try:
-        pod = start_pod(HELLO, "--grace", "20s").ready()
-        with ExitStack() as connections:
-            clients = [connections.enter_context(pod.connect()) for _ in range(3000)]
-            eventually(lambda: pod.workers()[0].get("connections", 0) >= 3000, "all are open")
-            pod.send(signal.SIGTERM)
-            assert pod.end() == 0
-            assert {client.recv(1) for client in clients} == {b""}
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+def test_a_stalled_reader_takes_no_time_beyond_the_grace(tmp_path: Path) -> None:
+    """The last lines are waited for only as long as the grace period has time left."""
+    (tmp_path / "main.py").write_text(
+        "import asyncio, podready\n"
+        "@podready.hook('slow')\nasync def slow():\n    await asyncio.sleep(600)\n" + HELLO
+    )
+    ports = [str(port) for port in (_free(), _free())]
+    argv = [sys.executable, "-m", "podready", "run", "main:app"]
+    argv += ["--port", ports[0], "--admin-port", ports[1], *TIGHT]
+    reading, writing = os.pipe()
+    with subprocess.Popen(argv, cwd=tmp_path, stdout=writing, start_new_session=True) as process:
+        try:
+            eventually(lambda: _serves(int(ports[1])), "ready")
+            _fill(writing)
+            begin = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+            assert time.monotonic() - begin < 4
+        finally:
+            process.kill()
+            os.close(reading)
+            os.close(writing)
+
+
+BACKWARDS = """
+import time
+now = [2_000_000_000.0]
+def backwards():
+    now[0] -= 3600
+    return now[0]
+time.time = backwards
+time.time_ns = lambda: int(backwards() * 1e9)
+"""
+
+
+def test_a_clock_that_is_set_back(start_pod: StartPod, tmp_path: Path) -> None:
+    """With a wall clock that jumps an hour back at each look, every deadline holds as before."""
+    (tmp_path / "sitecustomize.py").write_text(BACKWARDS)
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    pod = start_pod(
+        """
+        import asyncio, time, podready
+        assert time.time() - time.time() == 3600  # else this test tests nothing
+        @podready.check("again", critical=True, interval=0.05)
+        def again(): ...
+        async def app(scope, receive, send):
+            assert scope["type"] == "http"
+            if scope["path"] == "/hang":
+                await asyncio.sleep(600)
+            await send({"type": "http.response.start", "status": 200,
+                        "headers": [(b"content-length", b"2")]})
+            await send({"type": "http.response.body", "body": b"ok"})
+        """,
+        *TIGHT,
+        "--drain-delay",
+        "1s",
+        PYTHONPATH=path,
+    ).ready()
+    assert pod.get("/")[2] == b"ok"
+    with pod.connect() as client:
+        client.sendall(b"GET /hang HTTP/1.1\r\nHost: x\r\n\r\n")
+        eventually(lambda: pod.workers()[0].get("inflight") == 1, "it is in flight")
+        begin = time.monotonic()
+        pod.send(signal.SIGTERM)
+        pod.phase("draining")
+        assert pod.get("/")[2] == b"ok"
+        assert pod.end() == 0
+        assert 1 < time.monotonic() - begin < 4
+    stuck = pod.line("still under way at the deadline")["stuck"]
+    assert 0 < stuck["age"] < 20
 
 
 def test_sigterm_while_a_worker_restarts(start_pod: StartPod) -> None:
@@ -182,6 +234,16 @@ def test_a_function_that_calls_exit(start_pod: StartPod, name: str) -> None:
     else:
         pod.ready()
         assert pod.stop() == 0
+
+
+def _fill(pipe: int) -> None:
+    """Fill a pipe, as a log collector that died leaves it."""
+    os.set_blocking(pipe, False)
+    try:
+        while True:
+            os.write(pipe, b"x" * 4096)
+    except BlockingIOError:
+        pass
 
 
 def _free() -> int:

@@ -163,6 +163,7 @@ def test_throttling_explains_silence() -> None:
     for second in range(11):
         throttling.sample(float(second), second * 0.6)
     assert throttling.explains(0, 10)
+    assert throttling.within(2.5, 7.25) == pytest.approx(4.75 * 0.6)
     calm = Throttling()
     for second in range(11):
         calm.sample(float(second), second * 0.1)

@@ -7,11 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from .conftest import StartPod, eventually
+from .conftest import Pod, StartPod, eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +72,75 @@ def test_sigterm_at_any_moment_of_the_start(start_pod: StartPod, attempt: int) -
     eventually(lambda: pod.probe("/startupz")[1]["elapsed"] > attempt * 0.03, "that moment")
     assert pod.stop() == 0
     pod.line("stopped after")
+
+
+STAGES = {
+    "importing": "import time; time.sleep(600)\n",
+    "lifespan": "",
+    "warmup slow": "import podready\n@podready.warmup('slow')\nasync def slow():\n"
+    "    import asyncio; await asyncio.sleep(600)\n",
+}
+LIFESPAN = """
+async def app(scope, receive, send):
+    import asyncio
+    if scope["type"] == "lifespan":
+        await receive()
+        await asyncio.sleep(600 if %r else 0)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+"""
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_ten_sigterms_in_each_stage_of_the_start(start_pod: StartPod, stage: str) -> None:
+    """However many signals come while it starts, the process ends with 0 and no error."""
+    pod = start_pod(STAGES[stage] + LIFESPAN % (stage == "lifespan"))
+    eventually(lambda: pod.probe("/startupz")[1]["stage"] == stage, f"stage {stage}")
+    _send_ten(pod)
+    assert pod.end() == 0
+    pod.line("stopped after")
+    assert not pod.errors()
+
+
+def test_ten_sigterms_while_a_worker_restarts(start_pod: StartPod) -> None:
+    """The same while a worker is replaced: the old one serves, the new one imports."""
+    pod = start_pod(
+        "import pathlib, time\nif pathlib.Path('slow').exists(): time.sleep(600)\n" + HELLO
+    ).ready()
+    (pod.directory / "slow").touch()
+    pod.send(signal.SIGHUP)
+    eventually(lambda: "importing" in {each["stage"] for each in pod.workers()}, "importing")
+    _send_ten(pod)
+    assert pod.end() == 0
+    assert not pod.errors()
+
+
+@pytest.mark.parametrize("attempt", range(10))
+def test_sigterm_right_after_the_first_answer(start_pod: StartPod, attempt: int) -> None:
+    """Between "listening" and "ready" a pod has work to finish: it is, and hooks run."""
+    pod = start_pod(
+        "import podready\n@podready.hook('end')\ndef end():\n"
+        """    print('{"severity": "INFO", "message": "hook ran"}', flush=True)\n""" + HELLO
+    )
+    eventually(lambda: not pod.refuses(), "it listens")
+    with pod.connect() as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        pod.send(signal.SIGTERM)
+        answer = b""
+        while chunk := client.recv(65536):
+            answer += chunk
+    assert answer.endswith(b"hello")
+    assert pod.end() == 0
+    assert "hook ran" in pod.messages()
+    assert not pod.errors()
+
+
+def _send_ten(pod: Pod) -> None:
+    """Send ten SIGTERMs, each at an own moment; the process may be gone before the last."""
+    for _ in range(10):
+        pod.send(signal.SIGTERM)
+        time.sleep(0.01)
 
 
 def test_a_storm_of_signals(start_pod: StartPod) -> None:

@@ -18,13 +18,18 @@ from podready.runtime.logs import log_event
 
 if TYPE_CHECKING:
     from podready.runtime.fleet import Exit, WorkerHandle
+    from podready.runtime.loop import Timer
     from podready.runtime.supervisor import Supervisor
 
 _ABORT_PATIENCE = 2.0
-"""Seconds a start-up has to end after SIGTERM before it is killed (R6)."""
+"""Seconds a start-up has to end after SIGTERM before it is killed."""
 
 _EXIT_PATIENCE = 1.0
 """Seconds a worker has to exit after it said that it is done; a stuck thread would keep it."""
+
+
+_EXIT_TIME = 0.2
+"""Seconds kept for what comes after the last line of the log: the end of the interpreter."""
 
 
 class Stop:
@@ -36,16 +41,20 @@ class Stop:
         self._begun = 0.0
         self._cut = 0
         self._stuck: list[str] = []
-        self._aborting = False
+        self._aborting = False  # and no worker has said yet what it makes of it
+        self._start_aborted = False
+        self._limit: Timer | None = None  # of the hooks after an aborted start
 
     def signalled(self, number: int) -> None:
         """Take the next step; every further signal hurries by one."""
         phase = self._supervisor.lifecycle.phase
         name = signal.Signals(number).name
-        if phase is Phase.STARTING:
+        serving = any(worker.listening for worker in self._supervisor.fleet)
+        if phase is Phase.STARTING and not serving:
             self._abort_start(name)
-        elif phase is Phase.READY:
-            self._drain(name, 0.0 if number == signal.SIGINT else self._budget.drain)
+        elif phase in {Phase.STARTING, Phase.READY}:
+            unknown = phase is Phase.STARTING or number == signal.SIGINT  # nobody routes to us
+            self._drain(name, 0.0 if unknown else self._budget.drain)
         elif phase is Phase.DRAINING and not self._aborting:
             log_event("WARNING", f"{name} again: the drain ends now")
             self._close()
@@ -56,18 +65,32 @@ class Stop:
     def _abort_start(self, name: str) -> None:
         supervisor = self._supervisor
         log_event("INFO", f"{name} during start-up: stopping")
-        self._aborting = True
+        self._aborting = self._start_aborted = True
         self._begin(Phase.DRAINING)
         supervisor.fleet.kill_all(signal.SIGTERM)
+        # For a worker that has finished its start in this very moment, deaf to the signal by now.
+        supervisor.fleet.broadcast("close", **self._deadlines())
         supervisor.loop.call_later(_ABORT_PATIENCE, self._abort_expired)
         if not len(supervisor.fleet):
             self._finish()
 
     def worker_aborting(self) -> None:
         """Give a worker that runs its hooks after an aborted start the hooks' time for it."""
-        loop = self._supervisor.loop
+        if not self._aborting:
+            return
         self._aborting = False
-        loop.call_later(_ABORT_PATIENCE + self._budget.hooks, self._expired)
+        loop = self._supervisor.loop
+        self._limit = loop.call_later(_ABORT_PATIENCE + self._budget.hooks, self._expired)
+
+    def worker_listening(self) -> None:
+        """Hear that a start was finished when it should have been stopped: a stop like others."""
+        if not self._start_aborted:
+            return
+        self._aborting = False
+        if self._limit is not None:
+            self._limit.cancel()
+        self._supervisor.close_listener()
+        self._expect_end()
 
     def _abort_expired(self) -> None:
         if self._aborting:
@@ -89,12 +112,19 @@ class Stop:
         )
         supervisor = self._supervisor
         supervisor.fleet.broadcast("drain")
-        supervisor.loop.call_at(
-            self._begun + self._budget.ends_at + self._budget.margin / 2, self._expired
-        )
+        self._expect_end()
         supervisor.loop.call_later(delay, self._close)
         if not len(supervisor.fleet):
             self._finish()
+
+    def _expect_end(self) -> None:
+        """See to it that all is over before the kubelet kills."""
+        end = self._begun + self._budget.ends_at + self._budget.margin / 2
+        self._supervisor.loop.call_at(end, self._expired)
+
+    def _deadlines(self) -> dict[str, float]:
+        begun, budget = self._begun, self._budget
+        return {"cancel_at": begun + budget.cancels_at, "end_at": begun + budget.ends_at}
 
     def _close(self) -> None:
         supervisor = self._supervisor
@@ -102,9 +132,7 @@ class Stop:
             return
         supervisor.close_listener()
         log_event("INFO", "closing: the listener is shut, finishing what is in flight")
-        cancel_at = self._begun + self._budget.cancels_at
-        end_at = self._begun + self._budget.ends_at
-        supervisor.fleet.broadcast("close", cancel_at=cancel_at, end_at=end_at)
+        supervisor.fleet.broadcast("close", **self._deadlines())
         for worker in supervisor.fleet:
             if not worker.listening:  # a replacement still starting, perhaps deaf in an import
                 worker.kill(signal.SIGTERM)
@@ -127,6 +155,11 @@ class Stop:
         log_event("ERROR", "the grace period is nearly over: killing what is left")
         self._cut += len(self._supervisor.fleet)
         self._finish()
+
+    def seconds_left(self) -> float:
+        """Return the seconds until the kubelet kills, less a little for the exit itself."""
+        kill_at = self._begun + self._budget.grace - _EXIT_TIME
+        return max(0.0, kill_at - self._supervisor.loop.time())
 
     def _finish(self) -> None:
         took = self._supervisor.loop.time() - self._begun

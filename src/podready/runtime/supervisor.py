@@ -6,6 +6,7 @@ imported, while its event loop is blocked, and until its last hook has ended.
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import socket
@@ -20,7 +21,8 @@ from podready.runtime.fleet import Exit, Fleet, WorkerHandle
 from podready.runtime.lifecycle import Lifecycle
 from podready.runtime.listener import bind, listen
 from podready.runtime.loggers import Loggers
-from podready.runtime.logs import log_event
+from podready.runtime.logs import flush, log_event
+from podready.runtime.logs.writer import FLUSH_SECONDS
 from podready.runtime.loop import Loop
 from podready.runtime.metrics_page import MetricsPage
 from podready.runtime.pages import Pages
@@ -33,6 +35,9 @@ from podready.runtime.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from podready.runtime.channel import Message
+
+
+_HANDLED = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1}
 
 
 class Supervisor:
@@ -135,6 +140,7 @@ class Supervisor:
             assert self.readiness is not None
             self.readiness.test()
             self.rotation.listening(worker)
+            self._stop.worker_listening()
         elif kind == "state":
             worker.state = message
         elif kind == "failed":
@@ -262,6 +268,8 @@ class Supervisor:
         self.loop.stop()
 
     def _close(self) -> None:
+        # The interpreter gives signals their defaults back at its end: a late one would kill us.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         self.fleet.kill_all(signal.SIGKILL)
         while len(self.fleet):
             try:
@@ -271,6 +279,10 @@ class Supervisor:
             self.fleet.workers.pop(pid, None)
         if self._admin is not None:
             self._admin.close()
+        if self.lifecycle.since(Phase.DRAINING) is not None:
+            # A log that nobody reads must not take more than what the grace period has left.
+            atexit.unregister(flush)
+            atexit.register(flush, min(FLUSH_SECONDS, self._stop.seconds_left()))
 
 
 def supervise(config: RunConfig) -> int | WorkerStart:

@@ -69,8 +69,17 @@ class Throttling:
 
     def within(self, since: float, now: float) -> float:
         """Return the seconds of throttling counted from `since` to `now`."""
-        inside = [total for when, total in self._samples if since <= when <= now]
-        return inside[-1] - inside[0] if inside else 0.0
+        return self._total_at(now) - self._total_at(since)
+
+    def _total_at(self, moment: float) -> float:
+        """Return the counter at `moment`, on a straight line between the samples around it."""
+        before, count = 0.0, 0.0
+        for when, total in self._samples:
+            if when >= moment:
+                share = (moment - before) / (when - before) if before and when > before else 1.0
+                return count + (total - count) * share
+            before, count = when, total
+        return count
 
     def explains(self, since: float, now: float) -> bool:
         """Return whether at least half of the time from `since` to `now` was throttled."""

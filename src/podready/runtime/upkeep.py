@@ -65,6 +65,7 @@ class Upkeep:
         if silent <= self._supervisor.config.stall_timeout:
             self._excused.discard(worker.pid)
             return None
+        self._throttling.sample(now, throttled_seconds())
         if not self._throttling.explains(worker.last_beat, now):
             return silent
         if worker.pid not in self._excused:

@@ -48,6 +48,7 @@ class UvicornEngine:
 
     def __init__(self, app: App, config: RunConfig, state: dict[str, object]) -> None:
         self._state = state
+        self._keep_alive = config.keep_alive_timeout
         self._config = uvicorn.Config(
             app,
             http=_HttpProtocol,
@@ -85,6 +86,7 @@ class UvicornEngine:
         while True:
             await asyncio.sleep(_DATE_TICK)
             await self._server.on_tick(0)
+            self._close_quiet(self._keep_alive)
 
     async def stop_accepting(self) -> int:
         """Serve all that the kernel has accepted, then close the socket."""
@@ -110,11 +112,19 @@ class UvicornEngine:
 
     def close_idle(self, quiet: float) -> None:
         """Close quiet connections; the others close after the answer they are giving."""
-        now = asyncio.get_running_loop().time()
         for connection in self._http_connections():
             if not connection.waits_for_request:
                 connection.cycle.keep_alive = False
-            elif now - connection.quiet_since >= quiet:
+        self._close_quiet(quiet)
+
+    def _close_quiet(self, quiet: float) -> None:
+        """Close what has completed no request for `quiet` seconds, also a head sent drop by drop.
+
+        uvicorn's own timer begins only after the first answer.
+        """
+        now = asyncio.get_running_loop().time()
+        for connection in self._http_connections():
+            if connection.waits_for_request and now - connection.quiet_since >= quiet:
                 connection.transport.close()
 
     def _http_connections(self) -> list[_HttpProtocol]:
