@@ -208,6 +208,10 @@ class RunConfig:
     log_redact: tuple[str, ...] = _setting(
         (), NAMES, "further names of fields whose values are secret", "none"
     )
+    log_takeover: bool = _setting(
+        True, SWITCH, "re-form what libraries' handlers write to stdout and stderr"
+    )
+    log_prints: bool = _setting(True, SWITCH, "make log lines of what the app prints")
     access_log: bool = _setting(True, SWITCH, "one line for each request")
 
     def logs(self) -> LogOptions:
@@ -220,6 +224,8 @@ class RunConfig:
             max_line=self.log_max_line,
             sample=self.log_sample,
             redact=self.log_redact,
+            takeover=self.log_takeover,
+            prints=self.log_prints,
         )
 
     def budget(self) -> Budget:

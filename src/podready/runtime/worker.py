@@ -27,7 +27,7 @@ from podready.runtime.inflight import IN_FLIGHT, Kind
 from podready.runtime.lifespan import Lifespan
 from podready.runtime.listener import sentence_for
 from podready.runtime.loading import load_app, speaks_asgi
-from podready.runtime.logs import configure
+from podready.runtime.logs import configure, take_over
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.meter import METER
 from podready.runtime.notice import NOTICE
@@ -123,6 +123,8 @@ def _run(start: WorkerStart) -> int:
     METER.use(start.shelf)
     start.channel.send("stage", stage="importing")
     app = load_app(config.app, config.app_dir)
+    if config.log_takeover:
+        take_over()
     watch_django()
     tracing = start_tracing(os.environ)
     if tracing is not None:  # the first hook runs last
@@ -210,6 +212,8 @@ class _Worker:
     async def _start_up(self) -> None:
         self._channel.send("stage", stage="lifespan")
         await self._lifespan.startup()
+        if self._config.log_takeover:
+            take_over()
         await run_warmups(WARMUP, self._report_stage)
         self._watch_word()
         self._report_stage("checks", None)

@@ -72,7 +72,7 @@ def test_groups_show_each_of_their_exceptions() -> None:
     """With their own traces, indented."""
 
     def fail() -> None:
-        raise ExceptionGroup("two", [caught(chained), caught(noted)])  # type: ignore[list-item]
+        raise ExceptionGroup("two", [caught(chained), caught(noted)])  # type: ignore[type-var]
 
     text = stack_trace(caught(fail))
     assert "ExceptionGroup: two (2 sub-exceptions)" in text

@@ -18,7 +18,7 @@ from typing import Literal
 from podready.runtime.log_severity import LEVELS as _NUMBERS
 from podready.runtime.logs.encoder import use_orjson
 from podready.runtime.logs.levels import LEVELS
-from podready.runtime.logs.options import LogOptions, options_from
+from podready.runtime.logs.options import READABLE, LogOptions, options_from
 from podready.runtime.logs.output import OUTPUT, add_source, context, flush
 from podready.runtime.logs.shape import Details
 
@@ -33,6 +33,7 @@ __all__ = [
     "log_event",
     "select",
     "suppressed_lines",
+    "take_over",
 ]
 
 Format = Literal["auto", "gcp", "otel", "ecs", "datadog", "console", "plain"]
@@ -57,8 +58,20 @@ def configure(
     from podready.runtime.logs.capture import capture
 
     use_orjson()
-    OUTPUT.open(options or options_from(os.environ, format, level))
-    capture(OUTPUT)
+    chosen = options or options_from(os.environ, format, level)
+    OUTPUT.open(chosen)
+    readable = chosen.format in READABLE
+    capture(OUTPUT, takeover=chosen.takeover, prints=chosen.prints and not readable)
+
+
+def take_over() -> None:
+    """Re-form the lines of libraries that have put up handlers since `configure`.
+
+    `podready run` calls it after the app was imported and after its start-up.
+    """
+    from podready.runtime.logs.takeover import take_over as replace_handlers
+
+    replace_handlers(OUTPUT)
 
 
 def select(

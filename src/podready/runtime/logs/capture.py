@@ -10,39 +10,36 @@ from typing import TYPE_CHECKING
 
 from podready.errors import SettingsError
 from podready.runtime.logs.levels import LEVELS
+from podready.runtime.logs.prints import log_prints
 from podready.runtime.logs.records import RecordHandler
+from podready.runtime.logs.takeover import SERVERS, take_over
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from podready.runtime.logs.output import Output
 
-_SERVERS = (
-    "uvicorn",
-    "uvicorn.error",
-    "uvicorn.access",
-    "uvicorn.asgi",
-    "gunicorn.error",
-    "gunicorn.access",
-    "_granian",
-    "hypercorn.error",
-    "hypercorn.access",
-)
 _crash = logging.getLogger("podready.crash")
 
 
-def capture(output: Output) -> None:
+def capture(output: Output, *, takeover: bool, prints: bool) -> None:
     """Route the standard library's logging, warnings and uncaught exceptions to `output`.
 
     Handlers that servers or `logging.basicConfig` put up before are taken down: two handlers
     would write each line twice, one of them not as JSON.
     """
-    logging.getLogger().handlers[:] = [RecordHandler(output)]
+    logging.getLogger().handlers.clear()
     LEVELS.apply(logging)
-    for name in _SERVERS:
+    for name in SERVERS:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+    if takeover:
+        take_over(output)
+    else:
+        logging.getLogger().addHandler(RecordHandler(output))
+    if prints:
+        log_prints(output)
     warnings.showwarning = _show_warning
     sys.excepthook = _uncaught
     sys.unraisablehook = _unraisable

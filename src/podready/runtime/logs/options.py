@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMATS: Final = ("gcp", "otel", "ecs", "datadog", "console", "plain")
+READABLE: Final = frozenset({"console", "plain"})
 SMALLEST_LINE: Final = 1024
 
 
@@ -28,6 +29,8 @@ class LogOptions(NamedTuple):
     max_line: int = DEFAULT_BYTES
     sample: Rule | None = None
     redact: tuple[str, ...] = ()
+    takeover: bool = True  # re-form what others write to stdout and stderr
+    prints: bool = True  # and what the app prints
 
 
 def options_from(
@@ -49,6 +52,8 @@ def options_from(
         max_line=parse_max_line(read("MAX_LINE") or str(DEFAULT_BYTES)),
         sample=parse_rule(read("SAMPLE")),
         redact=parse_names(read("REDACT")),
+        takeover=parse_switch(read("TAKEOVER") or "true"),
+        prints=parse_switch(read("PRINTS") or "true"),
     )
 
 
@@ -92,3 +97,11 @@ def parse_max_line(text: str) -> int:
 def parse_names(text: str) -> tuple[str, ...]:
     """Return the names in a comma-separated list."""
     return tuple(filter(None, (part.strip() for part in text.split(","))))
+
+
+def parse_switch(text: str) -> bool:
+    """Return whether a switch is on."""
+    word = text.strip().lower()
+    if word not in {"1", "true", "yes", "on", "0", "false", "no", "off"}:
+        raise ValueError(f"{text!r} is not true or false")
+    return word in {"1", "true", "yes", "on"}

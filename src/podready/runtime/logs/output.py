@@ -14,7 +14,7 @@ from podready.runtime.logs import gcp
 from podready.runtime.logs.encoder import Event, encode, text
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.logs.line_limit import DEFAULT_BYTES, fitted
-from podready.runtime.logs.options import LogOptions, options_from
+from podready.runtime.logs.options import READABLE, LogOptions, options_from
 from podready.runtime.logs.redaction import Redaction, without_passwords
 from podready.runtime.logs.sampling import Sampler
 from podready.runtime.logs.service import service_of
@@ -68,7 +68,7 @@ class Output:
         return self.writer or self.open(options_from(os.environ))
 
     def _choose(self, options: LogOptions) -> None:
-        readable = options.format in {"console", "plain"}
+        readable = options.format in READABLE
         self.is_gcp = options.format == "gcp"
         self._limit = 1 << 62 if readable else options.max_line
         name = "gcp" if readable else options.format
