@@ -38,7 +38,6 @@ from podready.rehearse.load.plan import DialerTarget, RequestKind, TcpTarget
 from podready.rehearse.manifests import load_manifests, shown
 from podready.rehearse.rehearsal import RehearsalPlan
 from podready.rehearse.rehearsal import rehearse as play
-from podready.rehearse.report.html import write_html
 from podready.rehearse.report.json import write_json
 from podready.rehearse.result import RehearsalResult, Verdict
 from podready.rehearse.result_json import to_json
@@ -340,6 +339,8 @@ def _tcp_target(text: str) -> TcpTarget:
 
 def _report(result: RehearsalResult, options: Options) -> int:
     """Write both files and print what people came for; return the exit code."""
+    from podready.rehearse.report.html import write_html  # 35 ms that the start need not wait for
+
     options.out.mkdir(parents=True, exist_ok=True)
     write_json(result, options.out)
     path = write_html(result, options.out)
