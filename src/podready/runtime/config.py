@@ -18,23 +18,30 @@ from podready.contract import (
 )
 from podready.errors import SettingsError, UsageError
 from podready.runtime.budget import Budget, divide
-from podready.runtime.durations import parse_duration
 from podready.runtime.log_severity import level_of
 from podready.runtime.logs.line_limit import DEFAULT_BYTES
-from podready.runtime.logs.options import (
-    FORMATS,
-    LogOptions,
-    chosen_format,
-    parse_levels,
-    parse_max_line,
-    parse_names,
+from podready.runtime.logs.options import FORMATS, LogOptions, chosen_format
+from podready.runtime.logs.sampling import Rule
+from podready.runtime.option_kinds import (
+    COUNT,
+    DURATION,
+    LEVELS,
+    LIMIT,
+    LINE_SIZE,
+    NAMES,
+    PORT,
+    SAMPLING,
+    SECRET,
+    SIZE,
+    SWITCH,
+    TEXT,
+    Kind,
+    choice,
 )
-from podready.runtime.logs.sampling import Rule, parse_rule
-from podready.runtime.secret_files import parse_token, read_secret
-from podready.runtime.sizes import parse_size
+from podready.runtime.secret_files import read_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _KUBERNETES_MARK = "KUBERNETES_SERVICE_HOST"
 """The kubelet sets it in every container, also with enableServiceLinks: false."""
@@ -57,66 +64,6 @@ gke-neg is an estimate.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """How a setting's text becomes its value; `parse` raises ValueError saying what it expected."""
-
-    metavar: str
-    parse: Callable[[str], Any]
-
-
-def _integer(lowest: int, highest: int, noun: str) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.strip().isdecimal() or not lowest <= int(text) <= highest:
-            raise ValueError(f"{noun} from {lowest} to {highest}")
-        return int(text)
-
-    return parse
-
-
-def _choice(*words: str) -> Kind:
-    def parse(text: str) -> str:
-        if text.lower() not in words:
-            raise ValueError("one of " + ", ".join(words))
-        return text.lower()
-
-    return Kind("|".join(words), parse)
-
-
-def _switch(text: str) -> bool:
-    known = {"1": True, "true": True, "yes": True, "on": True}
-    known |= {"0": False, "false": False, "no": False, "off": False}
-    if text.strip().lower() not in known:
-        raise ValueError("true or false")
-    return known[text.strip().lower()]
-
-
-def _expecting(parse: Callable[[str], Any], what: str) -> Callable[[str], Any]:
-    """Return `parse` with `what` as the text of its errors."""
-
-    def parse_or_tell(text: str) -> Any:
-        try:
-            return parse(text)
-        except ValueError:
-            raise ValueError(what) from None
-
-    return parse_or_tell
-
-
-TEXT = Kind("TEXT", str)
-DURATION = Kind("DURATION", parse_duration)
-PORT = Kind("PORT", _integer(0, 65535, "a port"))
-COUNT = Kind("N", _integer(1, 1024, "a whole number"))
-LIMIT = Kind("N", _integer(0, 1_000_000_000, "a whole number"))
-SWITCH = Kind("BOOL", _switch)
-SIZE = Kind("SIZE", parse_size)
-SECRET = Kind("PATH", parse_token)
-LEVELS = Kind("NAME=LEVEL,...", _expecting(parse_levels, "NAME=LEVEL, separated by commas"))
-LINE_SIZE = Kind("SIZE", parse_max_line)
-SAMPLING = Kind("FIRST/THEREAFTER", parse_rule)
-NAMES = Kind("NAME,...", parse_names)
-
-
 def _setting(default: Any, kind: Kind, text: str, shown: str = "") -> Any:
     return field(default=default, metadata={"kind": kind, "help": text, "shown": shown})
 
@@ -136,14 +83,14 @@ class RunConfig:
         repr=False,
         metadata={
             "kind": SECRET,
-            "help": "file with the bearer token that shows details to callers outside the pod",
-            "shown": "from inside the pod only",
+            "help": "file with a bearer token that opens details to other pods",
+            "shown": "none",
         },
     )
-    interface: str = _setting("auto", _choice("auto", "asgi", "wsgi"), "what the app speaks")
+    interface: str = _setting("auto", choice("auto", "asgi", "wsgi"), "what the app speaks")
     app_dir: str = _setting(".", TEXT, "directory put first on sys.path")
-    engine: str = _setting("uvicorn", _choice("uvicorn", "granian"), "server engine")
-    lifespan: str = _setting("auto", _choice("auto", "on", "off"), "ASGI lifespan protocol")
+    engine: str = _setting("uvicorn", choice("uvicorn", "granian"), "server engine")
+    lifespan: str = _setting("auto", choice("auto", "on", "off"), "ASGI lifespan protocol")
     workers: int = _setting(1, COUNT, "worker processes")
     threads: int = _setting(32, COUNT, "threads for a WSGI app, per worker")
     grace: float | None = _setting(
@@ -153,10 +100,10 @@ class RunConfig:
         f"the profile's ({DEFAULT_GRACE_SECONDS:g}s) in a pod, else {OUTSIDE_GRACE_SECONDS:g}s",
     )
     profile: str = _setting(
-        "clusterip", _choice(*PROFILES), "drain and grace for what routes to the pod"
+        "clusterip", choice(*PROFILES), "drain and grace for what routes to the pod"
     )
     drain_readiness: str = _setting(
-        "fail", _choice("fail", "serve"), "what /readyz says during the drain"
+        "fail", choice("fail", "serve"), "what /readyz says during the drain"
     )
     drain_delay: float | None = _setting(
         None,
@@ -188,18 +135,18 @@ class RunConfig:
     max_memory: int = _setting(0, SIZE, "replace a worker of this size, such as 512Mi", "never")
     strict_exit: bool = _setting(False, SWITCH, "exit 70 when work in flight had to be cut")
     log_level: str = _setting(
-        "info", _choice("debug", "info", "warning", "error"), "least severe line that is logged"
+        "info", choice("debug", "info", "warning", "error"), "least severe line that is logged"
     )
     log_format: str = _setting(
         "auto",
-        _choice("auto", *FORMATS),
+        choice("auto", *FORMATS),
         "JSON lines, or readable ones (auto: at a terminal)",
     )
     log_levels: Mapping[str, int] | None = _setting(
         None, LEVELS, "levels of single loggers, such as shop=debug,httpx=warning", "none"
     )
     log_on_stall: str = _setting(
-        "drop", _choice("drop", "block"), "what to do with lines that nobody reads"
+        "drop", choice("drop", "block"), "what to do with lines that nobody reads"
     )
     log_max_line: int = _setting(DEFAULT_BYTES, LINE_SIZE, "longest line in bytes", "16000")
     log_sample: Rule | None = _setting(  # noqa: RUF009 - a field like the others

@@ -1,4 +1,4 @@
-"""The shutdown notice: the app learns of SIGTERM while it still serves (R12).
+"""The shutdown notice: the app learns of SIGTERM while it still serves.
 
 It is not a disconnect: nothing is cut yet. A long poll may answer early, a consumer may stop
 taking messages, a stream may say goodbye.

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from podready import __version__
 from podready.contract import READYZ, Phase
 from podready.runtime.answers import Answer, Later, Standing, answer_group, answer_probe
-from podready.runtime.config import OPTIONS, SECRET
+from podready.runtime.config import OPTIONS
 from podready.runtime.loggers import PATH as LOGGERS
+from podready.runtime.option_kinds import SECRET
 
 if TYPE_CHECKING:
     from podready.runtime.admin import Request

@@ -1,4 +1,4 @@
-"""Whether the main listener answers, tested again and again through loop-back (R7)."""
+"""Whether the main listener answers, tested again and again through loop-back."""
 
 from __future__ import annotations
 

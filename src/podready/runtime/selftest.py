@@ -1,4 +1,4 @@
-"""The loop-back request that proves that the main listener answers (R7).
+"""The loop-back request that proves that the main listener answers.
 
 A probe on the admin port alone would call a pod ready whose main port takes no traffic.
 """

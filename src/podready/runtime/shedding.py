@@ -1,4 +1,4 @@
-"""A limit on how many requests a worker serves at once (R23).
+"""A limit on how many requests a worker serves at once.
 
 Over it a request waits a little, if that is allowed, and is then answered 503 with Retry-After:
 early and cheap, so that the requests under way still finish in time. Streams count, idle

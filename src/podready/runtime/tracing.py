@@ -1,4 +1,4 @@
-"""Spans of requests through OpenTelemetry's SDK, only where an exporter is configured (R34).
+"""Spans of requests through OpenTelemetry's SDK, only where an exporter is configured.
 
 One span for each HTTP request, by the stable semantic conventions, and none for single messages:
 the usual ASGI middleware makes three and was measured to cost 3 to 5 times a small request. What
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from podready.runtime.inflight import Scope
 
 FLUSH_SECONDS: Final = 2.0
-"""Seconds at the end of the stop for the last spans (R34, section 4.3 of the stop's timeline)."""
+"""Seconds at the end of the stop for the last spans, of the hooks' time."""
 
 RATIO: Final = 0.1
 """Share of new traces that are recorded; what a caller has decided is kept."""

@@ -1,4 +1,4 @@
-"""Noticing from a thread that the event loop stands still, and where (R17).
+"""Noticing from a thread that the event loop stands still, and where.
 
 A C call that holds the interpreter lock keeps this thread from running too; then only the
 supervisor notices, because the heartbeats stop.
