@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 import podready
 from podready.errors import SettingsError
 from podready.runtime.settings.base import Schema
-from podready.runtime.settings.options import Options
 from podready.runtime.settings.report import render_report
+from podready.runtime.settings.variable import Options
 
 
 class Shop(podready.Settings, prefix="SHOP_"):

@@ -9,7 +9,7 @@ import pytest
 
 import podready
 from podready.runtime.settings.base import Schema
-from podready.runtime.settings.options import Options
+from podready.runtime.settings.variable import Options
 from podready.runtime.settings.watch import Watch
 
 

@@ -7,8 +7,12 @@ span lines. Nothing is expanded here.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Final, NamedTuple
+
+from podready.runtime.settings.report import Problem
+from podready.runtime.settings.sources import UnusableError, read_text
 
 _ENTRY: Final = re.compile(
     r"""
@@ -73,3 +77,16 @@ def _value(entry: re.Match[str], number: int) -> str:
 
 def _unescaped(match: re.Match[str]) -> str:
     return _ESCAPES.get(match[1], match[0])
+
+
+def read_dotenv(path: str) -> tuple[dict[str, str], list[Problem]]:
+    """Return the entries of a file, nothing if there is none, or what is wrong with it."""
+    if not os.path.isfile(path):  # noqa: PTH113 - no pathlib in a start
+        return {}, []
+    try:
+        lines = parse_dotenv(read_text(path, path, strip=False))
+    except NotDotenvError as error:
+        return {}, [Problem(f"{path}:{error.number}", "invalid", "is not NAME=value")]
+    except UnusableError as error:
+        return {}, [Problem(error.name, "invalid", error.what)]
+    return {line.name: line.text for line in lines}, []

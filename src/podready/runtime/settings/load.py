@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from podready.runtime.settings.dialect import Refused
 from podready.runtime.settings.record import Record
-from podready.runtime.settings.schema import Section, Variable
+from podready.runtime.settings.schema import Refused, Section, Variable
 from podready.runtime.settings.sources import (
     FILE_SUFFIX,
     Given,
@@ -19,8 +18,8 @@ from podready.runtime.settings.variable import COMPUTED
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from podready.runtime.settings.options import Options
     from podready.runtime.settings.report import Problem
+    from podready.runtime.settings.variable import Options
 
 _FAILED: Final = object()
 _LEFT_OUT: Final = object()
@@ -114,7 +113,9 @@ class Reader:
             if not text and not variable.declared.allow_empty:
                 return self._empty(variable)
             if variable.declared.expand:
-                text = self._sources.expand(variable.name, text)
+                from podready.runtime.settings.expansion import expand
+
+                text = expand(variable, text, self._sources)
             return self._parsed(variable, text, given.text)
         except UnusableError as error:
             from podready.runtime.settings.diagnosis import unusable

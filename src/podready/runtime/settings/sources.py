@@ -6,17 +6,16 @@ variables; then, outside Kubernetes only, a `.env` file. The first that has a va
 
 from __future__ import annotations
 
-import os
-import re
 from typing import TYPE_CHECKING, Final
 
 from podready.runtime.settings.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from podready.runtime.settings.options import Options
+    from podready.runtime.settings.directory import Directory
     from podready.runtime.settings.report import Problem
+    from podready.runtime.settings.variable import Options
 
 FILE_SUFFIX: Final = "_FILE"
 """`NAME_FILE` holds the path of a file with the value, as for mounted Secrets."""
@@ -27,11 +26,6 @@ _IN_KUBERNETES: Final = "KUBERNETES_SERVICE_HOST"
 
 _MOST: Final = 1024 * 1024
 """Kubernetes' own limit for a Secret or ConfigMap, in bytes."""
-
-_DEEPEST: Final = 8
-"""Levels of folders in a config tree; more is a loop of links."""
-
-_REFERENCE: Final = r"(?a)\$(\$?)\{(\w+)(?::-([^}]*))?\}"
 
 
 class Given(Record):
@@ -74,33 +68,6 @@ class Environment:
         return self.values
 
 
-class Directory:
-    """A folder whose files are named for variables, in any case, `-`, `.` and `/` for `_`."""
-
-    def __init__(self, root: str, prefix: str) -> None:
-        self._root, self._prefix = root, prefix
-        self._files: dict[str, list[str]] = {}
-        for path in files_in(root):
-            self._files.setdefault(_normal(os.path.relpath(path, root)), []).append(path)
-
-    def find(self, name: str) -> Given | None:
-        """Return what is in the file of this name, with or without the prefix."""
-        short = name.removeprefix(self._prefix)
-        paths = [path for each in dict.fromkeys((name, short)) for path in self._at(each)]
-        if not paths:
-            return None
-        if len(paths) > 1:
-            raise UnusableError(name, f"both {paths[0]} and {paths[1]} are there")
-        return Given(read_text(paths[0], name), f"file {paths[0]}")
-
-    def _at(self, name: str) -> list[str]:
-        return self._files.get(_normal(name), [])
-
-    def names(self) -> Iterable[str]:
-        """Return the names that the files stand for."""
-        return self._files
-
-
 class Sources:
     """All places that a settings class is read from, in their order."""
 
@@ -125,66 +92,23 @@ class Sources:
         layers = [layer for layer in self._layers if isinstance(layer, Environment)]
         return sorted({name for layer in layers for name in layer.names()})
 
-    def expand(self, name: str, text: str) -> str:
-        """Replace `${X}` and `${X:-default}` by other variables; `$${X}` stays `${X}`."""
-
-        def value(found: re.Match[str]) -> str:
-            if found[1]:
-                return found[0][1:]
-            given = self.find(found[2])
-            if given is None and found[3] is None:
-                raise UnusableError(name, f"refers to ${{{found[2]}}}, which is not set")
-            return given.text if given and (given.text or found[3] is None) else found[3]
-
-        return re.sub(_REFERENCE, value, text)
-
 
 def open_sources(
     options: Options, declared: set[str], environ: Mapping[str, str], *, desk: bool
 ) -> Sources:
     """Return the places of a class; `desk` allows `.env`, though never inside Kubernetes."""
     layers: list[Environment | Directory] = [Environment(environ, declared)]
-    layers += [Directory(root, options.prefix) for root in options.directories]
+    if options.directories:
+        from podready.runtime.settings.directory import Directory
+
+        layers += [Directory(root, options.prefix) for root in options.directories]
     problems: list[Problem] = []
     if desk and options.env_file and _IN_KUBERNETES not in environ:
-        values, problems = _dotenv(options.env_file)
+        from podready.runtime.settings.dotenv import read_dotenv
+
+        values, problems = read_dotenv(options.env_file)
         layers.append(Environment(values, declared, options.env_file))
     return Sources(layers, problems)
-
-
-def _dotenv(path: str) -> tuple[dict[str, str], list[Problem]]:
-    if not os.path.isfile(path):  # noqa: PTH113 - pathlib costs 4 ms at start
-        return {}, []
-    from podready.runtime.settings.dotenv import NotDotenvError, parse_dotenv
-    from podready.runtime.settings.report import Problem
-
-    try:
-        lines = parse_dotenv(read_text(path, path, strip=False))
-    except NotDotenvError as error:
-        return {}, [Problem(f"{path}:{error.number}", "invalid", "is not NAME=value")]
-    except UnusableError as error:
-        return {}, [Problem(error.name, "invalid", error.what)]
-    return {line.name: line.text for line in lines}, []
-
-
-def files_in(root: str, depth: int = _DEEPEST) -> Iterator[str]:
-    """Yield the files of a config tree, following links, without those that begin with a dot.
-
-    The kubelet keeps the versions of a volume in folders such as `..data`: each file is met
-    once, by the link that apps use.
-    """
-    try:
-        with os.scandir(root) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
-    except OSError:
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_file():
-            yield entry.path
-        elif depth and entry.is_dir():
-            yield from files_in(entry.path, depth - 1)
 
 
 def read_text(path: str, name: str, *, strip: bool = True) -> str:
@@ -206,8 +130,3 @@ def _shown(path: str) -> str:
     from podready.runtime.settings.report import quote
 
     return quote("", path, secret=False)
-
-
-def _normal(name: str) -> str:
-    """Return a name or path in the one form in which they are compared."""
-    return re.sub(r"[^A-Z0-9]+", "_", name.upper()).strip("_")

@@ -1,11 +1,13 @@
-"""What a settings class says about one variable, and how it is declared."""
+"""What a settings class says of itself: of each variable with `var`, of all by its options."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 from podready.runtime.settings.record import Record
+
+Unknown = Literal["error", "ignore"]
 
 
 class Missing:
@@ -33,6 +35,24 @@ class Declaration(Record):
     parser: Callable[[str], Any] | None = None
 
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # see above
+
+
+class Options(Record):
+    """The options of a class; a subclass inherits them.
+
+    `prefix` begins each variable's name. `unknown` is what a nearly right name with the prefix
+    is. `delimiter` stands between the name of a section and the names of its variables.
+    `directories` are searched for files that are named for variables (Docker's /run/secrets, a
+    mounted ConfigMap or Secret, Spring's config tree). `env_file` is read outside Kubernetes
+    only. `unset_secrets` takes secrets out of the process's environment once they are read.
+    """
+
+    prefix: str = ""
+    unknown: Unknown = "error"
+    delimiter: str = "_"
+    directories: tuple[str, ...] = ()
+    env_file: str | None = None
+    unset_secrets: bool = False
 
 
 def var(

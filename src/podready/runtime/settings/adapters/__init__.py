@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from podready.runtime.settings.base import Schema, Settings
-from podready.runtime.settings.options import Options, Unknown
+from podready.runtime.settings.variable import Options, Unknown
 
 __all__ = ["adapt"]
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import attrs
 
-from podready.runtime.settings.dialect import Dialect, Field, Refused
 from podready.runtime.settings.parsers import Parser
+from podready.runtime.settings.schema import Dialect, Field, Refused
 from podready.runtime.settings.variable import COMPUTED, MISSING, Declaration
 
 

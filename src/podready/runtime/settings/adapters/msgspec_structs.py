@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
 
-from podready.runtime.settings.dialect import Dialect, Field, Refused
 from podready.runtime.settings.parsers import Parser, parser_for
+from podready.runtime.settings.schema import Dialect, Field, Refused
 from podready.runtime.settings.variable import MISSING, Declaration
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Final
 
-from podready.runtime.settings.dialect import Dialect, Field, hints_of, make
+from podready.runtime.settings.schema import Dialect, Field, hints_of, make
 from podready.runtime.settings.variable import MISSING, Declaration
 
 

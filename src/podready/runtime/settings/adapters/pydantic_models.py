@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 import pydantic
 from pydantic_core import PydanticUndefined
 
-from podready.runtime.settings.dialect import Dialect, Field, Refused
 from podready.runtime.settings.parsers import Parser, parser_for
+from podready.runtime.settings.schema import Dialect, Field, Refused
 from podready.runtime.settings.variable import COMPUTED, MISSING, Declaration
 
 _SAYS_NOTHING: Final = {"value_error", "assertion_error"}

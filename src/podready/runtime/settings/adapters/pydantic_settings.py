@@ -26,7 +26,6 @@ from podready.runtime.settings.adapters.pydantic_models import (
 from podready.runtime.settings.base import Schema
 from podready.runtime.settings.diagnosis import describe, scrub
 from podready.runtime.settings.load import Reading, unknown_variables
-from podready.runtime.settings.options import Options
 from podready.runtime.settings.report import Problem, near_miss, quote
 from podready.runtime.settings.schema import Section, Variable
 from podready.runtime.settings.sources import (
@@ -36,6 +35,7 @@ from podready.runtime.settings.sources import (
     UnusableError,
     open_sources,
 )
+from podready.runtime.settings.variable import Options
 
 _UNREADABLE: Final = re.compile(r'field "([^"]+)"')
 """pydantic-settings names the field, and only that, when a text is no JSON."""
