@@ -11,6 +11,7 @@ import pytest
 
 from podready.rehearse.causes import ROWS
 from podready.rehearse.scenario import NAMES
+from podready.runtime.config import OPTIONS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
@@ -56,6 +57,25 @@ def test_every_scenario_is_in_the_reference() -> None:
     page = (ROOT / "docs" / "reference" / "rehearsal.md").read_text(encoding="utf-8")
     table = page.split("## Scenarios")[1].split("## The load")[0]
     assert set(re.findall(r"^\| `([^`]+)`", table, flags=re.MULTILINE)) == set(NAMES)
+
+
+def test_every_setting_has_its_default_and_reason() -> None:
+    """The table of the runtime's settings is the code's, row by row."""
+    page = (ROOT / "docs" / "reference" / "runtime.md").read_text(encoding="utf-8")
+    table = page.split("The reasons for the defaults:")[1].split("The logs' settings")[0]
+    rows = re.findall(r"^\| `(--[^`]+)` \| `([^`]+)` \|", table, flags=re.MULTILINE)
+    assert rows == [(option.flag, option.default_text) for option in OPTIONS]
+
+
+def test_every_module_that_is_named_exists() -> None:
+    """Pages that follow the code by file names are followed by them."""
+    named = {
+        (page.name, name)
+        for page in PAGES
+        for name in re.findall(r"`(runtime/[\w/]+\.py)`", page.read_text(encoding="utf-8"))
+    }
+    rooms = (ROOT / "src" / "podready", ROOT / "tests")
+    assert [pair for pair in named if not any((room / pair[1]).exists() for room in rooms)] == []
 
 
 def test_the_help_text_in_the_reference_is_the_commands_own() -> None:
