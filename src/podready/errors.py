@@ -55,8 +55,8 @@ class ManifestError(PodreadyError):
 class SettingsError(PodreadyError, SystemExit):
     """One or more settings are missing or invalid; the message is the whole report.
 
-    It is a SystemExit too: where nobody catches it (plain `python`, uvicorn, gunicorn), the
-    process ends with code 78 and without a traceback. `reported` says that the report has been
+    It is a SystemExit too: where nobody catches it (plain `python`, uvicorn), the process ends
+    with code 78 and without a traceback. `reported` says that the report has been
     written already, so that whoever catches it does not write it again.
     """
 

@@ -358,7 +358,9 @@ def test_with_logs_configured_the_report_is_one_log_line(tmp_path: Path) -> None
     assert "APP_KEY  missing" in event["message"]
 
 
-@pytest.mark.parametrize("module", ["asyncio", "json", "pathlib", "difflib", "pydantic"])
+@pytest.mark.parametrize(
+    "module", ["asyncio", "json", "pathlib", "difflib", "pydantic", "dataclasses", "inspect"]
+)
 def test_loading_settings_imports_nothing_heavy(module: str) -> None:
     """Start-up time is scale-up time: a good environment needs none of these."""
     code = f"{APP}\nimport sys; sys.exit({module!r} in sys.modules)"

@@ -47,7 +47,10 @@ def pydantic_parser(info: Any, *, json: bool) -> Parser:
         except pydantic.ValidationError as error:
             raise ValueError(reason_of(error.errors(include_url=False)[0])) from None
 
-    return Parser(type_name(hint) + " as JSON" * json, parse, is_secret(hint), is_optional(hint))
+    name = type_name(hint)
+    if json:
+        name = f"{name.partition(' separated by ')[0]} as JSON"
+    return Parser(name, parse, is_secret(hint), is_optional(hint))
 
 
 def reason_of(error: Any) -> str:

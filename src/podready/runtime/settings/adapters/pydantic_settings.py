@@ -71,8 +71,14 @@ class PydanticSchema(Schema):
         problems += [problem for problem in refused if problem.name not in named]
         if self.options.prefix and self.options.unknown == "error":
             problems += unknown_variables(names, sources.set_names(), self.options.prefix)
-        problems = list({problem.name: problem for problem in reversed(problems)}.values())[::-1]
+        problems = self._ordered(problems)
         return Reading(None if problems else value, problems, found)
+
+    def _ordered(self, problems: list[Problem]) -> list[Problem]:
+        """Return the first problem of each variable, in the order of the fields."""
+        places = {variable.name: place for place, variable in enumerate(self.variables())}
+        first = {problem.name: problem for problem in reversed(problems)}
+        return sorted(first.values(), key=lambda problem: places.get(problem.name, len(places)))
 
     def _locate(self, sources: Sources) -> tuple[list[Problem], dict[str, Given]]:
         problems, found = [], {}
