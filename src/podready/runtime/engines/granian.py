@@ -39,6 +39,11 @@ _LEAVE_LOGGING: Final = {"incremental": True, "formatters": {}, "handlers": {}, 
 _log = logging.getLogger("podready.app")
 
 
+def _not_told_twice(record: logging.LogRecord) -> bool:
+    """Drop granian's line about an exception of the app, a traceback inside its message."""
+    return not record.getMessage().startswith("Application callable raised an exception")
+
+
 class _Server(Server):
     """granian's embeddable server on a socket that exists already."""
 
@@ -67,6 +72,7 @@ class GranianEngine:
     """See `Engine`."""
 
     def __init__(self, app: App, config: RunConfig, state: dict[str, object]) -> None:
+        logging.getLogger("_granian.utils").addFilter(_not_told_twice)
         self._app = app
         self._config = config
         self._state = state
@@ -75,6 +81,7 @@ class GranianEngine:
         self._spoke_at = 0.0
         self._stopping_since: float | None = None
         self._stopped = False
+        self._sock: socket.socket | None = None
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -86,6 +93,7 @@ class GranianEngine:
 
     async def listen(self, sock: socket.socket) -> None:
         """Begin to accept on a duplicate of `sock`, which granian closes when it stops."""
+        self._sock = sock
         sock.listen(BACKLOG)  # here an OSError still has a listener; in Rust it would be a panic
         self._server = _Server(self._serve, self._config, sock.dup().detach())
         self._serving = asyncio.create_task(self._server.serve(), name="granian")
@@ -137,6 +145,8 @@ class GranianEngine:
 
     def _stop(self) -> None:
         self._stopped = True
+        if self._sock is not None:
+            self._sock.close()
         if self._server is not None:
             self._server.stop()  # type: ignore[no-untyped-call]  # granian has no types here
 
