@@ -51,12 +51,8 @@ class Server:
     @property
     def url(self) -> str:
         """Where it answers on this machine."""
-        return self.url_at("127.0.0.1")
-
-    def url_at(self, host: str) -> str:
-        """Return its URL with another name of this machine."""
         user = f"hello:{self.password}" if self.password else "hello"
-        return f"postgresql://{user}@{host}:{self.port}/postgres"
+        return f"postgresql://{user}@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
         """Start it and wait until it answers."""

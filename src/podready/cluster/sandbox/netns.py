@@ -23,7 +23,8 @@ _LIMITS: Final = (
 )
 _REACH: Final = (
     "Pods reach Services, other pods and the project's host-ports, and nothing else: no internet, "
-    "no API server, no UDP but DNS."
+    "no API server, no UDP but DNS. Behind a Service a dead pod is a reset, not a refusal, and a "
+    "live one does not see the calling pod's address."
 )
 _NO_FORWARDING: Final = "Pods reach one another through Services only, not by address."
 _NO_REACH: Final = (
