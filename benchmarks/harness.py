@@ -111,6 +111,11 @@ class Server:
             time.sleep(0.001)
         raise RuntimeError(f"{self.variant.name} did not answer within {seconds:g} s")
 
+    @property
+    def reader_pid(self) -> int:
+        """The process that reads the log, for benchmarks that let it hang."""
+        return self._reader.pid
+
     def tree(self) -> list[int]:
         """Return the process and all its descendants."""
         children: dict[int, list[int]] = {}

@@ -10,12 +10,12 @@ class Backlog:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._lines: deque[tuple[int, bytes]] = deque()
+        self.lines: deque[tuple[int, bytes]] = deque()
         self.size = 0
         self.dropped = 0
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self.lines)
 
     def has_room(self, size: int) -> bool:
         """Say whether `size` more bytes fit."""
@@ -28,12 +28,12 @@ class Backlog:
         if not self.has_room(len(line)):
             self.dropped += 1
             return
-        self._lines.append((level, line))
+        self.lines.append((level, line))
         self.size += len(line)
 
     def pop(self) -> bytes:
         """Take the oldest line out; IndexError when there is none."""
-        _, line = self._lines.popleft()
+        _, line = self.lines.popleft()
         self.size -= len(line)
         return line
 
@@ -43,7 +43,7 @@ class Backlog:
         A pass over the queue is linear, so each one frees an eighth of the limit at least.
         """
         target = max(wanted, self._limit // 8)
-        for lowest in sorted({found for found, _ in self._lines if found < level}):
+        for lowest in sorted({found for found, _ in self.lines if found < level}):
             free = self._limit - self.size
             if free >= target:
                 return
@@ -52,11 +52,11 @@ class Backlog:
     def _drop(self, level: int, wanted: int) -> None:
         """Drop the oldest lines of one level until `wanted` bytes are freed."""
         kept: deque[tuple[int, bytes]] = deque()
-        for found, line in self._lines:
+        for found, line in self.lines:
             if found == level and wanted > 0:
                 wanted -= len(line)
                 self.size -= len(line)
                 self.dropped += 1
             else:
                 kept.append((found, line))
-        self._lines = kept
+        self.lines = kept

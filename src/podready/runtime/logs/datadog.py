@@ -7,14 +7,13 @@ their tracers; the W3C ids stay beside them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from podready.runtime.log_severity import severity_of
 from podready.runtime.logs.shape import (
     Details,
     Request,
     Shape,
-    add_fields,
     error_message,
     error_type,
 )
@@ -23,6 +22,12 @@ from podready.runtime.logs.timestamp import rfc3339
 if TYPE_CHECKING:
     from podready.runtime.logs.encoder import Event
     from podready.runtime.logs.service import Service
+
+OURS: Final = frozenset(
+    {"timestamp", "status", "message", "logger", "service", "version", "env"}
+    | {"dd.trace_id", "dd.span_id", "error", "http", "network", "duration"}
+)
+"""Names that a field of the app may not have."""
 
 
 def shaper(service: Service) -> Shape:
@@ -45,7 +50,7 @@ def shaper(service: Service) -> Shape:
             event["dd.span_id"] = _decimal(fields.get("span_id", ""))
         if more is not None:
             event |= _details(more)
-        add_fields(event, fields)
+        event.update(fields)
         return event
 
     return shape

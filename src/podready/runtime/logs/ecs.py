@@ -13,7 +13,6 @@ from podready.runtime.logs.shape import (
     Details,
     Request,
     Shape,
-    add_fields,
     dropping,
     error_message,
     error_type,
@@ -23,6 +22,14 @@ from podready.runtime.logs.timestamp import rfc3339
 if TYPE_CHECKING:
     from podready.runtime.logs.encoder import Event
     from podready.runtime.logs.service import Service
+
+OURS: Final = frozenset(
+    {"@timestamp", "log.level", "message", "ecs.version", "log.logger", "trace.id", "span.id"}
+    | {"service.name", "service.version", "service.environment", "http.request.id"}
+    | {"log.origin.file.name", "log.origin.file.line", "log.origin.function"}
+    | {"error.type", "error.message", "error.stack_trace"}
+)
+"""Names that a field of the app may not have."""
 
 VERSION: Final = "8.11.0"
 """The schema's version whose names these are."""
@@ -57,7 +64,7 @@ def shaper(service: Service) -> Shape:
             fields = dropping(fields, "request_id")
         if more is not None:
             event |= _details(more)
-        add_fields(event, fields)
+        event.update(fields)
         return event
 
     return shape

@@ -25,6 +25,11 @@ def encode(event: Event) -> bytes:
         return _standard(sanitised(event, f"{type(error).__name__}: {text(error)}"[:200]))
 
 
+def fastest() -> Callable[[Event], bytes]:
+    """Return the encoder that takes most events, and raises for the rest: those `encode` takes."""
+    return _fast
+
+
 def use_orjson() -> None:
     """Encode with orjson from now on where it is installed; it costs 20 ms to import."""
     global _fast  # noqa: PLW0603 - one encoder per process, chosen once at start

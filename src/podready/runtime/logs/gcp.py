@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from podready.runtime.log_severity import severity_of
-from podready.runtime.logs.shape import Details, Request, Shape, free_key
+from podready.runtime.log_severity import LEVELS, severity_of
+from podready.runtime.logs.shape import Details, Request, Shape
 from podready.runtime.logs.timestamp import rfc3339
 
 if TYPE_CHECKING:
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from podready.runtime.logs.service import Service
 
 _PREFIX: Final = "logging.googleapis.com/"
-_OURS: Final = frozenset({"severity", "message", "time", "logger", "stack_trace", "httpRequest"})
+OURS: Final = frozenset({"severity", "message", "time", "logger", "stack_trace", "httpRequest"})
+"""Names that a field of the app may not have."""
 
 
 def shaper(service: Service) -> Shape:
     """Return the function that makes lines of this format for a service."""
     labels = _labels(service)
+    words = {level: word for word, level in LEVELS.items()}
     context = {"service": service.name, "version": service.version} if service.name else None
     traces = f"projects/{service.project}/traces/" if service.project else ""
 
@@ -32,15 +34,12 @@ def shaper(service: Service) -> Shape:
         level: int, message: str, logger: str, seconds: float, fields: Event, more: Details | None
     ) -> Event:
         event: Event = {
-            "severity": severity_of(level),
+            "severity": words.get(level) or severity_of(level),
             "message": message,
             "time": rfc3339(seconds),
             "logger": logger,
+            **fields,
         }
-        if _OURS.isdisjoint(fields):
-            event.update(fields)
-        else:
-            _add_renamed(event, fields)
         if traces and "trace_id" in fields:
             _name_trace(event, fields, traces)
         if labels:
@@ -66,11 +65,6 @@ def _labels(service: Service) -> dict[str, str]:
 def _given_labels(fields: Event) -> dict[str, Any]:
     given = fields.get(f"{_PREFIX}labels")
     return given if isinstance(given, dict) else {}
-
-
-def _add_renamed(event: Event, fields: Event) -> None:
-    for key, value in fields.items():
-        event[free_key(f"{key}_" if key in _OURS else key, event)] = value
 
 
 def _name_trace(event: Event, fields: Event, traces: str) -> None:

@@ -10,6 +10,7 @@ import os
 import select
 import stat
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 PIPE_BUF: Final = 4096
@@ -28,7 +29,7 @@ def nowait_write(fd: int) -> Write:
     """
     kind = stat.S_IFMT(os.fstat(fd).st_mode)
     if kind == stat.S_IFREG or (kind == stat.S_IFCHR and not os.isatty(fd)):
-        return lambda data: os.write(fd, data)
+        return partial(os.write, fd)
     if kind == stat.S_IFCHR:
         return _polled(fd)
     return _rwf(fd) if _supports_rwf(fd) else _reopened(fd) or _polled(fd)
@@ -56,7 +57,7 @@ def _reopened(fd: int) -> Write | None:
         own = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
-    return lambda data: os.write(own, data)
+    return partial(os.write, own)
 
 
 def _polled(fd: int) -> Write:

@@ -12,7 +12,6 @@ from podready.runtime.logs.shape import (
     Details,
     Request,
     Shape,
-    add_fields,
     dropping,
     error_message,
     error_type,
@@ -22,6 +21,9 @@ from podready.runtime.logs.timestamp import rfc3339
 if TYPE_CHECKING:
     from podready.runtime.logs.encoder import Event
     from podready.runtime.logs.service import Service
+
+OURS: Final = frozenset[str]()
+"""The app's fields have a room of their own, `attributes`; ours win there, and none is common."""
 
 _SEVERITIES: Final = (
     (70, 21, "FATAL"),
@@ -68,9 +70,7 @@ def shaper(service: Service) -> Shape:
             fields = dropping(fields, "trace_id", "span_id", "trace_sampled")
         event["resource"] = resource
         event["scope"] = {"name": logger}
-        attributes: Event = _attributes(more) if more is not None else {}
-        add_fields(attributes, fields)
-        event["attributes"] = attributes
+        event["attributes"] = fields if more is None else {**fields, **_attributes(more)}
         return event
 
     return shape

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from podready.runtime.logs import gcp
-from podready.runtime.logs.encoder import Event, encode, text
+from podready.runtime.logs.encoder import Event, encode, fastest, text
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.logs.line_limit import DEFAULT_BYTES, fitted
 from podready.runtime.logs.options import READABLE, LogOptions, options_from
@@ -49,14 +49,15 @@ class Output:
         self.is_gcp = False
         self.labels_text = ""  # of gcp, encoded, for the lines that are made by hand
         self.sampler: Sampler | None = None
-        self._redaction = Redaction()
+        self._redaction = Redaction((), gcp.OURS)
+        self._is_harmless: Callable[[Event], bool] = self._redaction.harmless.issuperset
+        self._fast: Callable[[Event], bytes] = encode
         self._limit = DEFAULT_BYTES
 
     def open(self, options: LogOptions) -> LogWriter:
         """Choose the form of the lines and take hold of stdout."""
         self._choose(options)
         self.sampler = Sampler(options.sample) if options.sample else None
-        self._redaction = Redaction(options.redact)
         LEVELS.configure(options.level, options.levels)
         if self.writer is None:
             self.writer = LogWriter(1, _losses, block=options.block)
@@ -75,12 +76,15 @@ class Output:
         module = import_module(f"podready.runtime.logs.{name}")
         service = service_of({} if readable else os.environ)
         self.shape = module.shaper(service)
+        self._redaction = Redaction(options.redact, module.OURS)
+        self._is_harmless = self._redaction.harmless.issuperset
         self.labels_text = gcp.labels_text(service) if self.is_gcp else ""
-        self.encode = encode
+        self.encode, self._fast = encode, fastest()
         if readable:
             from podready.runtime.logs.console import console_format
 
             self.encode = console_format(1, colours=options.format == "console")
+            self._fast = self.encode
 
     def emit(
         self,
@@ -92,8 +96,9 @@ class Output:
         more: Details | None = None,
     ) -> None:
         """Write one line with the fields of its context; `seconds` is its Unix time."""
-        writer = self.writer or self.ready()
-        writer.write(self.line(level, message, logger, seconds, fields, more), level)
+        (self.writer or self.ready()).write(
+            self.line(level, message, logger, seconds, fields, more), level
+        )
 
     def line(
         self,
@@ -113,16 +118,43 @@ class Output:
                 found = source()
                 if found:
                     fields = {**found, **fields}
+            if not self._is_harmless(fields):
+                fields = self._redaction.apply(fields)
+            line = self._fast(self.shape(level, message, logger, seconds, fields, more))
+        except Exception:  # noqa: BLE001 - values that the fast encoder does not take
+            return self._slow_line(level, message, logger, seconds, fields, more)
+        if line.find(b"{", 1) > 0 and self._redaction.hides(fields):
             fields = self._redaction.apply(fields)
-            line = self.encode(self.shape(level, message, logger, seconds, fields, more))
-            if b"://" in line:
-                line = without_passwords(line)
-            return line if len(line) <= self._limit else fitted(line, self._limit)
+            return self._slow_line(level, message, logger, seconds, fields, more)
+        if len(line) > self._limit or b"://" in line:
+            return self._finished(line)
+        return line
+
+    def _slow_line(
+        self,
+        level: int,
+        message: str,
+        logger: str,
+        seconds: float,
+        fields: Event,
+        more: Details | None,
+    ) -> bytes:
+        """Return the line of values that are not what they should be."""
+        try:
+            fields = self._redaction.apply(fields)
+            return self._finished(
+                self.encode(self.shape(level, message, logger, seconds, fields, more))
+            )
         except Exception as error:  # noqa: BLE001 - an app must never fail because it logged
             reason = f"{type(error).__name__}: {text(error)}"[:200]
             return self.encode(
                 self.shape(level, text(message), logger, seconds, {"log_error": reason}, None)
             )
+
+    def _finished(self, line: bytes) -> bytes:
+        if b"://" in line:
+            line = without_passwords(line)
+        return line if len(line) <= self._limit else fitted(line, self._limit)
 
 
 def _losses(count: int) -> bytes:

@@ -18,7 +18,7 @@ class PipeLock:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._held = False
-        self._mark = mmap.mmap(-1, 1)  # anonymous and shared: forked children see the same byte
+        self.mark = mmap.mmap(-1, 1)  # anonymous and shared: forked children see the same byte
 
     def forget(self) -> None:
         """Hold nothing: a forked child does not inherit the record locks of its parent."""
@@ -26,7 +26,7 @@ class PipeLock:
 
     def enter(self, *, long: bool) -> bool:
         """Say whether a line may be written now; False while a sibling is inside a long one."""
-        if self._held or not (long or self._mark[0]):
+        if self._held or not (long or self.mark[0]):
             return True
         try:
             fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -35,7 +35,7 @@ class PipeLock:
         except OSError:  # what knows no locks has no siblings to fear
             return True
         self._held = True
-        self._mark[0] = 1
+        self.mark[0] = 1
         return True
 
     def leave(self) -> None:
@@ -43,7 +43,7 @@ class PipeLock:
         if not self._held:
             return
         self._held = False
-        self._mark[0] = 0
+        self.mark[0] = 0
         try:
             fcntl.lockf(self._fd, fcntl.LOCK_UN)
         except OSError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from podready.runtime.logs.encoder import Event, text
@@ -16,6 +17,8 @@ _STANDARD: Final = frozenset(
 ) | {"color_message"}  # uvicorn's second copy of the message, with terminal colours in it
 
 _ATTRIBUTES: Final = len(logging.makeLogRecord({}).__dict__)
+"""How many attributes a record has at birth; dictionaries keep the order of insertion."""
+
 _UVICORN_ACCESS: Final = "uvicorn.access"
 _WARNING: Final = 30
 
@@ -52,15 +55,17 @@ class RecordHandler(logging.Handler):
         message, more = _message(record), _details(record)
         if record.name == _UVICORN_ACCESS:
             message, more = _uvicorn_access(record.args, message, more)
-        output.emit(record.levelno, message, record.name, record.created, fields, more)
+        level = record.levelno
+        line = output.line(level, message, record.name, record.created, fields, more)
+        output.ready().write(line, level)
 
 
 def extras(record: logging.LogRecord) -> Event:
-    """Return what came with `extra`: the attributes that records do not have by themselves."""
-    attributes = record.__dict__
-    if len(attributes) <= _ATTRIBUTES and _STANDARD.issuperset(attributes):
-        return {}
-    return {key: value for key, value in attributes.items() if key not in _STANDARD}
+    """Return what came with `extra`: the attributes after those that every record begins with."""
+    fields = dict(islice(record.__dict__.items(), _ATTRIBUTES, None))
+    if not _STANDARD.isdisjoint(fields):
+        fields = {key: value for key, value in fields.items() if key not in _STANDARD}
+    return fields
 
 
 def _message(record: logging.LogRecord) -> str:

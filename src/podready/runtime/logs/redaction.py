@@ -35,18 +35,37 @@ _DEPTH: Final = 6
 
 
 class Redaction:
-    """Decides by name; `more` are further names of the app's own."""
+    """Decides by name; `more` are further secret names, `ours` those that a format writes itself.
 
-    def __init__(self, more: Iterable[str] = ()) -> None:
+    `harmless` holds the names that have been judged to be neither: a line with no others, and
+    without containers in it, can go out as it is.
+    """
+
+    def __init__(self, more: Iterable[str] = (), ours: Iterable[str] = ()) -> None:
         self._more = frozenset(name.lower() for name in more)
-        self._harmless: set[Any] = set()
+        self._ours = frozenset(ours)
+        self.harmless: set[Any] = set()
 
     def apply(self, fields: Event) -> Event:
-        """Return the fields, or a copy of them in which secrets are starred."""
-        known = self._harmless.issuperset(fields)
-        if known and _CONTAINERS.isdisjoint(map(type, fields.values())):
-            return fields
-        return self._copy(fields, _DEPTH)
+        """Return the fields with secrets starred and names of ours renamed to `name_`."""
+        changed = self._redacted(fields, _DEPTH)
+        if self._ours.isdisjoint(changed):
+            return changed
+        return self._renamed(changed)
+
+    def hides(self, fields: Event) -> bool:
+        """Say whether a secret is inside a container among the values; looks, copies nothing."""
+        for value in fields.values():
+            if type(value) is dict:
+                clean = self.harmless.issuperset(value)
+                clean = clean and _CONTAINERS.isdisjoint(map(type, value.values()))
+            elif type(value) in _CONTAINERS:
+                clean = _CONTAINERS.isdisjoint(map(type, value))
+            else:
+                continue
+            if not clean and self._is_dirty(value, _DEPTH):
+                return True
+        return False
 
     def is_secret(self, name: str) -> bool:
         """Say whether a field of this name is to be starred."""
@@ -57,7 +76,19 @@ class Redaction:
             return False
         return words[-1] != "key" or not _KEYS.isdisjoint(words[:-1])
 
-    def _copy(self, fields: dict[Any, Any], depth: int) -> Event:
+    def _is_dirty(self, container: Any, depth: int) -> bool:
+        values = container
+        if type(container) is dict:
+            if not self.harmless.issuperset(container) and not all(map(self._passes, container)):
+                return True
+            values = container.values()
+        if depth <= 0 or _CONTAINERS.isdisjoint(map(type, values)):
+            return False
+        return any(
+            self._is_dirty(value, depth - 1) for value in values if type(value) in _CONTAINERS
+        )
+
+    def _redacted(self, fields: dict[Any, Any], depth: int) -> Event:
         return {
             key: self._value(value, depth) if self._passes(key) else STARS
             for key, value in fields.items()
@@ -67,19 +98,27 @@ class Redaction:
         if depth <= 0 or type(value) not in _CONTAINERS:
             return value
         if type(value) is dict:
-            return self._copy(value, depth - 1)
+            return self._redacted(value, depth - 1)
         if _CONTAINERS.isdisjoint(map(type, value)):
             return value
         return [self._value(item, depth - 1) for item in value]
 
     def _passes(self, key: Any) -> bool:
-        if key in self._harmless:
+        if key in self.harmless:
             return True
         if self.is_secret(key if isinstance(key, str) else text(key)):
             return False
-        if len(self._harmless) < _MOST_NAMES:
-            self._harmless.add(key)
+        if len(self.harmless) < _MOST_NAMES and key not in self._ours:
+            self.harmless.add(key)
         return True
+
+    def _renamed(self, fields: Event) -> Event:
+        event: Event = {}
+        for key, value in fields.items():
+            while key in self._ours or key in event:
+                key = f"{key}_"  # noqa: PLW2901 - until it is free
+            event[key] = value
+        return event
 
 
 def without_passwords(line: bytes) -> bytes:

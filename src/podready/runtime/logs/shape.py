@@ -8,7 +8,7 @@ than all the rest of this step.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from podready.runtime.logs.encoder import Event, text
 
@@ -53,22 +53,6 @@ class Details(NamedTuple):
 
 Shape = Callable[[int, str, str, float, Event, "Details | None"], Event]
 """level, message, logger, Unix time, fields, details -> the line's object."""
-
-
-def add_fields(event: Event, fields: Event) -> None:
-    """Put the app's fields into an event; a name that is taken becomes `name_`."""
-    if event.keys().isdisjoint(fields):
-        event.update(fields)
-        return
-    for key, value in fields.items():
-        event[free_key(key, event)] = value
-
-
-def free_key(key: Any, event: Event) -> str:
-    """Return the key, or `key_` where it is taken."""
-    while key in event:
-        key = f"{key}_"
-    return str(key)
 
 
 def error_type(error: BaseException) -> str:

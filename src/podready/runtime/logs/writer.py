@@ -61,6 +61,7 @@ class LogWriter:
         self._block = block
         self._soon: deque[bytes] = deque()  # at the end of this turn of the event loop
         self._pipe_lock = PipeLock(fd)
+        self._mark = self._pipe_lock.mark
         self._arm()
         _writers.add(self)
 
@@ -68,7 +69,8 @@ class LogWriter:
         """Start afresh; also in a forked child, whose parent still owns its own backlog."""
         self.dropped = 0
         self._soon.clear()
-        self._changed = threading.Condition(threading.RLock())
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._backlog = Backlog(self._limit)
         self._rest = b""  # what is left of the line that is being written
         self._split = False  # that line is half out already
@@ -84,13 +86,25 @@ class LogWriter:
         """Write one line, which ends in a newline; `level` decides what is dropped first."""
         if self.closed:
             return
-        with self._changed:
+        with self._lock:
             if self._sending:  # a signal handler logs while this very thread is sending
                 self._backlog.add(line, level)
                 return
             if self._soon:
                 self._release()
-            self._put(line, level)
+            if self._rest or self._backlog.lines or len(line) > PIPE_BUF or self._mark[0]:
+                self._put(line, level)
+                return
+            self._sending = True
+            try:
+                sent = self._write(line)
+            except OSError as error:
+                sent = self._failed(error, line)
+            finally:
+                self._sending = False
+            if sent < len(line) or self._backlog.lines:
+                self._rest, self._split = line[sent:], sent > 0
+                self._settle()
 
     def write_soon(self, line: bytes, call_soon: Callable[[Callable[[], None]], object]) -> None:
         """Write an INFO line with others of this turn of an event loop: one write for them all.
@@ -194,11 +208,8 @@ class LogWriter:
             if not self._pipe_lock.enter(long=len(data) > PIPE_BUF):
                 return 0
             sent = self._write(data)
-        except BlockingIOError:
-            pass  # no room: what is left waits
         except OSError as error:
-            self._give_up(error, data)
-            sent = len(data)
+            sent = self._failed(error, data)
         finally:
             self._sending = False
         self._split = sent < len(data) and (sent > 0 or self._split)
@@ -206,10 +217,16 @@ class LogWriter:
             self._pipe_lock.leave()
         return sent
 
-    def _give_up(self, error: OSError, data: bytes) -> None:
-        """Be silent for good once the reader is gone; a full disk costs the line only."""
+    def _failed(self, error: OSError, data: bytes) -> int:
+        """Return how much of the data is dealt with: none without room, else all of it.
+
+        Once the reader is gone the writer is silent for good; a full disk costs the line only.
+        """
+        if isinstance(error, BlockingIOError):
+            return 0
         self.dropped += data.count(b"\n")
         self.closed = error.errno in _READER_GONE
+        return len(data)
 
     def _drain(self) -> bool:
         """Send what waits, oldest first; return whether anything went out."""
