@@ -9,6 +9,8 @@ import pytest
 
 from podready.runtime.logs import datadog, ecs, gcp, otel
 from podready.runtime.logs.encoder import encode
+from podready.runtime.logs.options import LogOptions
+from podready.runtime.logs.output import Output
 from podready.runtime.logs.service import Service, service_of
 from podready.runtime.logs.shape import Details, Request, Shape, Source
 
@@ -156,15 +158,18 @@ def test_every_level_in_every_format(
     assert line(datadog.shaper(nobody), level)["status"] == dog
 
 
-@pytest.mark.parametrize("module", [gcp, ecs, datadog])
-def test_a_field_by_a_name_of_ours_is_renamed_not_lost(module: Any) -> None:
+@pytest.mark.parametrize("name", ["gcp", "ecs", "datadog"])
+def test_a_field_by_a_name_of_ours_is_renamed_not_lost(name: str) -> None:
     """The collector's keys stay ours; no key ever stands twice."""
-    shape = module.shaper(Service())
-    plain = line(shape, 20)
-    taken = dict.fromkeys(plain, "mine")
-    read = line(shape, 20, None, **taken)
-    assert {key: read[key] for key in plain} == plain
-    assert all(read[f"{key}_"] == "mine" for key in plain)
+    output = Output()
+    output._choose(LogOptions(format=name))
+    plain = json.loads(output.line(20, "paid", "shop.pay", TIME, {}))
+    for _ in range(2):  # the second time the names are known
+        taken = {**dict.fromkeys(plain, "mine"), "message_": "theirs"}
+        read = json.loads(output.line(20, "paid", "shop.pay", TIME, taken))
+        assert {key: read[key] for key in plain} == plain
+        assert all(read[f"{key}_"] == "mine" for key in plain if key != "message")
+        assert sorted((read["message_"], read["message__"])) == ["mine", "theirs"]
 
 
 def test_labels_of_a_line_join_those_of_the_service() -> None:

@@ -88,11 +88,27 @@ def test_names_of_the_apps_own() -> None:
 
 
 def test_a_name_is_judged_once() -> None:
-    """The second line with the same names is not copied."""
-    redaction = Redaction()
-    fields = {"order": 1, "who": "ada"}
-    redaction.apply(fields)
-    assert redaction.apply(fields) is fields
+    """What was harmless is known to be; secrets and names of ours never are."""
+    redaction = Redaction((), {"message"})
+    redaction.apply({"order": 1, "who": "ada", "token": "x", "message": "y"})
+    assert redaction.harmless == {"order", "who"}
+
+
+@pytest.mark.parametrize(
+    ("value", "hides"),
+    [
+        ({"a": 1}, False),
+        ({"password": 1}, True),
+        ([1, {"a": {"token": 1}}], True),
+        ([{"a": 1}, [2, {"b": 3}]], False),
+        ((1, ({"api_key": 1},)), True),
+        ("password", False),
+    ],
+)
+def test_containers_are_looked_into_before_they_are_copied(value: object, hides: bool) -> None:
+    """A line is only made twice when there is something to hide."""
+    for _ in range(2):
+        assert Redaction().hides({"value": value}) is hides
 
 
 def test_passwords_of_urls_are_cut_out_of_the_line() -> None:
