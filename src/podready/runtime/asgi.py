@@ -12,8 +12,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from podready.contract import POD_HEADER
-from podready.runtime.inflight import CURRENT, InFlight, Kind, Scope, Work
+from podready.runtime.http_request import CLOSE, HttpRequest
+from podready.runtime.inflight import CURRENT, InFlight, Kind, Scope, Work, current_task
 from podready.runtime.logs import add_source
 from podready.runtime.logs.access_log import log_request
 from podready.runtime.logs.shape import Request
@@ -33,15 +33,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_CLOSE = (b"connection", b"close")
-_POD_HEADER = POD_HEADER.encode()
-_REQUEST_ID = b"x-request-id"
-_USER_AGENT = b"user-agent"
 _EXTENSION = {"podready.shutdown": {"given": shutting_down, "notice": shutdown_notice}}
 """For frameworks and libraries that would rather look at the scope than import podready."""
-
-_EVENT_STREAM = b"text/event-stream"
-_EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
 class Wrapper:
@@ -67,167 +60,100 @@ class Wrapper:
         self._observer = observer or Observer()
         self._secret = secret.encode()
         self._access_log = access_log
-        self._pod = os.environ.get("HOSTNAME", "").encode("latin-1", "replace")
+        self.pod = os.environ.get("HOSTNAME", "").encode("latin-1", "replace")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one scope."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one scope; a plain function, because each coroutine frame costs at every resume."""
         if scope["type"] == "http":
-            await self._serve_http(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await self._serve_websocket(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+            if scope["path"] == SELF_TEST_PATH:
+                return self._serve_self_test(scope, receive, send)
+            if self.draining:
+                METER.late_request()
+            return self._serve_http(HttpRequest(self, scope, send), scope, receive)
+        if scope["type"] == "websocket":
+            return self._serve_websocket(scope, receive, send)
+        return self._app(scope, receive, send)
 
-    async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        named = False
-        request_id = agent = b""
-        for name, value in scope["headers"]:
-            if name == _REQUEST_ID:
-                request_id = value
-            elif name == _USER_AGENT:
-                agent = value
-            elif name == _POD_HEADER:
-                named = True
-            elif name == SELF_TEST_HEADER and scope["path"] == SELF_TEST_PATH:
-                await self._answer_self_test(value, send)
-                return
-        work = Work(Kind.REQUEST, scope=scope, given_id=request_id)
-        answer = _Answer(self, work, send, self._pod if named else None)
-        if self.draining:
-            METER.late_request()
-        observation = self._observer.begin(work)
+    async def _serve_http(self, work: HttpRequest, scope: Scope, receive: Receive) -> None:
+        """Serve a request in this one frame, or in one more where there is a limit."""
+        failure: BaseException | None = None
+        self._observer.begin(work, scope)
+        token = CURRENT.set(work)
         try:
-            await self._admit(work, answer, receive, agent)
+            if self._limit is None:
+                self._enter(work, scope)
+                await self._app(scope, receive, work.send)
+            else:
+                await self._serve_limited(self._limit, work, receive)
         except BaseException as error:
-            observation.failure = error
-            raise
+            if not _is_ours(error, work):
+                failure = error
+                raise
         finally:
-            observation.end(answer.status)
+            CURRENT.reset(token)
+            if work.task is not None:
+                self._leave(work)
+                if self._access_log:
+                    _log_access(scope, work)
+            self._observer.end(work, failure)
 
-    async def _admit(self, work: Work, answer: _Answer, receive: Receive, agent: bytes) -> None:
+    async def _serve_limited(self, limit: Limit, work: HttpRequest, receive: Receive) -> None:
         assert work.scope is not None
-        if self._limit is not None and not await self._limit.enter():
+        if not await limit.enter():
             METER.shed()
-            await _answer_busy(answer.send)
+            await _answer_busy(work.send)
             return
         try:
-            await self._run(work, work.scope, receive, answer.send)
+            self._enter(work, work.scope)
+            await self._app(work.scope, receive, work.send)
         finally:
-            if self._limit is not None:
-                self._limit.leave()
-            if self._access_log:
-                _log_access(work.scope, work, answer, agent)
+            limit.leave()
 
-    async def _answer_self_test(self, secret: bytes, send: Send) -> None:
-        known = secret == self._secret
-        headers = [_CLOSE] if known else [_CLOSE, (b"content-length", b"0")]
+    def _enter(self, work: Work, scope: Scope) -> None:
+        """Count `work` in."""
+        extensions = scope.get("extensions")
+        scope["extensions"] = {**extensions, **_EXTENSION} if extensions else _EXTENSION.copy()
+        work.task = current_task()
+        self._inflight.add(work)
+
+    def _leave(self, work: Work) -> None:
+        """Count `work` out, and cut the cycle of task, context and work: it would need the gc."""
+        self._inflight.discard(work)
+        work.task = None
+        self.served += 1
+
+    async def _serve_self_test(self, scope: Scope, receive: Receive, send: Send) -> None:
+        secrets = [value for name, value in scope["headers"] if name == SELF_TEST_HEADER]
+        if not secrets:
+            await self._serve_http(HttpRequest(self, scope, send), scope, receive)
+            return
+        known = secrets[0] == self._secret
+        headers = [CLOSE] if known else [CLOSE, (b"content-length", b"0")]
         status = 204 if known else 404
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
 
     async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        work = Work(Kind.WEBSOCKET, scope=scope)
+        work = Work(Kind.WEBSOCKET, scope)
         socket = _WebSocket(work, send)
         work.end = socket.end
-        await self._run(work, scope, receive, socket.send)
-
-    async def _run(self, work: Work, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["extensions"] = {**scope.get("extensions", {}), **_EXTENSION}
-        work.task = asyncio.current_task()
         token = CURRENT.set(work)
-        self._inflight.add(work)
+        self._enter(work, scope)
         try:
-            await self._app(scope, receive, send)
-        except asyncio.CancelledError:
-            if not work.ended:
-                raise
-        except OSError:
-            if not work.over:  # else it is our own, from `send`
+            await self._app(scope, receive, socket.send)
+        except BaseException as error:
+            if not _is_ours(error, work):
                 raise
         finally:
-            self._inflight.discard(work)
-            self.served += 1
+            self._leave(work)
             CURRENT.reset(token)
 
 
-class _Answer:
-    """One HTTP answer on its way out."""
-
-    __slots__ = (
-        "_pod",
-        "_send",
-        "_stream",
-        "_tail",
-        "_wish",
-        "_work",
-        "_wrapper",
-        "size",
-        "status",
-    )
-
-    def __init__(self, wrapper: Wrapper, work: Work, send: Send, pod: bytes | None) -> None:
-        self._wrapper = wrapper
-        self._work = work
-        self._send = send
-        self._pod = pod
-        self._stream = False
-        self._tail = b""
-        self._wish = False
-        self.status = 500  # what the engine answers when the app raises before it answered
-        self.size = 0
-
-    async def send(self, message: Message) -> None:
-        """Pass a message on, marked where the drain asks for it."""
-        if self._stream:
-            await self._send_event(message)
-            return
-        if message["type"] == "http.response.start":
-            message = self._mark(message)
-        else:
-            self.size += len(message.get("body", b""))
-        await self._send(message)
-
-    def _mark(self, message: Message) -> Message:
-        self.status = message["status"]
-        headers = message.get("headers") or ()
-        for name, value in headers:  # in lower case by the specification, but not from Django
-            if name.lower() == b"content-type" and value.startswith(_EVENT_STREAM):
-                self._stream = True
-                self._work.kind = Kind.STREAM
-                self._work.end = self.end
-        draining = self._wrapper.draining and not self._work.multiplexed
-        if not draining and self._pod is None:
-            return message
-        marked = [pair for pair in headers if not draining or pair[0].lower() != b"connection"]
-        if draining:
-            marked.append(_CLOSE)
-        if self._pod is not None:
-            marked.append((_POD_HEADER, self._pod))
-        return {**message, "headers": marked}
-
-    async def _send_event(self, message: Message) -> None:
-        if self._work.ended:
-            raise OSError("the pod is shutting down: this stream has been ended")
-        if self._wrapper.client_gone(self._send):
-            self._work.gone = True
-            raise ConnectionResetError("the client of this stream is gone")
-        await self._send(message)
-        self.size += len(message.get("body", b""))
-        self._tail = (self._tail + message.get("body", b"")[-4:])[-4:]
-        if not message.get("more_body", False):
-            self._stream = False
-            self._work.end = None
-        elif self._wish:
-            await self.end()
-
-    async def end(self) -> None:
-        """End the stream properly: now if no event is half sent, else right after it."""
-        self._wish = True
-        if self._work.ended or not self._stream:
-            return
-        if not self._tail or self._tail.endswith(_EVENT_ENDS):
-            self._work.ended = True
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+def _is_ours(error: BaseException, work: Work) -> bool:
+    """Whether an app ended with what we did to its stream: our cancel, or the error of `send`."""
+    if isinstance(error, asyncio.CancelledError):
+        return work.ended
+    return isinstance(error, OSError) and work.over
 
 
 class _WebSocket:
@@ -271,16 +197,16 @@ async def _answer_busy(send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _log_access(scope: Scope, work: Work, answer: _Answer, agent: bytes) -> None:
+def _log_access(scope: Scope, work: HttpRequest) -> None:
     client = scope.get("client")
     request = Request(
         scope["method"],
         scope["path"],
-        answer.status,
-        answer.size,
+        work.status,
+        work.size,
         time.monotonic() - work.started,
         client[0] if client else "",
-        agent.decode("latin-1"),
+        work.agent.decode("latin-1"),
         f"HTTP/{scope['http_version']}",
     )
     log_request(request, work.request_id, work.trace)

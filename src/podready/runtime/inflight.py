@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import os
 import random
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
@@ -53,7 +54,7 @@ class Work:
     )
 
     def __init__(
-        self, kind: Kind, *, scope: Scope | None = None, name: str = "", given_id: bytes = b""
+        self, kind: Kind, scope: Scope | None = None, name: str = "", given_id: bytes = b""
     ) -> None:
         self.kind = kind
         self.scope = scope
@@ -97,6 +98,17 @@ class Work:
         if self.scope is None:
             return self.name
         return f"{self.scope.get('method', self.kind)} {self.scope.get('path', '')}"
+
+
+if sys.version_info >= (3, 12):
+    current_task = asyncio.current_task
+else:
+    from asyncio.tasks import _current_tasks  # type: ignore[attr-defined]
+
+    def current_task() -> asyncio.Task[Any] | None:
+        """Return the running task; asyncio's own is in C only from Python 3.12 on."""
+        found: asyncio.Task[Any] | None = _current_tasks.get(asyncio._get_running_loop())
+        return found
 
 
 _random = random.Random()  # noqa: S311 - ids are no secrets; urandom costs a system call each

@@ -9,70 +9,59 @@ from podready.runtime.route import route_of
 from podready.runtime.trace_context import parse_traceparent
 
 if TYPE_CHECKING:
-    from podready.runtime.http_metrics import Door, HttpMetrics
-    from podready.runtime.inflight import Work
-    from podready.runtime.tracing import Span, Tracing
+    from podready.runtime.http_metrics import HttpMetrics
+    from podready.runtime.http_request import HttpRequest
+    from podready.runtime.inflight import Scope
+    from podready.runtime.trace_context import TraceContext
+    from podready.runtime.tracing import Tracing
 
 _TRACEPARENT = b"traceparent"
 _TRACESTATE = b"tracestate"
 
 
 class Observer:
-    """Begins observations; with neither metrics nor tracing it only reads the trace's ids."""
+    """Observes requests; with neither metrics nor tracing it only reads the trace's ids.
+
+    What it knows of a request hangs on the request, so that observing one makes no object.
+    """
 
     def __init__(self, metrics: HttpMetrics | None = None, tracing: Tracing | None = None) -> None:
         self._metrics = metrics
         self._tracing = tracing
 
-    def begin(self, work: Work) -> Observation:
+    def begin(self, work: HttpRequest, scope: Scope) -> None:
         """Begin to observe a request; from now on it has its trace context."""
-        assert work.scope is not None
-        span = self._tracing.begin(work.scope) if self._tracing is not None else None
-        if span is not None:
-            work.trace = span.context
-        else:
-            _take_trace(work)
-        door = self._metrics.door(work.scope) if self._metrics is not None else None
-        if door is not None:
+        if self._tracing is not None:
+            work.span = self._tracing.begin(scope)
+        if work.span is not None:
+            work.trace = work.span.context
+        elif work.traced:
+            work.trace = _callers_trace(scope)
+        if self._metrics is not None:
+            work.door = door = self._metrics.door(scope)
             door.enter()
-        return Observation(work, door, span)
 
-
-class Observation:
-    """One request under way."""
-
-    __slots__ = ("_door", "_span", "_work", "failure")
-
-    def __init__(self, work: Work, door: Door | None, span: Span | None) -> None:
-        self._work = work
-        self._door = door
-        self._span = span
-        self.failure: BaseException | None = None
-
-    def end(self, status: int) -> None:
+    def end(self, work: HttpRequest, failure: BaseException | None) -> None:
         """Count the request and end its span; in the task that began it."""
-        if self._door is None and self._span is None:
+        if work.door is None and work.span is None:
             return
-        work = self._work
         route = route_of(work)
-        if self._door is not None:
+        if work.door is not None:
             trace = work.trace
             mark = None
             if trace is not None and trace.sampled:
                 mark = (bytes.fromhex(trace.trace_id), bytes.fromhex(trace.span_id), time.time())
-            self._door.leave(route, status, time.monotonic() - work.started, mark)
-        if self._span is not None:
-            self._span.end(route, status, self.failure)
+            work.door.leave(route, work.status, time.monotonic() - work.started, mark)
+        if work.span is not None:
+            work.span.end(route, work.status, failure)
 
 
-def _take_trace(work: Work) -> None:
-    """Read the caller's trace context, if it sent one."""
-    assert work.scope is not None
+def _callers_trace(scope: Scope) -> TraceContext | None:
+    """Read the trace context that the caller sent."""
     parent, state = b"", b""
-    for name, value in work.scope["headers"]:
+    for name, value in scope["headers"]:
         if name == _TRACEPARENT:
             parent = value
         elif name == _TRACESTATE:
             state = state + b"," + value if state else value
-    if parent:
-        work.trace = parse_traceparent(parent, state)
+    return parse_traceparent(parent, state)
