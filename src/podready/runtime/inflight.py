@@ -16,6 +16,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -100,15 +101,17 @@ class Work:
         return f"{self.scope.get('method', self.kind)} {self.scope.get('path', '')}"
 
 
-if sys.version_info >= (3, 12):
-    current_task = asyncio.current_task
-else:
+def task_finder(loop: asyncio.AbstractEventLoop) -> Callable[[], asyncio.Task[Any] | None]:
+    """Return a cheap `asyncio.current_task` for a process in which `loop` is the only one.
+
+    Before Python 3.12 asyncio's own is not in C, and asks the kernel for the process id each time;
+    what it then looks up is the same table.
+    """
+    if sys.version_info >= (3, 12):
+        return asyncio.current_task
     from asyncio.tasks import _current_tasks  # type: ignore[attr-defined]
 
-    def current_task() -> asyncio.Task[Any] | None:
-        """Return the running task; asyncio's own is in C only from Python 3.12 on."""
-        found: asyncio.Task[Any] | None = _current_tasks.get(asyncio._get_running_loop())
-        return found
+    return partial(_current_tasks.get, loop)
 
 
 _random = random.Random()  # noqa: S311 - ids are no secrets; urandom costs a system call each

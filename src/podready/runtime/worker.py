@@ -181,6 +181,7 @@ class _Worker:
         """Start, serve until told to close, stop."""
         loop = asyncio.get_running_loop()
         self._closing = loop.create_future()
+        self._wrapper.stay_on(loop)
         loop.add_reader(self._channel.sock.fileno(), self._receive)
         beats = asyncio.create_task(self._beat(), name="heartbeat")
         try:
