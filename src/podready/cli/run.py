@@ -40,9 +40,10 @@ def run(arguments: list[str]) -> int:
     select(options=config.logs())
     outcome = supervise(config)
     if isinstance(outcome, WorkerStart):
+        from podready.runtime.process_end import end_process
         from podready.runtime.worker import run_worker
 
-        return run_worker(outcome)
+        end_process(run_worker(outcome))
     return outcome
 
 
