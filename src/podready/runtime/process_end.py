@@ -1,7 +1,7 @@
 """The end of a worker process: all that Python promises to run at its end, and no more.
 
 Finalising the interpreter takes a FastAPI worker a third of a second, for nothing: the memory goes
-back to the kernel in any case. See docs/decisions/0007-leave-without-finalising.md.
+back to the kernel in any case. See docs/decisions/0011-leave-without-finalising.md.
 """
 
 from __future__ import annotations
