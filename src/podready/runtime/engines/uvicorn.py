@@ -10,18 +10,22 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from podready.runtime.listener import BACKLOG
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Awaitable
 
-    from podready.runtime.asgi import App, Send
+    from podready.runtime.asgi import App, Receive, Send
     from podready.runtime.config import RunConfig
+    from podready.runtime.inflight import Scope
 
 _ACCEPT_ROUNDS = 1000
 _DATE_TICK = 1.0
+_FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 
 
 class _HttpProtocol(HttpToolsProtocol):
@@ -43,6 +47,16 @@ class _HttpProtocol(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete
 
 
+class _ProxyHeaders(ProxyHeadersMiddleware):
+    """uvicorn's own, without its coroutine frame around requests that bring no such header."""
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:  # type: ignore[override]
+        for name, _ in scope["headers"]:
+            if name in _FORWARDED:
+                return super().__call__(scope, receive, send)  # type: ignore[arg-type]
+        return self.app(scope, receive, send)  # type: ignore[arg-type]
+
+
 class UvicornEngine:
     """See `Engine`."""
 
@@ -57,9 +71,12 @@ class UvicornEngine:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_keep_alive=int(config.keep_alive_timeout),
         )
         self._config.load()
+        trusted = self._config.forwarded_allow_ips
+        self._config.loaded_app = _ProxyHeaders(self._config.loaded_app, trusted)
         self._server = uvicorn.Server(self._config)
         self._accepting: asyncio.Server | None = None
         self._sock: socket.socket | None = None
