@@ -78,6 +78,9 @@ class RunConfig:
     port: int = _setting(8000, PORT, "port of the main listener; $PORT is read too, after these")
     admin_host: str = _setting("0.0.0.0", TEXT, "address of the probes' listener")
     admin_port: int = _setting(ADMIN_PORT, PORT, "port of /livez /readyz /startupz")
+    grpc_health_port: int | None = _setting(
+        None, PORT, "port of the gRPC health service, for gRPC probes (podready[grpc])", "off"
+    )
     admin_token: str | None = field(
         default=None,
         repr=False,

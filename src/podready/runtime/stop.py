@@ -100,6 +100,7 @@ class Stop:
     def _begin(self, phase: Phase) -> None:
         self._begun = self._supervisor.loop.time()
         self._supervisor.lifecycle.advance(phase, self._begun)
+        self._supervisor.grpc_health.tell()
 
     def _drain(self, name: str, delay: float) -> None:
         self._begin(Phase.DRAINING)

@@ -18,6 +18,7 @@ from podready.runtime.admin import AdminServer
 from podready.runtime.backoff import Backoff
 from podready.runtime.config import RunConfig, unknown_variables
 from podready.runtime.fleet import Exit, Fleet, WorkerHandle
+from podready.runtime.grpc_health import GrpcHealth
 from podready.runtime.lifecycle import Lifecycle
 from podready.runtime.listener import bind, listen
 from podready.runtime.loggers import Loggers
@@ -62,6 +63,7 @@ class Supervisor:
         self.loggers = Loggers(self)
         self.pages = Pages(self)
         self.metrics = MetricsPage(self)
+        self.grpc_health = GrpcHealth(self)
 
     def run(self) -> int | WorkerStart:
         """Be the supervisor; raises StartupError when a port cannot be had."""
@@ -109,6 +111,7 @@ class Supervisor:
         )
         for sentence in unknown_variables(os.environ):
             log_event("WARNING", sentence)
+        self.grpc_health.start()
 
     def _fork(self) -> WorkerStart | None:
         child = self.fleet.fork()
@@ -121,6 +124,7 @@ class Supervisor:
         assert self._listener is not None
         assert self.readiness is not None
         foreign = [*self._admin.sockets(), *self.fleet.sockets(), *self.readiness.sockets()]
+        foreign += self.grpc_health.sockets()
         self.loop.abandon(foreign)
         return WorkerStart(self.config, self._listener, channel, self._secret, mask, shelf)
 
@@ -277,6 +281,7 @@ class Supervisor:
             except ChildProcessError:
                 break
             self.fleet.workers.pop(pid, None)
+        self.grpc_health.close()
         if self._admin is not None:
             self._admin.close()
         if self.lifecycle.since(Phase.DRAINING) is not None:
