@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ from podready.runtime.logs import access_log, gcp
 from podready.runtime.logs.output import Output
 from podready.runtime.logs.service import Service
 from podready.runtime.logs.shape import Details, Request
+from podready.runtime.logs.writer import LogWriter
 
 if TYPE_CHECKING:
     from .conftest import Events
@@ -194,17 +196,67 @@ def test_a_stalled_reader_keeps_neither_the_loop_nor_whole_lines(events: Events)
     assert found == [f"/{turn}/{number}" for turn in range(100) for number in range(50)]
 
 
-def test_an_access_line_works_without_a_loop(output: Output) -> None:
+@pytest.fixture
+def pipe(output: Output) -> Iterator[int]:
+    """The reading end of a pipe that the output writes to."""
+    ours, theirs = os.pipe()
+    os.set_blocking(ours, False)
+    output.writer = LogWriter(theirs, lambda lost: b"%d\n" % lost)
+    yield ours
+    output.writer.close()
+    os.close(theirs)
+    os.close(ours)
+
+
+def test_an_access_line_works_without_a_loop(pipe: int) -> None:
     """In a plain thread it is written at once."""
-    lines: list[bytes] = []
-
-    class Writer:
-        def write(self, line: bytes, level: int = 20) -> None:
-            lines.append(line)
-
-    output.writer = Writer()  # type: ignore[assignment]
     access_log.log_request(Request("GET", "/", 200))
-    assert json.loads(lines[0])["logging.googleapis.com/labels"] == {
+    assert json.loads(os.read(pipe, 4096))["logging.googleapis.com/labels"] == {
         "service": "shop",
         "version": "1",
     }
+
+
+def _paths(pipe: int) -> list[str]:
+    try:
+        lines = os.read(pipe, 65536).splitlines()
+    except BlockingIOError:
+        return []
+    return [json.loads(line)["httpRequest"]["requestUrl"] for line in lines]
+
+
+def test_lines_of_a_turn_come_together_at_its_end(pipe: int) -> None:
+    """Nothing is written while the turn lasts, all of it right after, in every turn."""
+
+    async def turns() -> list[list[str]]:
+        seen = []
+        for turn in range(3):
+            access_log.log_request(Request("GET", f"/{turn}/a", 200))
+            access_log.log_request(Request("GET", f"/{turn}/b", 200))
+            seen.append(_paths(pipe))
+            await asyncio.sleep(0)
+            seen.append(_paths(pipe))
+        return seen
+
+    wanted: list[list[str]] = []
+    for turn in range(3):
+        wanted += [[], [f"/{turn}/a", f"/{turn}/b"]]
+    assert asyncio.run(turns()) == wanted
+
+
+def test_a_loop_that_ended_in_its_turn_takes_no_later_line_along(pipe: int, output: Output) -> None:
+    """What it still held comes with the next line, also in the loop after it."""
+
+    async def log(path: str) -> None:
+        access_log.log_request(Request("GET", path, 200))
+
+    dead = asyncio.new_event_loop()
+    dead.call_soon(dead.stop)
+    dead.call_soon(access_log.log_request, Request("GET", "/1", 200))
+    dead.run_forever()
+    dead.close()
+    writer = output.writer
+    assert writer is not None
+    writer.flush(0)
+    asyncio.run(log("/2"))
+    assert _paths(pipe) == ["/1", "/2"]

@@ -110,9 +110,4 @@ def _log(level: int, request: Request, request_id: str, trace: Trace | None) -> 
 
 def _write(line: bytes) -> None:
     """Write with the other lines of this turn of the event loop, or at once in a thread."""
-    writer = OUTPUT.ready()
-    loop = _get_running_loop()
-    if loop is None:
-        writer.write(line)
-    else:
-        writer.write_soon(line, loop.call_soon)
+    (OUTPUT.writer or OUTPUT.ready()).write_soon(line, _get_running_loop)

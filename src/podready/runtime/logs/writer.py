@@ -24,6 +24,7 @@ from podready.runtime.logs.nowait import PIPE_BUF, nowait_write
 from podready.runtime.logs.pipe_lock import PipeLock
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Callable, Iterator
 
 BACKLOG_BYTES: Final = 8 * 1024 * 1024
@@ -60,6 +61,7 @@ class LogWriter:
         self._limit = backlog_bytes
         self._block = block
         self._soon: deque[bytes] = deque()  # at the end of this turn of the event loop
+        self._gathering = 0  # the thread whose loop will release them, while that is to come
         self._pipe_lock = PipeLock(fd)
         self._mark = self._pipe_lock.mark
         self._arm()
@@ -69,6 +71,7 @@ class LogWriter:
         """Start afresh; also in a forked child, whose parent still owns its own backlog."""
         self.dropped = 0
         self._soon.clear()
+        self._gathering = 0
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._backlog = Backlog(self._limit)
@@ -106,25 +109,31 @@ class LogWriter:
                 self._rest, self._split = line[sent:], sent > 0
                 self._settle()
 
-    def write_soon(self, line: bytes, call_soon: Callable[[Callable[[], None]], object]) -> None:
+    def write_soon(self, line: bytes, running_loop: Callable[[], AbstractEventLoop | None]) -> None:
         """Write an INFO line with others of this turn of an event loop: one write for them all.
 
         Any other line flushes them first, so the order stays; so does the end of the process.
+        Without a running loop it is written at once. The loop is asked for only by the first line
+        of a turn: before Python 3.12 the answer takes a system call.
         """
-        if self._block:
-            self.write(line)
-            return
-        if not self._soon:
-            call_soon(self.release)
+        if self._gathering != threading.get_ident():
+            loop = None if self._block else running_loop()
+            if loop is None:
+                self.write(line)
+                return
+            self._gathering = threading.get_ident()
+            loop.call_soon(self.release)
         self._soon.append(line)
 
     def release(self) -> None:
         """Write what `write_soon` has collected."""
+        self._gathering = 0
         with self._changed:
             if not self._sending:
                 self._release()
 
     def _release(self) -> None:
+        self._gathering = 0  # the turn's own call may never come: its loop may have ended
         for chunk in _chunks(self._soon):
             if self._pending() or len(chunk) == 1:
                 for line in chunk:
