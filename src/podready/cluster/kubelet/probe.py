@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
+from podready.cluster.kubelet.grpc_request import GrpcRequestError, ServingStatus, check
 from podready.cluster.kubelet.http_request import HttpRequestError, HttpTarget, get
 
 if TYPE_CHECKING:
@@ -86,9 +87,11 @@ async def run_probe(probe: Object, target: ProbeTarget, timeout: float) -> Probe
             return await _tcp(probe["tcpSocket"], target, timeout)
         if "exec" in probe:
             return await _exec(probe["exec"], target, timeout)
+        if "grpc" in probe:
+            return await _grpc(probe["grpc"], target, timeout)
     except LookupError as error:
         return ProbeResult(ok=False, message=str(error.args[0]))
-    return ProbeResult(ok=False, message="this kind of probe is not supported here (use httpGet)")
+    return ProbeResult(ok=False, message="a probe names one of httpGet, tcpSocket, exec and grpc")
 
 
 def http_target(action: Object, target: ProbeTarget) -> HttpTarget:
@@ -135,6 +138,20 @@ async def _tcp(action: Object, target: ProbeTarget, timeout: float) -> ProbeResu
     except OSError as error:
         return ProbeResult(ok=False, message=f"dial tcp {address}: {error.strerror or error}")
     return ProbeResult(ok=True)
+
+
+async def _grpc(action: Object, target: ProbeTarget, timeout: float) -> ProbeResult:
+    address = (target.ip, target.port(action["port"]))
+    try:
+        status = await check(target.dial, address, action.get("service") or "", USER_AGENT, timeout)
+    except ImportError:
+        needs = "gRPC probes need the 'grpc' extra here: pip install 'podready[grpc]'"
+        return ProbeResult(ok=False, message=needs)
+    except GrpcRequestError as error:
+        return ProbeResult(ok=False, message=str(error))
+    if status is not ServingStatus.SERVING:
+        return ProbeResult(ok=False, message=f'service unhealthy (responded with "{status.name}")')
+    return ProbeResult(ok=True, message="service healthy")
 
 
 async def _exec(action: Object, target: ProbeTarget, timeout: float) -> ProbeResult:
