@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from structlog.typing import Processor
+
 BATCHES, CALLS = 41, 100
 
 FIELDS: dict[str, Any] = {
@@ -153,7 +155,7 @@ def structlog_over_stdlib() -> Calls:
     """Return structlog through the standard library's ProcessorFormatter, the usual recipe."""
     import structlog
 
-    shared = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
@@ -165,7 +167,7 @@ def structlog_over_stdlib() -> Calls:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    renderer = [
+    renderer: list[Processor] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
         structlog.processors.JSONRenderer(),

@@ -92,13 +92,13 @@ def measure(name: str, target: str) -> dict[str, float]:
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
     with tempfile.TemporaryFile() as file:
         ours, theirs = os.pipe()
-        stdout = {"/dev/null": subprocess.DEVNULL, "pipe": theirs, "file": file}[target]
+        sinks = {"/dev/null": subprocess.DEVNULL, "pipe": theirs, "file": file.fileno()}
         with subprocess.Popen(
             command,
             env=environ,
             cwd=ROOT,
-            stdout=stdout,
-            stderr=subprocess.PIPE,  # type: ignore[arg-type]
+            stdout=sinks[target],
+            stderr=subprocess.PIPE,
         ) as process:
             os.close(theirs)
             reader = threading.Thread(target=_swallow, args=(ours,))

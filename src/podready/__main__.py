@@ -7,9 +7,13 @@ import sys
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
-    from podready.cli.main import run_cli
+    try:
+        from podready.cli.main import run_cli
 
-    sys.exit(run_cli(sys.argv[1:]))
+        code = run_cli(sys.argv[1:])
+    except KeyboardInterrupt:  # Ctrl-C while Python still imports: nothing to shut down yet
+        code = 130
+    sys.exit(code)
 
 
 if __name__ == "__main__":
