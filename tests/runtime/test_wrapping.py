@@ -29,6 +29,11 @@ SOURCE = """
 import asyncio, os, time
 import podready
 
+if "PODREADY_TEST_CHECK" in os.environ:
+    @podready.check("file", critical=True, interval=0.05)
+    def check():
+        return os.path.exists("file")
+
 async def asgi(scope, receive, send):
     if scope["type"] == "lifespan":
         while True:
@@ -49,6 +54,8 @@ async def asgi(scope, receive, send):
         while True:
             await send({"type": "http.response.body", "body": b"data: x\\n\\n", "more_body": True})
             await asyncio.sleep(0.02)
+    while scope["path"] == "/block" and not os.path.exists("go"):
+        time.sleep(0.01)
     if scope["path"] == "/wait":
         open("got", "w").close()
         while not (os.path.exists("go") and podready.shutting_down()):
@@ -292,6 +299,27 @@ def test_the_second_signal_hurries(start: Start) -> None:
     server.draining()
     server.terminate()
     server.end()
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "uvicorn without lifespan", "gunicorn gthread"])
+def test_checks_decide_as_under_podready_run(start: Start, name: str) -> None:
+    """A critical check runs on the app's loop, or on a thread where there is none."""
+    server = start(SERVERS[name], PODREADY_TEST_CHECK="1")
+    eventually(
+        lambda: server.probe("/readyz")[1].get("failing") == ["file"], f"failing: {server.log}"
+    )
+    (server.folder / "file").touch()
+    server.ready()
+
+
+def test_liveness_fails_once_the_loop_has_stood_still_for_too_long(start: Start) -> None:
+    """The thread answers while the loop is blocked, and says so after the stall timeout."""
+    server = start(ASGI_SERVERS["uvicorn"], PODREADY_STALL_TIMEOUT="1s").ready()
+    with closing(server.send("/block")):
+        eventually(lambda: server.probe("/livez")[0] == 503, f"stalled: {server.log}")
+        assert server.probe("/livez")[1]["reason"].startswith("stalled")
+        (server.folder / "go").touch()
+        eventually(lambda: server.probe("/livez")[0] == 200, f"alive again: {server.log}")
 
 
 def test_probes_move_to_the_next_worker(start: Start) -> None:
