@@ -117,7 +117,7 @@ def test_only_the_present_turn_is_lost_by_sigkill() -> None:
     logs.configure()
     async def main():
         for turn in range(10):
-            for _ in range(100): log_request(Request("GET", "/", 200))
+            for _ in range(10): log_request(Request("GET", "/", 200))
             await asyncio.sleep(0)
         log_request(Request("GET", "/lost", 200))
         os.kill(os.getpid(), signal.SIGKILL)
@@ -126,7 +126,7 @@ def test_only_the_present_turn_is_lost_by_sigkill() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, check=False
     )
-    assert len(ended.stdout.splitlines()) == 1000
+    assert len(ended.stdout.splitlines()) == 100  # few enough for the pipe, whoever reads it late
 
 
 @pytest.fixture

@@ -18,6 +18,9 @@ from hypothesis import strategies as st
 import podready
 from podready.runtime.logs import encoder as log_encoder
 from podready.runtime.logs.encoder import encode, use_orjson
+from podready.runtime.logs.options import LogOptions
+from podready.runtime.logs.output import Output
+from podready.runtime.logs.shape import Details, Source
 
 
 @pytest.fixture(autouse=True, params=["json", "orjson"])
@@ -188,3 +191,23 @@ def test_any_fields_are_one_line_of_json(fields: dict[str, Any]) -> None:
     line = encode({**fields, "severity": "INFO"})
     assert line.count(b"\n") == 1
     assert json.loads(line)["severity"] == "INFO"
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    fields=st.dictionaries(st.text(st.characters()), ANYTHING, max_size=5),
+    message=st.text(st.characters()),
+    format_=st.sampled_from(["gcp", "otel", "ecs", "datadog"]),
+)
+def test_any_fields_in_any_format_are_one_short_line_of_json(
+    fields: dict[str, Any], message: str, format_: str
+) -> None:
+    """The whole road: context, redaction, form, limit; never an exception, never two lines."""
+    output = Output()
+    output._choose(LogOptions(format=format_, max_line=2000))
+    line = output.line(
+        30, message, "shop", 0.5, fields, Details(Source("f", 1, "g"), KeyError("k"))
+    )
+    assert line.count(b"\n") == 1
+    assert len(line) <= 2000
+    assert isinstance(json.loads(line), dict)

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -203,6 +204,42 @@ def test_forked_workers_do_not_tear_each_others_lines_apart() -> None:
     """Long and short lines of four processes share one pipe; none is corrupt."""
     ended = subprocess.run(
         [sys.executable, "-c", WORKER], capture_output=True, timeout=100, check=True
+    )
+    lines = ended.stdout.splitlines()
+    assert len(lines) == 240
+    assert {(len(line), len(set(line))) for line in lines} == {(100_000, 1), (10, 1)}
+
+
+SPAWNED = """
+import multiprocessing, sys
+from podready.runtime.logs.writer import LogWriter
+
+def work(letter):
+    writer = LogWriter(1, lambda count: b"dropped\\n", backlog_bytes=100_000_000)
+    for turn in range(60):
+        size = 100_000 if turn % 3 == 0 else 10
+        writer.write(letter * size + b"\\n")
+    sys.exit(writer.flush(60))
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=work, args=(bytes([65 + n]),)) for n in range(4)]
+    for worker in workers: worker.start()
+    for worker in workers: worker.join()
+    sys.exit(sum(worker.exitcode for worker in workers))
+"""
+
+
+def test_spawned_workers_do_not_tear_each_others_lines_apart(tmp_path: Path) -> None:
+    """As under uvicorn --workers, whose processes share no memory."""
+    (tmp_path / "spawned.py").write_text(SPAWNED)
+    ended = subprocess.run(
+        [sys.executable, "spawned.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        timeout=100,
+        check=True,
     )
     lines = ended.stdout.splitlines()
     assert len(lines) == 240

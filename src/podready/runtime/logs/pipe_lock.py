@@ -4,12 +4,17 @@ Up to PIPE_BUF bytes the kernel writes a line whole. A longer one can be torn ap
 fills up in its middle, so its writer holds a record lock (fcntl) on the pipe. Short lines would
 pay 1.3 us for a lock that hardly ever matters; they look at one byte of memory instead that all
 processes forked from the same supervisor share, and take the lock only while that byte is set.
+Workers that were not forked from a process with a writer (uvicorn --workers, gunicorn) share no
+memory with their siblings: they take the lock for every line.
 """
 
 from __future__ import annotations
 
 import fcntl
 import mmap
+import os
+import stat
+import sys
 
 
 class PipeLock:
@@ -19,6 +24,8 @@ class PipeLock:
         self._fd = fd
         self._held = False
         self.mark = mmap.mmap(-1, 1)  # anonymous and shared: forked children see the same byte
+        self._always = _has_strange_siblings() and _is_pipe(fd)
+        self.mark[0] = self._always
 
     def forget(self) -> None:
         """Hold nothing: a forked child does not inherit the record locks of its parent."""
@@ -43,8 +50,22 @@ class PipeLock:
         if not self._held:
             return
         self._held = False
-        self.mark[0] = 0
+        self.mark[0] = self._always
         try:
             fcntl.lockf(self._fd, fcntl.LOCK_UN)
         except OSError:
             pass  # the descriptor was closed under us, and the lock with it
+
+
+def _has_strange_siblings() -> bool:
+    """Say whether a server has started this process as one of several workers."""
+    process = sys.modules.get("multiprocessing.process")
+    spawned = process is not None and process.parent_process() is not None
+    return spawned or "gunicorn.arbiter" in sys.modules
+
+
+def _is_pipe(fd: int) -> bool:
+    try:
+        return stat.S_ISFIFO(os.fstat(fd).st_mode)
+    except OSError:
+        return False
