@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-ENGINES = ("uvicorn",)
+ENGINES = ("uvicorn", "granian")
 
 
 @dataclass(frozen=True, slots=True)
