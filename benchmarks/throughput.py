@@ -34,6 +34,11 @@ TABLES: dict[str, tuple[str, list[Variant]]] = {
             podready("raw", name="podready run, JSON access log"),
             uvicorn("raw", "--no-access-log", "uvicorn, no access log"),
             podready("raw", "--no-access-log", "podready run, no access log"),
+            podready(
+                "raw",
+                "--no-access-log --engine granian",
+                "podready run --engine granian, no access log",
+            ),
         ],
     ),
     "fastapi": (
