@@ -189,7 +189,7 @@ children = []
 for worker in range(4):
     pid = os.fork()
     if not pid:
-        for turn in range(300):
+        for turn in range(160):
             text = chr(65 + worker) * (200, 2000, 20_000, 100_000)[turn % 4]
             if way == "podready":
                 log.info(text)

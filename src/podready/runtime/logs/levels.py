@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 ROOT: Final = ""
 """The name of the root: the level of everything that has no other."""
@@ -35,6 +35,7 @@ class Levels:
         self._over: dict[str, int] = {}
         self._gates: dict[str, Gate] = {}
         self._theirs: dict[str, int] = {}  # what loggers had before we set them
+        self._watchers: list[Callable[[], None]] = []
 
     def configure(self, root: int, named: Mapping[str, int]) -> None:
         """Set the base: the level of the root and those of some names."""
@@ -52,6 +53,15 @@ class Levels:
         if found is None:
             found = self._gates[name] = Gate(self.of(name))
         return found
+
+    def watch(self, changed: Callable[[], None]) -> None:
+        """Call `changed` after every change, and now."""
+        self._watchers.append(changed)
+        changed()
+
+    def lowest(self) -> int:
+        """Return the lowest level that holds for any name."""
+        return min({**self._base, **self._over}.values())
 
     def of(self, name: str) -> int:
         """Return the level that holds for a logger."""
@@ -74,6 +84,8 @@ class Levels:
         logging = sys.modules.get("logging")
         if logging is not None:
             self.apply(logging)
+        for changed in self._watchers:
+            changed()
 
     def apply(self, logging: Any) -> None:
         """Give the standard library's loggers their levels, and back what they had before."""

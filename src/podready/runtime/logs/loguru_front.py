@@ -22,7 +22,18 @@ def use_loguru() -> None:
     """Replace loguru's handlers by one that writes podready's lines; call it once at start."""
     from loguru import logger
 
-    logger.configure(handlers=[{"sink": _nothing, "level": 0, "filter": _write}])
+    logger.remove()
+    ours: list[int] = []
+
+    def follow_levels() -> None:
+        while ours:
+            try:
+                logger.remove(ours.pop())
+            except ValueError:  # the app has removed it: it wants lines of its own
+                return
+        ours.append(logger.add(_nothing, level=LEVELS.lowest(), filter=_write))
+
+    LEVELS.watch(follow_levels)
 
 
 def _write(record: Record) -> bool:

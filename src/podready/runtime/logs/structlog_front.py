@@ -60,7 +60,7 @@ def _method(level: int) -> Callable[..., None]:
         if self._context:
             fields = {**self._context, **fields}
         line = OUTPUT.line(level, event, target.name, time.time(), fields)
-        OUTPUT.ready().write(line, level)
+        (OUTPUT.writer or OUTPUT.ready()).write(line, level)
 
     return log
 
