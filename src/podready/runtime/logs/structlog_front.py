@@ -26,7 +26,7 @@ from podready.runtime.logs.output import OUTPUT, add_source
 from podready.runtime.logs.shape import Details, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import FrameType
 
     from structlog.typing import Processor
@@ -48,8 +48,7 @@ def _method(level: int) -> Callable[..., None]:
     """Return the method that logs at one level; the common line takes the short way in here."""
 
     def log(self: BoundLogger, event: object = None, *args: Any, **fields: Any) -> None:
-        target = self._logger
-        if level < target.gate.level:
+        if level < self._gate.level:
             return
         if level >= _WARNING or args or self._processors or OUTPUT.sampler is not None:
             _emit(self, level, event, args, fields)
@@ -59,7 +58,7 @@ def _method(level: int) -> Callable[..., None]:
             return
         if self._context:
             fields = {**self._context, **fields}
-        line = OUTPUT.line(level, event, target.name, time.time(), fields)
+        line = OUTPUT.line(level, event, self._logger.name, time.time(), fields)
         (OUTPUT.writer or OUTPUT.ready()).write(line, level)
 
     return log
@@ -69,6 +68,10 @@ class BoundLogger(structlog.BoundLoggerBase):
     """structlog's bound logger, with the methods of its filtering one."""
 
     _logger: Target
+
+    def __init__(self, logger: Target, processors: Iterable[Processor], context: Any) -> None:
+        super().__init__(logger, processors, context)
+        self._gate = logger.gate  # looked at for every line, most of all for those not written
 
     debug = _method(10)
     info = _method(20)
