@@ -47,7 +47,7 @@ SETTLE_SECONDS: Final = 1.0
 """Load after the last pod went and the last proxy heard of it."""
 
 LAG_SPREAD: Final = 1.5
-"""A node's lag varies by half of its mean (cluster/proxy/views.py), so the slowest takes this much."""
+"""A node's lag varies by half of its mean (cluster/proxy/views.py): the slowest takes this much."""
 
 TICK_SECONDS: Final = 0.2
 _BINS: Final = 150
