@@ -73,6 +73,19 @@ def total(samples: Samples, name: str, **labels: str) -> float:
 
 
 COUNT = "http_server_request_duration_seconds_count"
+ACTIVE = "http_server_active_requests"
+
+
+def settled(pod: Pod, *, openmetrics: bool = False) -> Samples:
+    """Return the samples once nothing is under way: a client has its answer a moment earlier."""
+    found: list[Samples] = []
+
+    def at_rest() -> bool:
+        found.append(scrape(pod, openmetrics=openmetrics))
+        return total(found[-1], ACTIVE) == 0
+
+    eventually(at_rest, "no request under way")
+    return found[-1]
 
 
 @pytest.fixture
@@ -86,7 +99,7 @@ def test_one_page_for_two_workers(pod: Pod) -> None:
     served = {pod.get(f"/users/{number}")[2] for number in range(40)}
     pod.get("/none")
     pod.get("/users/1", method="POST")
-    samples = scrape(pod)
+    samples = settled(pod)
     assert len(served) == 2  # or there was nothing to add up
     ok = {"http_request_method": "GET", "http_response_status_code": "200", "url_scheme": "http"}
     assert total(samples, COUNT, http_route="/users/{id}", **ok) == 40
@@ -97,7 +110,7 @@ def test_one_page_for_two_workers(pod: Pod) -> None:
     assert total(samples, "podready_ready") == 1
     assert total(samples, "podready_workers") == 2
     assert total(samples, "podready_check_status", check="database", critical="true") == 1
-    assert total(samples, "http_server_active_requests") == 0
+    assert total(samples, ACTIVE) == 0
     assert total(samples, "podready_budget_seconds", part="grace") == 10
     workers = {dict(has)["worker"] for name, has in samples if name == "process_open_fds"}
     assert workers == {"supervisor", "0", "1"}
@@ -108,7 +121,7 @@ def test_openmetrics_for_those_who_ask(pod: Pod) -> None:
     """The same page as OpenMetrics, with the trace of a sampled request behind its bucket."""
     traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     pod.get("/users/1", headers={"traceparent": traceparent})
-    assert total(scrape(pod, openmetrics=True), COUNT) == 1
+    assert total(settled(pod, openmetrics=True), COUNT) == 1
     _, _, body = pod.get(
         "/metrics", port=pod.admin, headers={"accept": "application/openmetrics-text"}
     )
@@ -126,6 +139,7 @@ def test_a_killed_worker_takes_no_count_with_it(pod: Pod) -> None:
     """kill -9 of a worker: what it served stays counted, its successor counts on."""
     for number in range(20):
         pod.get(f"/users/{number}")
+    settled(pod)
     victim = pod.workers()[0]["pid"]
     os.kill(victim, signal.SIGKILL)
     eventually(
@@ -138,7 +152,7 @@ def test_a_killed_worker_takes_no_count_with_it(pod: Pod) -> None:
     before = total(scrape(pod), COUNT)
     assert before == 20
     pod.get("/users/21")
-    samples = scrape(pod)
+    samples = settled(pod)
     assert total(samples, COUNT) == 21
     assert total(samples, "podready_worker_exits_total", how="SIGKILL") == 1
     workers = {dict(has)["worker"] for name, has in samples if name == "process_open_fds"}
@@ -149,10 +163,11 @@ def test_a_blocked_worker_is_still_on_the_page(start_pod: StartPod) -> None:
     """The only event loop stands still for 2.5 s: the page answers meanwhile, and shows it."""
     pod = start_pod(APP).ready()
     pod.get("/users/1")
+    settled(pod)
     blocked = threading.Thread(target=pod.get, args=("/block",))
     blocked.start()
     try:
-        eventually(lambda: total(scrape(pod), "http_server_active_requests") == 1, "the request")
+        eventually(lambda: total(scrape(pod), ACTIVE) == 1, "the request")
         assert total(scrape(pod), COUNT) == 1
         assert blocked.is_alive()
         name = "podready_event_loop_stalls_total"
@@ -170,7 +185,7 @@ def test_the_drain_in_numbers(start_pod: StartPod) -> None:
     assert total(scrape(pod), "podready_drain_seconds") == 0
     stuck = threading.Thread(target=lambda: _quietly(lambda: pod.get("/slow/30")))
     stuck.start()
-    eventually(lambda: total(scrape(pod), "http_server_active_requests") == 1, "the request")
+    eventually(lambda: total(scrape(pod), ACTIVE) == 1, "the request")
     pod.send(signal.SIGTERM)
     pod.phase("draining")
     pod.get("/users/1")
@@ -207,10 +222,10 @@ def test_shed_requests_are_counted_twice_over(start_pod: StartPod) -> None:
     pod = start_pod(APP, "--max-concurrency", "1").ready()
     busy = threading.Thread(target=pod.get, args=("/slow/1",))
     busy.start()
-    eventually(lambda: total(scrape(pod), "http_server_active_requests") == 1, "the request")
+    eventually(lambda: total(scrape(pod), ACTIVE) == 1, "the request")
     assert pod.get("/users/1")[0] == 503
     busy.join(10)
-    samples = scrape(pod)
+    samples = settled(pod)
     assert total(samples, "podready_shed_total") == 1
     assert total(samples, COUNT, http_response_status_code="503") == 1
 
@@ -240,7 +255,7 @@ def test_the_apps_own_metrics_are_on_the_page(
         return total(samples, "shop_orders_total", kind="book") == 5
 
     eventually(told, "the app's counter on the page")
-    samples = scrape(pod, openmetrics=openmetrics)
+    samples = settled(pod, openmetrics=openmetrics)
     labelled = any("podready_worker" in dict(has) for _, has in samples)
     assert labelled == (workers == "2")
     assert total(samples, COUNT) == 5
@@ -287,7 +302,7 @@ def test_wsgi_requests_are_counted_by_rule(start_pod: StartPod) -> None:
     pod = start_pod(app).ready()
     for number in range(3):
         pod.get(f"/users/{number}")
-    samples = scrape(pod)
+    samples = settled(pod)
     route = "/users/<int:number>"
     assert total(samples, COUNT, http_route=route, http_response_status_code="200") == 2
     assert total(samples, COUNT, http_route=route, http_response_status_code="500") == 1

@@ -79,7 +79,7 @@ class GrpcHealth:
         """Tell the process what has changed."""
         if self._channel is None:
             return
-        standing = self._supervisor.pages.standing()
+        standing = self._supervisor.standing()
         now = {}
         for path in (LIVEZ, READYZ, STARTUPZ):
             answer = answer_probe(path, standing, verbose=False)

@@ -1,8 +1,8 @@
 """Log levels changed while the pod runs: `/loggers` on the admin port, and SIGUSR1.
 
-The supervisor keeps the table of changes and sends it whole to every worker, so that it does not
-matter which of them was told what before. A change ends by itself: nobody is left with a pod that
-logs DEBUG for weeks.
+One process keeps the table of changes (the supervisor, or the leader of a foreign server's workers)
+and sends it whole to every worker, so that it does not matter which of them was told what before.
+A change ends by itself: nobody is left with a pod that logs DEBUG for weeks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from podready.runtime.logs.levels import LEVELS, ROOT
 if TYPE_CHECKING:
     from podready.runtime.admin import Request
     from podready.runtime.fleet import WorkerHandle
-    from podready.runtime.supervisor import Supervisor
+    from podready.runtime.pod import Pod
 
 PATH: Final = "/loggers"
 DEFAULT_SECONDS: Final = 600.0
@@ -39,8 +39,8 @@ class _Change(NamedTuple):
 class Loggers:
     """The changes that are in force, for all workers."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
+    def __init__(self, pod: Pod) -> None:
+        self._pod = pod
         self._changes: dict[str, _Change] = {}
 
     def answer(self, request: Request) -> Answer:
@@ -62,7 +62,7 @@ class Loggers:
 
     def change(self, name: str, level: int, seconds: float) -> None:
         """Give a logger and everything below it a level, for a while."""
-        loop = self._supervisor.loop
+        loop = self._pod.loop
         self._changes[name] = _Change(level, loop.time() + seconds)
         loop.call_later(seconds, self._expire)
         self._apply()
@@ -94,14 +94,14 @@ class Loggers:
             log_event("NOTICE", f"log level of {name or _ROOT_NAME} is as configured again")
 
     def _expire(self) -> None:
-        now = self._supervisor.loop.time()
+        now = self._pod.loop.time()
         for name in [name for name, change in self._changes.items() if change.until <= now]:
             self._forget(name)
 
     def _apply(self) -> None:
         table = self._table()
         LEVELS.override(table)
-        self._supervisor.fleet.broadcast("levels", table=table)
+        self._pod.fleet.broadcast("levels", table=table)
 
     def _table(self) -> dict[str, int]:
         return {name: change.level for name, change in self._changes.items()}
@@ -114,7 +114,7 @@ class Loggers:
         }
         change = self._changes.get(name)
         if change is not None:
-            facts["for"] = f"{change.until - self._supervisor.loop.time():.0f}s"
+            facts["for"] = f"{change.until - self._pod.loop.time():.0f}s"
         return facts
 
 

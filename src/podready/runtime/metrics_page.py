@@ -14,14 +14,14 @@ from podready.runtime.answers import Answer, Later
 from podready.runtime.app_registry import merge_texts
 from podready.runtime.metrics import FAMILIES
 from podready.runtime.metrics_text import OPENMETRICS, PLAIN, Renderer, wants_openmetrics
+from podready.runtime.pod_metrics import PodMetrics
 from podready.runtime.shelves import Shelves, exemplars
-from podready.runtime.supervisor_metrics import SupervisorMetrics
 
 if TYPE_CHECKING:
     from podready.runtime.admin import Request
     from podready.runtime.fleet import Exit, WorkerHandle
     from podready.runtime.loop import Timer
-    from podready.runtime.supervisor import Supervisor
+    from podready.runtime.pod import Pod
 
 _PATIENCE: Final = 1.0
 """Seconds that workers have to render the app's registry; Prometheus itself waits 10."""
@@ -35,9 +35,9 @@ _TAKEN: Final = frozenset(
 class MetricsPage:
     """Answers scrapes, one at a time where workers must be asked."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
-        self._own = SupervisorMetrics(supervisor)
+    def __init__(self, pod: Pod) -> None:
+        self._pod = pod
+        self._own = PodMetrics(pod)
         self._shelves = Shelves()
         self._renderer = Renderer()
         self._texts: dict[tuple[int, bool], str] = {}
@@ -82,15 +82,15 @@ class MetricsPage:
 
     def _askable(self) -> list[WorkerHandle]:
         """Return the workers whose registry belongs on the page: with one place, the youngest."""
-        found = [each for each in self._supervisor.fleet if each.beat.get("registry")]
-        return found[-1:] if self._supervisor.config.workers == 1 else found
+        found = [each for each in self._pod.fleet if each.beat.get("registry")]
+        return found[-1:] if self._pod.config.workers == 1 else found
 
     def _ask(self) -> None:
         openmetrics, _ = self._waiting[0]
         self._turn += 1
         workers = self._askable()
         self._asked = {worker.pid for worker in workers}
-        self._timer = self._supervisor.loop.call_later(_PATIENCE, self._finish)
+        self._timer = self._pod.loop.call_later(_PATIENCE, self._finish)
         for worker in workers:
             worker.channel.send("registry", openmetrics=openmetrics, turn=self._turn)
         if not workers:
@@ -114,7 +114,7 @@ class MetricsPage:
     # Drawing
 
     def _page(self, openmetrics: bool) -> Answer:
-        shelves = [worker.shelf for worker in self._supervisor.fleet]
+        shelves = [worker.shelf for worker in self._pod.fleet]
         totals = self._shelves.totals(shelves)
         self._own.add_to(totals)
         marks = exemplars(shelves) if openmetrics else {}
@@ -139,4 +139,4 @@ class MetricsPage:
             for worker in self._askable()
             if (worker.pid, openmetrics) in self._texts
         }
-        return merge_texts(texts, _TAKEN, label=self._supervisor.config.workers > 1)
+        return merge_texts(texts, _TAKEN, label=self._pod.config.workers > 1)

@@ -31,10 +31,12 @@ from podready.runtime.readiness import Readiness
 from podready.runtime.rotation import Rotation
 from podready.runtime.start import WorkerStart
 from podready.runtime.stop import Stop
+from podready.runtime.supervisor_standing import standing_of
 from podready.runtime.termination import write_termination_message
 from podready.runtime.upkeep import Upkeep
 
 if TYPE_CHECKING:
+    from podready.runtime.answers import Standing
     from podready.runtime.channel import Message
 
 
@@ -64,6 +66,20 @@ class Supervisor:
         self.pages = Pages(self)
         self.metrics = MetricsPage(self)
         self.grpc_health = GrpcHealth(self)
+
+    @property
+    def server(self) -> str:
+        """What serves the requests: the engine."""
+        return self.config.engine
+
+    @property
+    def supervised(self) -> bool:
+        """Whether this process runs the workers, and is none itself."""
+        return True
+
+    def standing(self) -> Standing:
+        """Return all that a probe's answer depends on, as it is now."""
+        return standing_of(self)
 
     def run(self) -> int | WorkerStart:
         """Be the supervisor; raises StartupError when a port cannot be had."""

@@ -1,4 +1,4 @@
-"""What the supervisor itself knows in numbers: phases, checks, workers, processes, the budget."""
+"""What is known of the pod in numbers: phases, checks, workers, processes, the budget."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from podready.runtime.fleet import Exit, WorkerHandle
+    from podready.runtime.pod import Pod
     from podready.runtime.shelves import Totals
-    from podready.runtime.supervisor import Supervisor
 
 Sample = tuple[Family, tuple[str, ...], float]
 """A family, its label values and its value."""
 
 
-class SupervisorMetrics:
+class PodMetrics:
     """Draws its numbers when it is asked; only exits and start-up steps are noted on the way."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
+    def __init__(self, pod: Pod) -> None:
+        self._pod = pod
         self._exits: dict[str, int] = {}
         self._steps: dict[str, float] = {}
         self._stages: dict[int, tuple[str, float]] = {}
 
     def note_stage(self, worker: WorkerHandle, stage: str) -> None:
         """Note that a worker entered a stage of its start."""
-        now = self._supervisor.loop.time()
+        now = self._pod.loop.time()
         before, since = self._stages.get(worker.pid, ("forked", worker.born))
         if stage != before:
             self._steps[before] = now - since
@@ -63,33 +63,34 @@ class SupervisorMetrics:
         yield from self._checks()
         yield from self._workers()
         yield from self._processes()
-        yield metrics.LOG_DROPPED, (), dropped_lines()
+        if self._pod.supervised:  # else this process is a worker, which counts its own
+            yield metrics.LOG_DROPPED, (), dropped_lines()
         throttled = throttled_seconds()
         if throttled is not None:
             yield metrics.THROTTLED, (), throttled
         yield metrics.BUILD_INFO, self._build(), 1
 
     def _build(self) -> tuple[str, str, str]:
-        return __version__, sys.version.split()[0], self._supervisor.config.engine
+        return __version__, sys.version.split()[0], self._pod.server
 
     def _life(self) -> Iterator[Sample]:
-        supervisor = self._supervisor
-        lifecycle = supervisor.lifecycle
+        pod = self._pod
+        lifecycle = pod.lifecycle
         for phase in Phase:
             yield metrics.STATE, (phase.value,), phase is lifecycle.phase
-        ready = answer_probe(READYZ, supervisor.pages.standing(), verbose=False)
+        ready = answer_probe(READYZ, pod.standing(), verbose=False)
         yield metrics.SERVING, (), ready is not None and ready.status == 200
         draining = lifecycle.since(Phase.DRAINING)
-        drained = 0.0 if draining is None else supervisor.loop.time() - draining
+        drained = 0.0 if draining is None else pod.loop.time() - draining
         yield metrics.DRAIN_SECONDS, (), round(drained, 3)
         for step, seconds in self._steps.items():
             yield metrics.STARTUP_STEP_SECONDS, (step,), round(seconds, 6)
-        for part, seconds in asdict(supervisor.config.budget()).items():
+        for part, seconds in asdict(pod.config.budget()).items():
             yield metrics.BUDGET_SECONDS, (part,), seconds
 
     def _checks(self) -> Iterator[Sample]:
         good: dict[tuple[str, str], bool] = {}
-        for worker in self._supervisor.fleet:
+        for worker in self._pod.fleet:
             checks: dict[str, dict[str, Any]] = worker.state.get("facts", {}).get("checks", {})
             for name, facts in checks.items():
                 key = (name, "true" if facts["critical"] else "false")
@@ -98,7 +99,7 @@ class SupervisorMetrics:
             yield metrics.CHECK_STATUS, key, passes
 
     def _workers(self) -> Iterator[Sample]:
-        workers = list(self._supervisor.fleet)
+        workers = list(self._pod.fleet)
         beats = [worker.beat for worker in workers]
         yield metrics.WORKERS, (), sum(worker.listening for worker in workers)
         yield metrics.IN_FLIGHT, (), sum(int(beat.get("inflight", 0)) for beat in beats)
@@ -108,8 +109,8 @@ class SupervisorMetrics:
             yield metrics.WORKER_EXITS, (how,), number
 
     def _processes(self) -> Iterator[Sample]:
-        named = [("supervisor", os.getpid())]
-        named += [(str(worker.slot), worker.pid) for worker in self._supervisor.fleet]
+        named = [("supervisor", os.getpid())] if self._pod.supervised else []
+        named += [(str(worker.slot), worker.pid) for worker in self._pod.fleet]
         for name, pid in named:
             facts = process_facts(pid)
             if facts is None:
