@@ -13,7 +13,7 @@ from podready.runtime.shelf import Shelf
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from podready.runtime.loop import Loop
 
@@ -60,6 +60,12 @@ class WorkerHandle:
             os.kill(self.pid, number)
         except ProcessLookupError:
             pass
+
+
+def free_slot(workers: Iterable[WorkerHandle]) -> int:
+    """Return the lowest number that none of the workers has."""
+    taken = {each.slot for each in workers}
+    return next(number for number in range(len(taken) + 1) if number not in taken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +116,7 @@ class Fleet:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.close()
         now = self._loop.time()
-        taken = {each.slot for each in self}
-        slot = next(number for number in range(len(taken) + 1) if number not in taken)
-        worker = WorkerHandle(pid, ours, now, shelf, slot, last_beat=now)
+        worker = WorkerHandle(pid, ours, now, shelf, free_slot(self), last_beat=now)
         self.workers[pid] = worker
         self._loop.watch(ours.sock, read=lambda: self._receive(worker), write=None)
         return None

@@ -76,5 +76,8 @@ class HttpMetrics:
         method = method if method in METHODS else OTHER_METHOD
         scheme = scheme if scheme == "https" else "http"
         if (method, scheme) not in self._doors:
-            self._doors[method, scheme] = Door(self._shelf, method, scheme)
+            self._doors[method, scheme] = self._new(method, scheme)
         return self._doors[method, scheme]
+
+    def _new(self, method: str, scheme: str) -> Door:
+        return Door(self._shelf, method, scheme)

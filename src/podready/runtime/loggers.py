@@ -19,6 +19,8 @@ from podready.runtime.logs import log_event
 from podready.runtime.logs.levels import LEVELS, ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from podready.runtime.admin import Request
     from podready.runtime.fleet import WorkerHandle
     from podready.runtime.pod import Pod
@@ -75,7 +77,16 @@ class Loggers:
     def tell(self, worker: WorkerHandle) -> None:
         """Send the table to a worker that has just been forked."""
         if self._changes:
-            worker.channel.send("levels", table=self._table())
+            worker.channel.send("levels", **self._tables())
+
+    def inherit(self, changes: Mapping[str, Sequence[float]]) -> None:
+        """Go on with changes of a leader before us: level, and its end by CLOCK_MONOTONIC."""
+        loop = self._pod.loop
+        for name, (level, until) in changes.items():
+            if until > loop.time() and name not in self._changes:
+                self._changes[name] = _Change(int(level), until)
+                loop.call_at(until, self._expire)
+        self._apply()
 
     def _put(self, name: str | None, body: bytes) -> None:
         if name is None:
@@ -99,12 +110,15 @@ class Loggers:
             self._forget(name)
 
     def _apply(self) -> None:
-        table = self._table()
-        LEVELS.override(table)
-        self._pod.fleet.broadcast("levels", table=table)
+        tables = self._tables()
+        LEVELS.override(tables["table"])
+        self._pod.fleet.broadcast("levels", **tables)
 
-    def _table(self) -> dict[str, int]:
-        return {name: change.level for name, change in self._changes.items()}
+    def _tables(self) -> dict[str, dict[str, Any]]:
+        return {
+            "table": {name: change.level for name, change in self._changes.items()},
+            "until": {name: change.until for name, change in self._changes.items()},
+        }
 
     def _facts(self, name: str) -> dict[str, Any]:
         configured = LEVELS.configured(name)

@@ -13,6 +13,7 @@ import selectors
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -41,6 +42,8 @@ class Loop:
         self._order = itertools.count()
         self._signals: dict[int, Callback] = {}
         self._wake: tuple[socket.socket, socket.socket] | None = None
+        self._bell: tuple[socket.socket, socket.socket] | None = None
+        self._posted: deque[Callback] = deque()
         self._running = False
 
     def time(self) -> float:
@@ -56,6 +59,26 @@ class Loop:
     def call_later(self, seconds: float, callback: Callback) -> Timer:
         """Call back once after `seconds`."""
         return self.call_at(self.time() + seconds, callback)
+
+    def hear_threads(self) -> None:
+        """Let `call_soon_threadsafe` be used from now on."""
+        self._bell = _waker()
+        self.watch(self._bell[0], read=self._call_posted, write=None)
+
+    def call_soon_threadsafe(self, callback: Callback) -> None:
+        """Call back from the loop's thread; takes no lock, so a signal handler may use it too."""
+        assert self._bell is not None
+        self._posted.append(callback)
+        try:
+            self._bell[1].send(b"!")
+        except OSError:  # full: the loop will look anyway; or closed: it looks no more
+            pass
+
+    def _call_posted(self) -> None:
+        assert self._bell is not None
+        self._bell[0].recv(4096)
+        while self._posted:
+            self._posted.popleft()()
 
     def watch(self, fd: socket.socket, *, read: Callback | None, write: Callback | None) -> None:
         """Call back while `fd` is readable or writable; with neither, stop watching it."""
@@ -76,9 +99,7 @@ class Loop:
     def on_signal(self, number: int, callback: Callback) -> None:
         """Call back, from the loop, when the signal comes."""
         if self._wake is None:
-            self._wake = socket.socketpair()
-            for end in self._wake:
-                end.setblocking(False)
+            self._wake = _waker()
             signal.set_wakeup_fd(self._wake[1].fileno(), warn_on_full_buffer=False)
             self.watch(self._wake[0], read=self._read_signals, write=None)
         self._signals[number] = callback
@@ -128,8 +149,8 @@ class Loop:
         self._selector.close()
         if self._wake is not None:
             signal.set_wakeup_fd(-1)
-            for end in self._wake:
-                end.close()
+        for end in (*(self._wake or ()), *(self._bell or ())):
+            end.close()
 
     def abandon(self, sockets: Iterable[socket.socket] = ()) -> None:
         """In a forked child: give the signals back and close what belongs to the parent."""
@@ -139,8 +160,16 @@ class Loop:
         # Closing the epoll descriptor itself leaves the parent's registrations as they are;
         # unregistering here would remove them for the parent too, for they share one epoll.
         os.close(self._selector.fileno())
-        for end in (*(self._wake or ()), *sockets):
+        for end in (*(self._wake or ()), *(self._bell or ()), *sockets):
             end.close()
+
+
+def _waker() -> tuple[socket.socket, socket.socket]:
+    """Return the reading and the writing end of something that wakes a loop."""
+    pair = socket.socketpair()
+    for end in pair:
+        end.setblocking(False)
+    return pair
 
 
 def fd_is_open(fileobj: Any) -> bool:

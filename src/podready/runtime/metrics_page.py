@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from podready.runtime.fleet import Exit, WorkerHandle
     from podready.runtime.loop import Timer
     from podready.runtime.pod import Pod
+    from podready.runtime.shelf import Shelf
 
 _PATIENCE: Final = 1.0
 """Seconds that workers have to render the app's registry; Prometheus itself waits 10."""
@@ -35,10 +36,10 @@ _TAKEN: Final = frozenset(
 class MetricsPage:
     """Answers scrapes, one at a time where workers must be asked."""
 
-    def __init__(self, pod: Pod) -> None:
+    def __init__(self, pod: Pod, ledger: Shelf | None = None) -> None:
         self._pod = pod
         self._own = PodMetrics(pod)
-        self._shelves = Shelves()
+        self._shelves = Shelves(ledger)
         self._renderer = Renderer()
         self._texts: dict[tuple[int, bool], str] = {}
         self._waiting: deque[tuple[bool, Later]] = deque()
@@ -64,10 +65,18 @@ class MetricsPage:
     def note_exit(self, ended: Exit) -> None:
         """Keep the numbers of a worker that has ended."""
         self._own.note_exit(ended)
-        self._shelves.retire(ended.worker.shelf)
+        self.note_gone(ended.worker)
+
+    def note_gone(self, worker: WorkerHandle) -> None:
+        """Keep the numbers of a worker that is there no more."""
+        self.retire(worker.shelf)
         for openmetrics in (False, True):
-            self._texts.pop((ended.worker.pid, openmetrics), None)
-        self._answered(ended.worker.pid)
+            self._texts.pop((worker.pid, openmetrics), None)
+        self._answered(worker.pid)
+
+    def retire(self, shelf: Shelf) -> None:
+        """Add a shelf to what ended processes have counted, unless that was done before."""
+        self._shelves.retire(shelf)
 
     def hear(self, worker: WorkerHandle, message: dict[str, Any]) -> None:
         """Take the text that a worker has left on its shelf."""
@@ -83,7 +92,7 @@ class MetricsPage:
     def _askable(self) -> list[WorkerHandle]:
         """Return the workers whose registry belongs on the page: with one place, the youngest."""
         found = [each for each in self._pod.fleet if each.beat.get("registry")]
-        return found[-1:] if self._pod.config.workers == 1 else found
+        return found if self._pod.several else found[-1:]
 
     def _ask(self) -> None:
         openmetrics, _ = self._waiting[0]
@@ -139,4 +148,4 @@ class MetricsPage:
             for worker in self._askable()
             if (worker.pid, openmetrics) in self._texts
         }
-        return merge_texts(texts, _TAKEN, label=self._pod.config.workers > 1)
+        return merge_texts(texts, _TAKEN, label=self._pod.several)

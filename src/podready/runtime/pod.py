@@ -57,6 +57,10 @@ class Pod(Protocol):
         """Whether this process runs the workers, and is none itself."""
 
     @property
+    def several(self) -> bool:
+        """Whether more than one worker serves at a time."""
+
+    @property
     def metrics(self) -> MetricsPage:
         """The page at /metrics."""
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import mmap
 import struct
 from dataclasses import dataclass
+from operator import add
 from typing import Final
 
 from podready.runtime.histogram import BUCKETS, Exemplar, Histogram, Number
@@ -36,6 +37,10 @@ _EXEMPLARS_AT: Final = _TOTAL_AT + 8
 _EXEMPLAR = struct.Struct("<16s8sdd")
 _STRIDE: Final = 1280
 _TEXT_AT: Final = CELLS * _STRIDE
+_RETIRED_AT: Final = _TEXT_AT + TEXT_BYTES
+SHELF_BYTES: Final = _RETIRED_AT + 1
+"""Size of the memory of a shelf."""
+
 _RESERVED: Final = len(FAMILIES)
 """Cells kept for overflow: at most one for each family."""
 
@@ -56,10 +61,14 @@ class Cell:
 
 
 class Shelf:
-    """One worker's cells. The writer's methods are for the worker, the reader's for PID 1."""
+    """One worker's cells. The writer's methods are for the worker, the reader's for PID 1.
 
-    def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, _TEXT_AT + TEXT_BYTES)
+    `memory` of SHELF_BYTES is that of another process, or to be seen by one; else it is anonymous,
+    for a child that is forked later.
+    """
+
+    def __init__(self, memory: mmap.mmap | None = None) -> None:
+        self._memory = mmap.mmap(-1, SHELF_BYTES) if memory is None else memory
         self._used = 0
         self._seen: list[Cell] = []
         self._cells: dict[tuple[Family, str], int] = {}
@@ -86,7 +95,9 @@ class Shelf:
         return Number(memoryview(self._memory)[at + _VALUES_AT : at + _VALUES_AT + 8].cast("d"))
 
     def _place(self, family: Family, values: tuple[str, ...]) -> int:
-        labels = label_text(family, *values)
+        return self._place_labels(family, label_text(family, *values))
+
+    def _place_labels(self, family: Family, labels: str) -> int:
         if self._used >= CELLS - _RESERVED or len(labels.encode()) > _MOST_LABEL_BYTES:
             labels = self._known_or_overflow(family, labels)
         at = self._cells.get((family, labels))
@@ -109,6 +120,22 @@ class Shelf:
         self._memory[_TEXT_AT : _TEXT_AT + len(text)] = text
         return len(text)
 
+    def absorb(self, other: Shelf) -> bool:
+        """Add what a process has left that has ended; False when somebody has done so before.
+
+        Gauges of what was under way are left out, and exemplars.
+        """
+        if other._memory[_RETIRED_AT]:
+            return False
+        other._memory[_RETIRED_AT] = 1
+        for cell in other.cells():
+            if cell.family.merge != "live":
+                at = self._place_labels(cell.family, cell.labels) + _VALUES_AT
+                layout = _layout(cell.family)
+                known = layout.unpack_from(self._memory, at)
+                layout.pack_into(self._memory, at, *merged(cell.family, known, other.read(cell)))
+        return True
+
     # The reader
 
     def cells(self) -> list[Cell]:
@@ -124,8 +151,7 @@ class Shelf:
 
     def read(self, cell: Cell) -> Counts:
         """Return what stands in the cell."""
-        layout = _HISTOGRAM if cell.family.kind == "histogram" else _NUMBER
-        return layout.unpack_from(self._memory, cell.at + _VALUES_AT)
+        return _layout(cell.family).unpack_from(self._memory, cell.at + _VALUES_AT)
 
     def exemplars(self, cell: Cell) -> dict[int, Exemplar]:
         """Return the last exemplar of each bucket that has one."""
@@ -146,3 +172,12 @@ class Shelf:
     def close(self) -> None:
         """Let go of the memory; only for a process that never wrote."""
         self._memory.close()
+
+
+def _layout(family: Family) -> struct.Struct:
+    return _HISTOGRAM if family.kind == "histogram" else _NUMBER
+
+
+def merged(family: Family, one: Counts, other: Counts) -> Counts:
+    """Return the values of two cells of a family as one."""
+    return tuple(map(max if family.merge == "max" else add, one, other))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from operator import add
 from typing import TYPE_CHECKING
 
 from podready.runtime.histogram import Exemplar
 from podready.runtime.metrics import Family
-from podready.runtime.shelf import Counts, Shelf
+from podready.runtime.shelf import Counts, Shelf, merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,20 +21,20 @@ Exemplars = dict[Family, dict[str, dict[int, Exemplar]]]
 class Shelves:
     """Adds shelves up; counters never go back because a worker has died."""
 
-    def __init__(self) -> None:
-        self._left: Totals = {}
+    def __init__(self, ledger: Shelf | None = None) -> None:
+        self._ledger = ledger  # what the dead have left
 
     def retire(self, shelf: Shelf) -> None:
         """Keep what a worker counted before it ended, and let go of its memory."""
-        for cell in shelf.cells():
-            if cell.family.merge != "live":
-                _put(self._left, cell.family, cell.labels, shelf.read(cell))
+        if self._ledger is None:
+            self._ledger = Shelf()
+        self._ledger.absorb(shelf)
         shelf.close()
 
     def totals(self, living: Iterable[Shelf]) -> Totals:
         """Return the values of all cells, as they stand now."""
-        totals: Totals = {family: dict(series) for family, series in self._left.items()}
-        for shelf in living:
+        totals: Totals = {}
+        for shelf in living if self._ledger is None else (self._ledger, *living):
             for cell in shelf.cells():
                 _put(totals, cell.family, cell.labels, shelf.read(cell))
         return totals
@@ -58,7 +57,5 @@ def _put(totals: Totals, family: Family, labels: str, values: Counts) -> None:
     known = series.get(labels)
     if known is None:
         series[labels] = values
-    elif family.merge == "max":
-        series[labels] = tuple(map(max, known, values))
     else:
-        series[labels] = tuple(map(add, known, values))
+        series[labels] = merged(family, known, values)

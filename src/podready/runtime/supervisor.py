@@ -77,6 +77,11 @@ class Supervisor:
         """Whether this process runs the workers, and is none itself."""
         return True
 
+    @property
+    def several(self) -> bool:
+        """Whether more than one worker serves at a time."""
+        return self.config.workers > 1
+
     def standing(self) -> Standing:
         """Return all that a probe's answer depends on, as it is now."""
         return standing_of(self)

@@ -31,12 +31,16 @@ class Vitals:
     def beat(self) -> None:
         """Take a sample; call it right before going to sleep for `interval`."""
         now = time.monotonic()
-        if self._due is not None:
-            self._lag.observe(max(0.0, now - self._due))
+        self.sample(None if self._due is None else now - self._due)
+        self._due = time.monotonic() + self._interval
+
+    def sample(self, lag: float | None) -> None:
+        """Note how many seconds late the loop was, if there is one, and what the rest is now."""
+        if lag is not None:
+            self._lag.observe(max(0.0, lag))
         self._dropped.set(dropped_lines())
         for cell, stats in zip(self._collections, gc.get_stats(), strict=True):
             cell.set(stats["collections"])
-        self._due = time.monotonic() + self._interval
 
     def stalled(self) -> None:
         """Count a loop that stood still; called from the watchdog's thread only."""
