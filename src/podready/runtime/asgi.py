@@ -24,6 +24,7 @@ from podready.runtime.selftest import SELF_TEST_HEADER, SELF_TEST_PATH
 
 if TYPE_CHECKING:
     from podready.runtime.shedding import Limit
+    from podready.runtime.wsgi_face import WsgiRequest
 
 SERVICE_RESTART = 1012
 """RFC 6455's registry: "Service Restart", which asks the client to reconnect after a pause."""
@@ -58,7 +59,7 @@ class Wrapper:
         self._inflight = inflight
         self.client_gone = client_gone
         self._limit = limit
-        self._observer = observer or Observer()
+        self.observer = observer or Observer()
         self._secret = secret.encode()
         self._access_log = access_log
         self.pod = os.environ.get("HOSTNAME", "").encode("latin-1", "replace")
@@ -82,7 +83,7 @@ class Wrapper:
     async def _serve_http(self, work: HttpRequest, scope: Scope, receive: Receive) -> None:
         """Serve a request in this one frame, or in one more where there is a limit."""
         failure: BaseException | None = None
-        self._observer.begin(work, scope)
+        self.observer.begin(work, scope)
         token = CURRENT.set(work)
         try:
             if self._limit is None:
@@ -99,8 +100,8 @@ class Wrapper:
             if work.task is not None:
                 self._leave(work)
                 if self._access_log:
-                    _log_access(scope, work)
-            self._observer.end(work, failure)
+                    log_access(scope, work)
+            self.observer.end(work, failure)
 
     async def _serve_limited(self, limit: Limit, work: HttpRequest, receive: Receive) -> None:
         assert work.scope is not None
@@ -202,7 +203,8 @@ async def _answer_busy(send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _log_access(scope: Scope, work: HttpRequest) -> None:
+def log_access(scope: Scope, work: HttpRequest | WsgiRequest) -> None:
+    """Log one request that has been served."""
     client = scope.get("client")
     request = Request(
         scope["method"],

@@ -1,13 +1,8 @@
-"""The runtime inside a process that a foreign server owns: phase, probes and drain on one thread.
+"""The runtime inside a process that a foreign server owns: probes, pages and drain on one thread.
 
-There is no supervisor here. A daemon thread answers the probes on the admin port (of several
-workers the first one that gets the port; another takes over when it is gone) and keeps the time
-of the drain:
-
-    SIGTERM         /readyz 503, shutdown notice, `Connection: close`; the server goes on accepting
-    + drain delay   streams are ended; what was in flight at this moment may end
-    then            the server's own handler gets the signal, and the server stops as it does
-    at the deadline what is still in flight is named in the log and cancelled
+There is no supervisor here. A daemon thread answers on the admin port (of several workers the
+first one that gets the port is the leader, all are its followers, and another takes over when it
+is gone) and keeps the time of the drain (`foreign_drain`).
 """
 
 from __future__ import annotations
@@ -15,46 +10,56 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import random
-import socket
+import signal
 import threading
 import time
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from podready.contract import LIVEZ, READYZ, STARTUPZ, Phase
 from podready.errors import StartupError
-from podready.runtime.admin import AdminServer
 from podready.runtime.answers import Answer, Standing, answer_probe
 from podready.runtime.checking import Checking
+from podready.runtime.follower import Follower
+from podready.runtime.foreign_drain import ForeignDrain
+from podready.runtime.http_metrics import HttpMetrics
 from podready.runtime.hypercorn_stop import hold_hypercorn
-from podready.runtime.inflight import IN_FLIGHT, Kind, Work
+from podready.runtime.inflight import IN_FLIGHT, Kind
+from podready.runtime.leader import Leader
 from podready.runtime.lifecycle import Lifecycle
 from podready.runtime.listener import bind, listen
 from podready.runtime.listening import has_listener
+from podready.runtime.locked_metrics import LockedHttpMetrics
+from podready.runtime.logs import take_over
 from podready.runtime.loop import Loop
+from podready.runtime.meter import METER
 from podready.runtime.notice import NOTICE
+from podready.runtime.observation import Observer
 from podready.runtime.probes import CHECKS, WORD
+from podready.runtime.route import watch_django
 from podready.runtime.sigterm import Sigterm
-from podready.runtime.stuck import describe
+from podready.runtime.stuck import describe, oldest
+from podready.runtime.vitals import Vitals
+from podready.runtime.watchdog import Watchdog, log_stall
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
-    from podready.runtime.admin import Request
     from podready.runtime.asgi import Wrapper
     from podready.runtime.config import RunConfig
+    from podready.runtime.tracing import Tracing
 
 PROBES: Final = frozenset({LIVEZ, READYZ, STARTUPZ})
 
-_CLAIM: Final = 1.0
-"""Seconds between two tries to get the admin port."""
+_CLAIM: Final = 0.25
+"""Seconds between two tries to get the admin port while there is no leader."""
+
+_PATIENT_TRIES: Final = 20
 
 _BEAT: Final = 0.5
-_POLL: Final = 0.05
-_UNWIND: Final = 1.0
-_STREAMS_PER_SECOND: Final = 100
-"""As in `drain`: streams end no faster, so that their clients do not all come back at once."""
+_OLD: Final = 1.0
+_MOST_TOLD: Final = 20
+"""As in `worker`: work that is shown in /tasks, by its age in seconds and its number."""
 
 _LIFESPAN_PATIENCE: Final = 2.0
 """Seconds after the import in which a server that speaks lifespan has begun to."""
@@ -65,29 +70,37 @@ _log = logging.getLogger("podready.wrap")
 class InProcess:
     """One process's runtime; `wrap` and its faces tell it what they see."""
 
-    def __init__(self, config: RunConfig, *, asgi: bool) -> None:
+    def __init__(
+        self, config: RunConfig, *, asgi: bool, tracing: Tracing | None = None, logs: bool = True
+    ) -> None:
         self.draining = False
         self.ending = False  # streams, at the end of the drain delay
         self.wrappers: list[Wrapper] = []
-        self._config = config
-        self._budget = config.budget()
+        self.observer = Observer()
+        self.config = config
         self._asgi = asgi
+        self._tracing = tracing
+        self._takes_over = logs and config.log_takeover
         self._sigterm = Sigterm(lambda: self.stop(self._sigterm.hand_over))
         self._pid = 0
         self._used = False  # the server has called the app, so there is something to drain
         self._lifespan: bool | None = None  # None: not seen; else whether its start-up is over
-        self._hand_over: Callable[[], object] = lambda: None
+        self._vitals: Vitals | None = None
         self._loop: Loop
-        self._wake: tuple[socket.socket, socket.socket]
+        self._follower: Follower
+        self._drain: ForeignDrain
         self._forget()
+        os.register_at_fork(after_in_child=self._forked)
 
     def _forget(self) -> None:
         now = time.monotonic()
         self.lifecycle = Lifecycle(now)
         self._app_loop: asyncio.AbstractEventLoop | None = None
         self._last_beat = now
-        self._admin: AdminServer | None = None
-        self._told_taken = False
+        self._beat_due = 0.0  # the app's loop has been asked for a beat since then
+        self._watchdog: Watchdog | None = None
+        self._leader: Leader | None = None
+        self._tries = 0  # to get the admin port or find the leader
         self._checking: Checking | None = None
         self._checked = False
 
@@ -95,24 +108,65 @@ class InProcess:
 
     def start(self) -> None:
         """Begin: at import, and again in a process that was forked after it."""
-        if self._pid:  # forked: the thread stayed behind, and its sockets are not ours
-            for sock in (*self._wake, *(self._admin.sockets() if self._admin else ())):
-                sock.close()
-            self._loop.close()
-            self._forget()
-        self._loop, self._wake = Loop(), socket.socketpair()
-        for end in self._wake:
-            end.setblocking(False)
         self._pid = os.getpid()
+        self._loop = Loop()
+        self._loop.hear_threads()
+        self._follower = Follower(self._loop, self._claim)
+        self._drain = ForeignDrain(
+            self._loop, self.config.budget(), self.config.stream_window, self._close
+        )
+        self._drain.tracing = self._tracing
+        self._count()
         self._sigterm.install()
         hold_hypercorn(self.stop)
+        self._hear_sigusr1()
         threading.Thread(target=self._run, name="podready", daemon=True).start()
+
+    def _count(self) -> None:
+        """Count on this process's shelf from now on."""
+        shelf = self._follower.shelf
+        METER.use(shelf)
+        self._vitals = Vitals(shelf, _BEAT)
+        metrics = HttpMetrics(shelf) if self._asgi else LockedHttpMetrics(shelf)
+        self.observe(Observer(metrics, self._tracing))
+
+    def observe(self, observer: Observer) -> None:
+        """Have every face use this observer."""
+        self.observer = observer
+        for wrapper in self.wrappers:
+            wrapper.observer = observer
+
+    def _hear_sigusr1(self) -> None:
+        """Log DEBUG for a while on SIGUSR1, where the server has no use of its own for it."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:
+            loop, follower = self._loop, self._follower
+            signal.signal(signal.SIGUSR1, lambda *_: loop.call_soon_threadsafe(follower.debug))
+
+    def _forked(self) -> None:
+        """Let go of what is the parent's: in a child its thread is missing, its sockets are not."""
+        if not self._pid:
+            return
+        leader = self._leader
+        for sock in (*self._follower.sockets(), *(leader.sockets() if leader else ())):
+            sock.close()
+        self._loop.close()
+        self._follower.give_up()
+        if leader is not None:
+            leader.give_up()
+        if self._vitals is not None:
+            self._vitals.close()
+        self._pid = 0
+        self._forget()
 
     def used(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Hear that the server calls the app, on `loop` if it is an ASGI app."""
         if self._pid != os.getpid():
             self.start()
-        self._used = True
+        if not self._used:
+            self._used = True
+            self._look_around()
         if loop is not self._app_loop and loop is not None:
             self._last_beat = time.monotonic()
             self._app_loop = loop
@@ -120,6 +174,14 @@ class InProcess:
     def lifespan(self, *, started: bool) -> None:
         """Hear that the server runs the app's lifespan, and when its start-up is complete."""
         self._lifespan = started
+        if started:
+            self._look_around()
+
+    def _look_around(self) -> None:
+        """See what has been imported or put up since `wrap`."""
+        watch_django()
+        if self._takes_over:
+            take_over()
 
     def stop(self, hand_over: Callable[[], object]) -> bool:
         """Begin the drain and call `hand_over` at its end; False: nothing to wait for.
@@ -133,34 +195,50 @@ class InProcess:
             wrapper.draining = True
         if again or self._pid != os.getpid() or not self._used:
             return False
-        self._hand_over = hand_over
-        self._wake[1].send(b"!")
+        self._loop.call_soon_threadsafe(lambda: self._begin_drain(hand_over))
         return True
 
     # The thread
 
     def _run(self) -> None:
-        self._loop.watch(self._wake[0], read=self._woken, write=None)
         self._claim()
         self._tick()
         self._loop.run()
 
     def _claim(self) -> None:
-        """Get the admin port, or try again later: the worker that has it may end before us."""
-        try:
-            sock = bind(self._config.admin_host, self._config.admin_port, "PODREADY_ADMIN_PORT")
-            try:
-                listen(sock, "PODREADY_ADMIN_PORT")
-            except StartupError:
-                sock.close()
-                raise
-        except StartupError as error:
-            if not self._told_taken:
-                self._told_taken = True
-                _log.info("another process answers the probes, as it seems: %s", error)
-            self._loop.call_later(_CLAIM, self._claim)
+        """Follow the leader, or be it: whoever gets the admin port."""
+        if self._follower.connected:
             return
-        self._admin = AdminServer(self._loop, sock, self._answer)
+        try:
+            sock = self._admin_socket()
+        except StartupError as error:
+            if not self._follower.seek(self.config.admin_port):
+                self._wait_for_port(error)
+            return
+        self._lead(sock)
+
+    def _admin_socket(self) -> socket.socket:
+        sock = bind(self.config.admin_host, self.config.admin_port, "PODREADY_ADMIN_PORT")
+        try:
+            listen(sock, "PODREADY_ADMIN_PORT")
+        except StartupError:
+            sock.close()
+            raise
+        return sock
+
+    def _wait_for_port(self, error: StartupError) -> None:
+        """Try again; a leader that is not there after a while is somebody else."""
+        self._tries += 1
+        if self._tries == _PATIENT_TRIES:
+            _log.warning("this process has no probes: %s", error)
+        self._loop.call_later(_CLAIM, self._claim)
+
+    def _lead(self, admin: socket.socket) -> None:
+        self._leader = Leader(
+            self._loop, self.config, self.lifecycle, self._standing, self._follower.shelf
+        )
+        self._follower.join(self._leader.open(admin))
+        self._tries = 0
 
     def _tick(self) -> None:
         """Look twice a second at what nobody tells: the listener, the app's loop."""
@@ -170,9 +248,54 @@ class InProcess:
         if self._checking is None and not self._unsure():
             self._checking = Checking(CHECKS, lambda: None)
             self._start_checks(self._checking)
+        self._ask_for_beat()
+        self._tell_leader()
+
+    def _ask_for_beat(self) -> None:
+        """Have the app's loop beat; one that has not answered yet is not asked again."""
         loop = self._app_loop
-        if loop is not None and not loop.is_closed():
+        if loop is None or loop.is_closed():
+            if self._vitals is not None:
+                self._vitals.sample(None)
+        elif not self._beat_due:
+            self._beat_due = time.monotonic()
             loop.call_soon_threadsafe(self._beat)
+
+    def _beat(self) -> None:
+        """Say, on the app's loop, that it turns."""
+        now = self._last_beat = time.monotonic()
+        if self._watchdog is None:
+            self._watchdog = Watchdog(self._stalled)
+        self._watchdog.beat()
+        if self._vitals is not None:
+            self._vitals.sample(now - self._beat_due)
+        self._beat_due = 0.0
+
+    def _stalled(self, place: str, silent: float) -> None:
+        if self._vitals is not None:
+            self._vitals.stalled()
+        log_stall(place, silent)
+
+    def _tell_leader(self) -> None:
+        checking = self._checking
+        state = {
+            "failing": checking.failing() if checking else [],
+            "stale_after": checking.stale_after() if checking else None,
+            "broken": WORD.broken,
+            "groups": checking.groups() if checking else {},
+            "facts": {
+                "checks": checking.facts() if checking else {},
+                "unready": WORD.unready,
+            },
+        }
+        facts = {
+            "serving": self._used,
+            "inflight": IN_FLIGHT.count(Kind.REQUEST, Kind.TASK),
+            "streams": IN_FLIGHT.count(Kind.STREAM, Kind.WEBSOCKET),
+            "cpu": time.process_time(),
+            "works": [describe(work) for work in oldest(IN_FLIGHT, _OLD, _MOST_TOLD)],
+        }
+        self._follower.beat(state, facts)
 
     def _unsure(self) -> bool:
         """Whether the server may be about to start the app, or is doing so."""
@@ -183,7 +306,7 @@ class InProcess:
     def _has_started(self) -> bool:
         if self._unsure() or (CHECKS and not self._checked):
             return False
-        return has_listener(self._admin.sockets()[:1] if self._admin else [])
+        return has_listener([self._leader.listener] if self._leader else [])
 
     def _start_checks(self, checking: Checking) -> None:
         """Run the checks on the app's loop; where it has none yet, or never, on one of ours."""
@@ -198,24 +321,26 @@ class InProcess:
 
         threading.Thread(target=run, name="podready checks", daemon=True).start()
 
-    def _beat(self) -> None:
-        self._last_beat = time.monotonic()
-
     async def _check(self, checking: Checking) -> None:
         await checking.first_run()
         self._checked = True
         checking.start()
+
+    def _begin_drain(self, hand_over: Callable[[], object]) -> None:
+        if self.lifecycle.advance(Phase.DRAINING, time.monotonic()):
+            METER.draining()
+            NOTICE.give_soon()
+            self._drain.begin(hand_over)
+
+    def _close(self) -> None:
+        self.lifecycle.advance(Phase.CLOSING, time.monotonic())
+        self.ending = True
 
     # Probes
 
     def answer(self, path: str, *, verbose: bool = False) -> Answer | None:
         """Return the answer to a probe, None for any other path; from any thread."""
         return answer_probe(path, self._standing(), verbose=verbose)
-
-    def _answer(self, request: Request) -> Answer:
-        verbose = request.loopback and "verbose" in request.query
-        answer = self.answer(request.path, verbose=verbose)
-        return answer or Answer(404, b"not found\n", "text/plain")
 
     def _standing(self) -> Standing:
         now = time.monotonic()
@@ -233,8 +358,8 @@ class InProcess:
             limit=0.0,
             unready=tuple(unready),
             broken=WORD.broken,
-            stalled=silent if silent > self._config.stall_timeout else None,
-            serves_draining=self._config.drain_readiness == "serve",
+            stalled=silent if silent > self.config.stall_timeout else None,
+            serves_draining=self.config.drain_readiness == "serve",
             details={
                 "pid": os.getpid(),
                 "inflight": len(IN_FLIGHT.works),
@@ -242,79 +367,3 @@ class InProcess:
                 "unready": WORD.unready,
             },
         )
-
-    # The drain
-
-    def _woken(self) -> None:
-        self._wake[0].recv(64)
-        now = time.monotonic()
-        if not self.lifecycle.advance(Phase.DRAINING, now):
-            return
-        NOTICE.give_soon()
-        _log.info("SIGTERM: draining, still accepting for %gs", self._budget.drain)
-        self._loop.call_later(self._budget.drain, self._close)
-        self._loop.call_later(self._budget.cancels_at, self._cut)
-
-    def _close(self) -> None:
-        """End the streams, and let what is in flight now end before the server stops."""
-        self.lifecycle.advance(Phase.CLOSING, time.monotonic())
-        self.ending = True
-        works = set(IN_FLIGHT.works)
-        streams = [work for work in works if work.end is not None]
-        window = min(self._config.stream_window, len(streams) / _STREAMS_PER_SECOND)
-        random.shuffle(streams)
-        for index, work in enumerate(streams):
-            jitter = random.random() if len(streams) > 1 else 0.0  # noqa: S311 - no secret
-            self._loop.call_later(window * (index + jitter) / len(streams), partial(_end, work))
-        self._wait_for(works)
-
-    def _wait_for(self, works: set[Work]) -> None:
-        left = works & set(IN_FLIGHT.works)
-        if left:
-            self._loop.call_later(_POLL, lambda: self._wait_for(left))
-        else:
-            self._let_go()
-
-    def _let_go(self) -> None:
-        """Give the signal to the server, once; a second one would only disturb its own stop."""
-        hand_over, self._hand_over = self._hand_over, lambda: None
-        hand_over()
-
-    def _cut(self) -> None:
-        for work in sorted(IN_FLIGHT.works, key=lambda work: work.started):
-            facts = describe(work)
-            _log.error(
-                "still under way at the deadline, cutting it: %s, %.1f s old, at %s",
-                work.title,
-                facts["age"],
-                facts["at"],
-            )
-            work.ended = work.ended or work.kind in {Kind.STREAM, Kind.WEBSOCKET}
-            _cancel(work)
-        self._loop.call_later(_UNWIND, self._let_go)
-
-
-def _end(work: Work) -> None:
-    """End one stream on its own loop, and its task too if it does not notice."""
-    if work.task is None or work.end is None:
-        return
-    loop = work.task.get_loop()
-
-    async def end_and_unwind() -> None:
-        try:
-            if work.end is not None:
-                await work.end()
-        except Exception as error:  # noqa: BLE001 - a broken client must not keep the others
-            _log.debug("a stream could not be ended: %s", error)
-        await asyncio.sleep(_UNWIND)
-        if work.ended:
-            _cancel(work)
-
-    if not loop.is_closed():
-        asyncio.run_coroutine_threadsafe(end_and_unwind(), loop)
-
-
-def _cancel(work: Work) -> None:
-    task: asyncio.Task[Any] | None = work.task
-    if task is not None and work in IN_FLIGHT.works and not task.get_loop().is_closed():
-        task.get_loop().call_soon_threadsafe(task.cancel)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from podready.runtime.inflight import Scope
     from podready.runtime.trace_context import TraceContext
     from podready.runtime.tracing import Tracing
+    from podready.runtime.wsgi_face import WsgiRequest
 
 _TRACEPARENT = b"traceparent"
 _TRACESTATE = b"tracestate"
@@ -29,7 +30,7 @@ class Observer:
         self._metrics = metrics
         self._tracing = tracing
 
-    def begin(self, work: HttpRequest, scope: Scope) -> None:
+    def begin(self, work: HttpRequest | WsgiRequest, scope: Scope) -> None:
         """Begin to observe a request; from now on it has its trace context."""
         if self._tracing is not None:
             work.span = self._tracing.begin(scope)
@@ -41,7 +42,7 @@ class Observer:
             work.door = door = self._metrics.door(scope)
             door.enter()
 
-    def end(self, work: HttpRequest, failure: BaseException | None) -> None:
+    def end(self, work: HttpRequest | WsgiRequest, failure: BaseException | None) -> None:
         """Count the request and end its span; in the task that began it."""
         if work.door is None and work.span is None:
             return

@@ -1,10 +1,10 @@
 """`podready.wrap`: the runtime's promises for those who keep their own server.
 
-The two faces below stand before the user's app under plain uvicorn, gunicorn, hypercorn or
-granian. They count work in and out, put `Connection: close` on every answer while draining, end
-streams between two events, and tell `in_process`, which answers the probes and holds the server's
-own SIGTERM handler back for the drain. What cannot be promised without a supervisor is in
-docs/how-to/keep-your-own-server.md.
+Two faces, the ASGI one below and `wsgi_face`, stand before the user's app under plain uvicorn,
+gunicorn, hypercorn or granian. They count work in and out, put `Connection: close` on every answer
+while draining, end streams between two events, observe and log requests, and tell `in_process`,
+which answers on the admin port and holds the server's own SIGTERM handler back for the drain. What
+cannot be promised without a supervisor is in docs/how-to/keep-your-own-server.md.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import threading
 from typing import TYPE_CHECKING, Any
 
 from podready.errors import SettingsError
@@ -21,41 +20,61 @@ from podready.runtime.asgi import Wrapper
 from podready.runtime.closable_socket import ClosableSocket
 from podready.runtime.config import RunConfig, load_config
 from podready.runtime.in_process import PROBES, InProcess
-from podready.runtime.inflight import CURRENT, IN_FLIGHT, Kind, Work
+from podready.runtime.inflight import IN_FLIGHT
 from podready.runtime.loading import speaks_asgi
+from podready.runtime.logs import configure, is_configured
+from podready.runtime.logs.takeover import silence_access_logs
+from podready.runtime.tracing import start_tracing
+from podready.runtime.wsgi_face import WsgiFace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
     from podready.runtime.answers import Answer
     from podready.runtime.asgi import App, Message, Receive, Send
     from podready.runtime.inflight import Scope
 
-_EVENT_STREAM = "text/event-stream"
-_EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
-
 _processes: list[InProcess] = []
 """At most one: a module that is imported twice wraps twice, but the process is the same."""
 
 
-def wrap(app: Callable[..., Any], *, probes_on_main_port: bool = False) -> Callable[..., Any]:
-    """Return `app`, ASGI or WSGI, with probes, shutdown notice, drain and in-flight count.
+def wrap(
+    app: Callable[..., Any], *, probes_on_main_port: bool = False, logs: bool = True
+) -> Callable[..., Any]:
+    """Return `app`, ASGI or WSGI, with probes, drain, logs, metrics and traces.
 
     `app = podready.wrap(app)` is all it takes under a server of one's own; it reads the same
-    PODREADY_* variables as `podready run` (drain delay, grace period, admin port and so on).
+    PODREADY_* variables as `podready run` (drain delay, grace period, log format and so on).
     With `probes_on_main_port` /livez, /readyz and /startupz are answered on the app's own port
-    too, before the app sees them. Under `podready run` the app is returned as it is, because the
-    runtime does all of this better. Raises SettingsError for settings that do not fit.
+    too, before the app sees them. With `logs=False` the log stays what it is, the server's access
+    lines included; otherwise it becomes podready's, unless the app has configured that itself.
+    Under `podready run` the app is returned as it is, because the runtime does all of this
+    better. Raises SettingsError for settings that do not fit.
     """
     if inflight.managed:
         return app
     asgi = speaks_asgi(app)
     if not _processes:
-        _processes.append(InProcess(_config(), asgi=asgi))
-        _processes[0].start()
+        _processes.append(_begin(asgi=asgi, logs=logs))
     process = _processes[0]
     paths = PROBES if probes_on_main_port else frozenset()
-    return _AsgiFace(app, process, paths) if asgi else _WsgiFace(app, process, paths)
+    access_log = logs and process.config.access_log
+    if asgi:
+        return _AsgiFace(app, process, paths, access_log=access_log)
+    return WsgiFace(app, process, paths, access_log=access_log)
+
+
+def _begin(*, asgi: bool, logs: bool) -> InProcess:
+    """Do what is done once in a process."""
+    config = _config()
+    if logs:
+        if not is_configured():
+            configure(options=config.logs())
+        if config.access_log:
+            silence_access_logs()
+    process = InProcess(config, asgi=asgi, tracing=start_tracing(os.environ), logs=logs)
+    process.start()
+    return process
 
 
 def _config() -> RunConfig:
@@ -71,11 +90,18 @@ def _config() -> RunConfig:
 class _AsgiFace:
     """An ASGI app around the user's."""
 
-    def __init__(self, app: App, process: InProcess, probes: frozenset[str]) -> None:
+    def __init__(
+        self, app: App, process: InProcess, probes: frozenset[str], *, access_log: bool
+    ) -> None:
         self._process = process
         self._probes = probes
         self._wrapper = Wrapper(
-            app, IN_FLIGHT, secret="", access_log=False, client_gone=_client_gone
+            app,
+            IN_FLIGHT,
+            secret="",
+            access_log=access_log,
+            client_gone=_client_gone,
+            observer=process.observer,
         )
         process.wrappers.append(self._wrapper)
 
@@ -122,104 +148,3 @@ async def _send_probe(answer: Answer, send: Send) -> None:
     ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
-
-
-class _WsgiFace:
-    """A WSGI app around the user's."""
-
-    def __init__(
-        self,
-        app: Callable[..., Iterable[bytes]],
-        process: InProcess,
-        probes: frozenset[str],
-    ) -> None:
-        self._app = app
-        self._process = process
-        self._probes = probes
-
-    def __call__(
-        self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> Iterable[bytes]:
-        self._process.used()
-        path = environ.get("PATH_INFO", "")
-        if path in self._probes:
-            return _answer_probe(self._process.answer(path), start_response)
-        scope = {"method": environ.get("REQUEST_METHOD", ""), "path": path}
-        work = Work(Kind.REQUEST, scope=scope)
-        work.thread = threading.get_ident()
-        start = _Start(start_response, self._process, work)
-        token = CURRENT.set(work)
-        IN_FLIGHT.add(work)
-        try:
-            chunks = self._app(environ, start)
-        except BaseException:
-            IN_FLIGHT.discard(work)
-            raise
-        finally:
-            CURRENT.reset(token)
-        # Servers look at the length: of one piece they know the Content-Length (PEP 3333).
-        whole = isinstance(chunks, list | tuple)
-        return (_CountedList if whole else _Counted)(chunks, self._process, work)
-
-
-def _answer_probe(answer: Answer | None, start_response: Callable[..., Any]) -> list[bytes]:
-    assert answer is not None
-    status = "200 OK" if answer.status == 200 else "503 Service Unavailable"
-    length = str(len(answer.body))
-    headers = [("Content-Type", answer.content_type), ("Content-Length", length)]
-    start_response(status, [*headers, ("Cache-Control", "no-store")])
-    return [answer.body]
-
-
-class _Start:
-    """The server's start_response, with `Connection: close` while draining."""
-
-    def __init__(self, start_response: Callable[..., Any], process: InProcess, work: Work) -> None:
-        self._start_response = start_response
-        self._process = process
-        self._work = work
-
-    def __call__(self, status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-        for name, value in headers:
-            if name.lower() == "content-type" and value.startswith(_EVENT_STREAM):
-                self._work.kind = Kind.STREAM
-        if self._process.draining:
-            headers = [pair for pair in headers if pair[0].lower() != "connection"]
-            headers.append(("Connection", "close"))
-            # gunicorn drops that header as hop-by-hop; its response object has a word for it.
-            force_close = getattr(
-                getattr(self._start_response, "__self__", None), "force_close", None
-            )
-            if force_close is not None:
-                force_close()
-        return self._start_response(status, headers, *error)
-
-
-class _Counted:
-    """A WSGI answer that counts as work in flight until the server has closed it."""
-
-    def __init__(self, chunks: Iterable[bytes], process: InProcess, work: Work) -> None:
-        self._chunks = chunks
-        self._process = process
-        self._work = work
-
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._chunks:
-            yield chunk
-            ends = self._work.kind is Kind.STREAM and chunk.endswith(_EVENT_ENDS)
-            if self._work.over or (self._process.ending and ends):
-                return
-
-    def close(self) -> None:
-        """Close the app's iterable and count the work out."""
-        try:
-            getattr(self._chunks, "close", lambda: None)()
-        finally:
-            IN_FLIGHT.discard(self._work)
-
-
-class _CountedList(_Counted):
-    """An answer that is all there."""
-
-    def __len__(self) -> int:
-        return len(self._chunks)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from podready.runtime.logs.records import RecordHandler
 
@@ -29,6 +29,20 @@ SERVERS = (
     "hypercorn.error",
     "hypercorn.access",
 )
+
+
+_ACCESS: Final = ("uvicorn.access", "gunicorn.access", "hypercorn.access", "granian.access")
+
+
+def silence_access_logs() -> None:
+    """Let servers write no access lines of their own, where ours are written.
+
+    uvicorn asks whether its logger has handlers before it makes a line at all.
+    """
+    for name in _ACCESS:
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = False
 
 
 def take_over(output: Output) -> None:
