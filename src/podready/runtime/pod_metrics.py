@@ -104,7 +104,8 @@ class PodMetrics:
         yield metrics.WORKERS, (), sum(worker.listening for worker in workers)
         yield metrics.IN_FLIGHT, (), sum(int(beat.get("inflight", 0)) for beat in beats)
         yield metrics.STREAMS, (), sum(int(beat.get("streams", 0)) for beat in beats)
-        yield metrics.CONNECTIONS, (), sum(int(beat.get("connections", 0)) for beat in beats)
+        if self._pod.supervised:  # a foreign server tells nobody of its connections
+            yield metrics.CONNECTIONS, (), sum(int(beat.get("connections", 0)) for beat in beats)
         for how, number in self._exits.items():
             yield metrics.WORKER_EXITS, (how,), number
 
