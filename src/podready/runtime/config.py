@@ -25,6 +25,7 @@ from podready.runtime.logs.sampling import Rule
 from podready.runtime.option_kinds import (
     COUNT,
     DURATION,
+    LEVEL,
     LEVELS,
     LIMIT,
     LINE_SIZE,
@@ -137,9 +138,7 @@ class RunConfig:
     max_lifetime: float = _setting(0.0, DURATION, "replace a worker of this age", "never")
     max_memory: int = _setting(0, SIZE, "replace a worker of this size, such as 512Mi", "never")
     strict_exit: bool = _setting(False, SWITCH, "exit 70 when work in flight had to be cut")
-    log_level: str = _setting(
-        "info", choice("debug", "info", "warning", "error"), "least severe line that is logged"
-    )
+    log_level: str = _setting("info", LEVEL, "least severe line that is logged")
     log_format: str = _setting(
         "auto",
         choice("auto", *FORMATS),
@@ -236,6 +235,19 @@ def in_pod(environ: Mapping[str, str]) -> bool:
     return _KUBERNETES_MARK in environ
 
 
+def log_options(environ: Mapping[str, str], format_: str, level: str) -> LogOptions:
+    """Return the log's settings where `podready run` does not read them; variables win.
+
+    Raises SettingsError with every bad value at once.
+    """
+    values: dict[str, Any] = {"log_format": format_, "log_level": level}
+    read = [option for option in OPTIONS if option.name.startswith("log_")]
+    problems = _read_all(read, {}, environ, values)
+    if problems:
+        raise SettingsError(_report("podready's logs", problems))
+    return RunConfig(app="", **values).logs()
+
+
 def load_config(arguments: Sequence[str], environ: Mapping[str, str]) -> RunConfig:
     """Return the settings that `arguments` (after `podready run`) and `environ` amount to.
 
@@ -246,20 +258,34 @@ def load_config(arguments: Sequence[str], environ: Mapping[str, str]) -> RunConf
     if app is None:
         raise UsageError("podready run needs the app as MODULE:ATTR, for example main:app")
     values: dict[str, Any] = {}
+    problems = _read_all(OPTIONS, given, environ, values)
+    config = RunConfig(app=app, in_pod=in_pod(environ), **values)
+    problems += _misfits(config)
+    if problems:
+        raise SettingsError(_report("podready run", problems))
+    return config
+
+
+def _read_all(
+    options: Iterable[Option],
+    given: Mapping[str, str],
+    environ: Mapping[str, str],
+    values: dict[str, Any],
+) -> list[str]:
+    """Add to `values` what flags and variables say; return a sentence for each bad one."""
     problems = []
-    for option in OPTIONS:
+    for option in options:
         try:
             source, text = _find(option, given, environ)
             if text is not None:
                 values[option.name] = _parse(option, source, text)
         except ValueError as error:
             problems.append(str(error))
-    config = RunConfig(app=app, in_pod=in_pod(environ), **values)
-    problems += _misfits(config)
-    if problems:
-        lines = "".join(f"\n  {problem}" for problem in problems)
-        raise SettingsError(f"podready run cannot use these settings:{lines}")
-    return config
+    return problems
+
+
+def _report(who: str, problems: Iterable[str]) -> str:
+    return f"{who} cannot use these settings:" + "".join(f"\n  {each}" for each in problems)
 
 
 def _parse(option: Option, source: str, text: str) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from podready.runtime.durations import parse_duration
-from podready.runtime.logs.options import parse_levels, parse_max_line, parse_names
+from podready.runtime.logs.options import parse_level, parse_levels, parse_max_line, parse_names
 from podready.runtime.logs.sampling import parse_rule
 from podready.runtime.secret_files import parse_token
 from podready.runtime.sizes import parse_size
@@ -51,18 +51,6 @@ def _switch(text: str) -> bool:
     return known[text.strip().lower()]
 
 
-def _expecting(parse: Callable[[str], Any], what: str) -> Callable[[str], Any]:
-    """Return `parse` with `what` as the text of its errors."""
-
-    def parse_or_tell(text: str) -> Any:
-        try:
-            return parse(text)
-        except ValueError:
-            raise ValueError(what) from None
-
-    return parse_or_tell
-
-
 TEXT = Kind("TEXT", str)
 DURATION = Kind("DURATION", parse_duration)
 PORT = Kind("PORT", _integer(0, 65535, "a port"))
@@ -71,7 +59,8 @@ LIMIT = Kind("N", _integer(0, 1_000_000_000, "a whole number"))
 SWITCH = Kind("BOOL", _switch)
 SIZE = Kind("SIZE", parse_size)
 SECRET = Kind("PATH", parse_token)
-LEVELS = Kind("NAME=LEVEL,...", _expecting(parse_levels, "NAME=LEVEL, separated by commas"))
+LEVEL = Kind("LEVEL", parse_level)
+LEVELS = Kind("NAME=LEVEL,...", parse_levels)
 LINE_SIZE = Kind("SIZE", parse_max_line)
 SAMPLING = Kind("FIRST/THEREAFTER", parse_rule)
 NAMES = Kind("NAME,...", parse_names)

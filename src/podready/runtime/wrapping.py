@@ -10,7 +10,6 @@ cannot be promised without a supervisor is in docs/how-to/keep-your-own-server.m
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from podready.runtime.inflight import IN_FLIGHT
 from podready.runtime.loading import speaks_asgi
 from podready.runtime.logs import configure, is_configured
 from podready.runtime.logs.takeover import silence_access_logs
+from podready.runtime.settings.announce import announce
 from podready.runtime.tracing import start_tracing
 from podready.runtime.wsgi_face import WsgiFace
 
@@ -81,10 +81,7 @@ def _config() -> RunConfig:
     try:
         return load_config(["the wrapped app"], os.environ)
     except SettingsError as error:
-        # The server ends with its exit code, 78, and without a word about it.
-        logging.getLogger("podready.wrap").critical("%s", error)
-        error.reported = True
-        raise
+        raise announce(error) from None
 
 
 class _AsgiFace:

@@ -30,10 +30,11 @@ def events() -> Events:
     Each line of stdout must be JSON, and stderr empty.
     """
 
-    def run(code: str, **environ: str) -> list[dict[str, Any]]:
+    def run(code: str, stdin: str = "", **environ: str) -> list[dict[str, Any]]:
         ended = subprocess.run(
             [sys.executable, "-c", PREAMBLE + textwrap.dedent(code)],
             env=environ,
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=60,

@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from podready.runtime.config import load_config
+from podready.runtime.log_severity import level_of
+
 PREAMBLE = """
 import logging, sys
 from podready.runtime import logs
@@ -171,17 +174,68 @@ def test_fields_of_the_request_under_way_are_in_every_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "what"),
+    ("argument", "what"),
     [
-        ("PODREADY_LOG_FORMAT", "xml", "'xml' is not a log format: use auto, gcp, otel, ecs"),
-        ("PODREADY_LOG_LEVEL", "loud", "'loud' is not a log level: use DEBUG, INFO"),
+        ("format='xml'", "'xml' is not a log format: use auto, gcp, otel, ecs"),
+        ("level='loud'", "'loud' is not a log level: use DEBUG, INFO"),
     ],
 )
-def test_a_format_or_level_that_does_not_exist_is_a_value_error(
+def test_a_format_or_level_that_does_not_exist_is_a_value_error(argument: str, what: str) -> None:
+    """The sentence names what there is."""
+    ended = run(f"logs.configure({argument})")
+    (event,) = (json.loads(line) for line in ended.stdout.splitlines())
+    assert event["message"].startswith(f"uncaught ValueError: {what}")
+    assert ended.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "what"),
+    [
+        ("FORMAT", "xml", "'xml' is not one of auto, gcp, otel, ecs, datadog, console, plain"),
+        ("LEVEL", "loud", "'loud' is not a level: one of debug, info, notice, warning"),
+        ("LEVELS", "shop=loud", "'shop=loud' is not NAME=LEVEL: 'loud' is none of the levels"),
+        ("LEVELS", "shop", "'shop' is not NAME=LEVEL, separated by commas"),
+        ("ON_STALL", "wait", "'wait' is not one of drop, block"),
+        ("MAX_LINE", "10", "'10' is not a size of 1024 bytes or more"),
+        ("SAMPLE", "1", "'1' is not off, or FIRST/THEREAFTER such as 100/100"),
+        ("PRINTS", "maybe", "'maybe' is not true or false"),
+    ],
+)
+def test_a_variable_that_cannot_be_used_ends_the_process_with_one_sentence(
     variable: str, value: str, what: str
 ) -> None:
-    """The sentence names what there is."""
-    assert what in run("", **{variable: value}).stderr
+    """The same sentence and exit code as under `podready run`, and no traceback."""
+    ended = run("print('not reached')", **{f"PODREADY_LOG_{variable}": value})
+    assert ended.stderr.startswith("podready's logs cannot use these settings:\n")
+    assert f"PODREADY_LOG_{variable}: {what}" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert (ended.returncode, ended.stdout) == (78, "")
+
+
+@pytest.mark.parametrize("level", ["WARN", "critical", "notice", "15"])
+def test_both_ways_in_know_the_same_levels(level: str) -> None:
+    """What `logs.configure` takes, `podready run` takes too."""
+    assert load_config(["app"], {"PODREADY_LOG_LEVEL": level}).logs().level == level_of(level)
+
+
+def test_root_is_the_root_in_the_table_of_levels() -> None:
+    """As in PUT /loggers/root."""
+    levels = load_config(["app"], {"PODREADY_LOG_LEVELS": "root=debug,shop=error"}).logs().levels
+    assert levels == {"": 10, "shop": 40}
+
+
+def test_a_line_of_a_process_that_configured_nothing_never_raises() -> None:
+    """A bad variable is for whoever configures; a log line in a library still comes out."""
+    code = "from podready.runtime.logs import log_event; log_event('INFO', 'hello')"
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PODREADY_LOG_SAMPLE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert json.loads(ended.stdout)["message"] == "hello"
 
 
 def test_console_lines_are_plain_when_nobody_sees_colours() -> None:
@@ -238,3 +292,29 @@ def test_the_first_process_speaks_without_heavy_imports(name: str) -> None:
     )
     assert ended.returncode == 0
     assert json.loads(ended.stdout)["severity"] == "NOTICE"
+
+
+def test_warnings_and_crashes_are_shown_at_their_own_place() -> None:
+    """sourceLocation is where the app warned or failed, not where podready noticed."""
+    found = events(
+        """
+        import threading, warnings
+        def careless():
+            warnings.warn("careful")
+        def failing():
+            raise KeyError("k")
+        careless()
+        thread = threading.Thread(target=failing)
+        thread.start(); thread.join()
+        failing()
+        """
+    )
+    places = [event["logging.googleapis.com/sourceLocation"] for event in found]
+    assert {place["file"] for place in places} == {"<string>"}
+    assert [place["function"] for place in places] == ["", "failing", "failing"]
+    assert [place["line"] for place in places] == ["11", "13", "13"]
+    assert [event["logger"] for event in found] == [
+        "py.warnings",
+        "podready.crash",
+        "podready.crash",
+    ]

@@ -114,6 +114,48 @@ def test_what_an_app_prints_becomes_lines(events: Events) -> None:
     assert {event.get("logger") for event in found} == {"stdout", None}
 
 
+def test_stdout_is_still_a_text_file(events: Events) -> None:
+    """What containers' apps do to it in their first lines works, and does no harm."""
+    found = events(
+        """
+        sys.stdout.reconfigure(line_buffering=True)
+        sys.stdout.reconfigure(encoding="utf-8")
+        assert (sys.stdout.mode, sys.stdout.line_buffering) == ("w", True)
+        print("still a line")
+        """
+    )
+    assert [event["message"] for event in found] == ["still a line"]
+
+
+def test_half_a_line_of_a_thread_that_ends_is_a_line(events: Events) -> None:
+    """Nobody will ever end it."""
+    found = events(
+        """
+        import threading
+        thread = threading.Thread(target=print, args=("partial",), kwargs={"end": ""})
+        thread.start(); thread.join()
+        print("later")
+        """
+    )
+    assert sorted(event["message"] for event in found) == ["later", "partial"]
+
+
+@pytest.mark.parametrize(
+    "text", ['{"x": NaN}', '{"x": -Infinity}', '{"a":' * 100_000 + "1" + "}" * 100_000]
+)
+def test_what_is_not_json_to_everybody_is_wrapped(events: Events, text: str) -> None:
+    """json.dumps writes NaN, and nobody else reads it; depth is no reason to raise from print."""
+    found = events(
+        """
+        print(sys.stdin.read(), end="")
+        """,
+        stdin=text,
+    )
+    (event,) = found
+    assert event["logger"] == "stdout"
+    assert event["message"][:8] == text[:8]
+
+
 def test_switches_leave_both_as_they_are(events: Events) -> None:
     """For those who want to have it their own way."""
     code = """

@@ -269,7 +269,10 @@ def test_a_forked_child_starts_with_an_empty_backlog(pipe: Pipe) -> None:
 
 
 def test_nothing_accepted_is_lost_by_sigkill_while_the_reader_reads() -> None:
-    """Lines are out when write returns, so even SIGKILL finds none inside the process."""
+    """Lines are out when write returns, so even SIGKILL finds none inside the process.
+
+    The pipe has room for all of them: on a busy machine the reader may not run at all meanwhile.
+    """
     code = """
     import os, signal
     from podready.runtime import logs
@@ -278,11 +281,14 @@ def test_nothing_accepted_is_lost_by_sigkill_while_the_reader_reads() -> None:
         logs.log_event("INFO", "line", number=number)
     os.kill(os.getpid(), signal.SIGKILL)
     """
-    with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert len(process.stdout.read().splitlines()) == 1000
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 1 << 20)
+    with (
+        subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=writing) as process,
+        os.fdopen(reading, "rb") as log,
+    ):
+        os.close(writing)
+        assert len(log.read().splitlines()) == 1000
     assert process.returncode == -signal.SIGKILL
 
 

@@ -15,10 +15,12 @@ import os
 import time
 from typing import Literal
 
+from podready.errors import SettingsError
 from podready.runtime.log_severity import LEVELS as _NUMBERS
+from podready.runtime.log_severity import level_of
 from podready.runtime.logs.encoder import use_orjson
 from podready.runtime.logs.levels import LEVELS
-from podready.runtime.logs.options import READABLE, LogOptions, options_from
+from podready.runtime.logs.options import READABLE, LogOptions, chosen_format
 from podready.runtime.logs.output import OUTPUT, add_source, context, flush
 from podready.runtime.logs.shape import Details
 
@@ -53,12 +55,13 @@ def configure(
     (readable), `plain` (the same without colours) or `auto`: console at a terminal, else gcp. The
     variables PODREADY_LOG_* win over the arguments, and complete `options` over everything. The
     root logger's handlers and those of servers are replaced; warnings and uncaught exceptions of
-    any thread come in the same form. ValueError for a format or level that does not exist.
+    any thread come in the same form. Raises ValueError for a format or level that does not exist,
+    and SettingsError (exit code 78) for variables that cannot be used.
     """
     from podready.runtime.logs.capture import capture
 
     use_orjson()
-    chosen = options or options_from(os.environ, format, level)
+    chosen = options or _options(format, level)
     OUTPUT.open(chosen)
     readable = chosen.format in READABLE
     capture(OUTPUT, takeover=chosen.takeover, prints=chosen.prints and not readable)
@@ -81,7 +84,21 @@ def select(
     options: LogOptions | None = None,
 ) -> None:
     """Choose format and level for `log_event` only: for PID 1, which runs no user code."""
-    OUTPUT.open(options or options_from(os.environ, format, level))
+    OUTPUT.open(options or _options(format, level))
+
+
+def _options(format_: str, level: str | int) -> LogOptions:
+    from podready.runtime.config import log_options
+
+    # ValueError for what the caller gave; a bad variable is not the caller's mistake.
+    chosen_format(format_)
+    level_of(level)
+    try:
+        return log_options(os.environ, format_, str(level))
+    except SettingsError as error:
+        from podready.runtime.settings.announce import announce
+
+        raise announce(error) from None
 
 
 def log_event(severity: str, message: str, /, **fields: object) -> None:

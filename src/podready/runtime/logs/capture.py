@@ -6,12 +6,13 @@ import logging
 import sys
 import threading
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from podready.errors import SettingsError
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.logs.prints import log_prints
 from podready.runtime.logs.records import RecordHandler
+from podready.runtime.logs.shape import Source
 from podready.runtime.logs.takeover import SERVERS, take_over
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from podready.runtime.logs.output import Output
 
-_crash = logging.getLogger("podready.crash")
+_CRASH: Final = "podready.crash"
 
 
 def capture(output: Output, *, takeover: bool, prints: bool) -> None:
@@ -54,32 +55,64 @@ def _show_warning(
     file: object = None,  # noqa: ARG001 - warnings hands it over
     line: object = None,  # noqa: ARG001 - the same
 ) -> None:
-    """Log a warning with its place as fields (the signature is that of warnings.showwarning)."""
-    place = {"category": category.__name__, "file": filename, "line": lineno}
-    logging.getLogger("py.warnings").warning("%s", message, extra=place)
+    """Log a warning at its own place (the signature is that of warnings.showwarning)."""
+    where = Source(filename, lineno, "")
+    _log_at(where, "py.warnings", logging.WARNING, "%s", message, category=category.__name__)
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
         return
     if isinstance(error, SettingsError):
-        _crash.critical("%s", error)
+        _log_at(_raised_at(trace), _CRASH, logging.CRITICAL, "%s", error)
         return
-    _crash.critical("uncaught %s: %s", kind.__name__, error, exc_info=(kind, error, trace))
+    _log_at(
+        _raised_at(trace), _CRASH, logging.CRITICAL, "uncaught %s: %s", kind.__name__, error,
+        error=error,
+    )  # fmt: skip
 
 
 def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
     if args.exc_value is None or issubclass(args.exc_type, SystemExit):
         return
     name = args.thread.name if args.thread else "?"
-    info = (args.exc_type, args.exc_value, args.exc_traceback)
-    _crash.error("uncaught %s in thread %s", args.exc_type.__name__, name, exc_info=info)
+    _log_at(
+        _raised_at(args.exc_traceback), _CRASH, logging.ERROR, "uncaught %s in thread %s",
+        args.exc_type.__name__, name, error=args.exc_value,
+    )  # fmt: skip
 
 
 def _unraisable(args: sys.UnraisableHookArgs) -> None:
     what = args.err_msg or "exception ignored in"
-    if args.exc_value is None:
-        _crash.warning("%s %r", what, args.object)
+    where = _raised_at(args.exc_traceback)
+    _log_at(where, _CRASH, logging.WARNING, "%s %r", what, args.object, error=args.exc_value)
+
+
+def _raised_at(trace: TracebackType | None) -> Source:
+    """Return the place of the innermost frame."""
+    if trace is None:
+        return Source("", 0, "")
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code
+    return Source(code.co_filename, trace.tb_lineno, code.co_name)
+
+
+def _log_at(
+    where: Source,
+    name: str,
+    level: int,
+    text: str,
+    *args: object,
+    error: BaseException | None = None,
+    **extra: object,
+) -> None:
+    """Log with the place that is meant, not with that of the hook."""
+    logger = logging.getLogger(name)
+    if not logger.isEnabledFor(level):
         return
-    info = (args.exc_type, args.exc_value, args.exc_traceback)
-    _crash.warning("%s %r", what, args.object, exc_info=info)
+    info = None if error is None else (type(error), error, error.__traceback__)
+    file, line, function = where
+    logger.handle(
+        logger.makeRecord(name, level, file, line, text, args, info, function, extra or None)
+    )

@@ -39,7 +39,7 @@ class Levels:
 
     def configure(self, root: int, named: Mapping[str, int]) -> None:
         """Set the base: the level of the root and those of some names."""
-        self._base = {**named, ROOT: root}
+        self._base = {ROOT: root, **named}
         self._changed()
 
     def override(self, table: Mapping[str, int]) -> None:

@@ -1,14 +1,13 @@
-"""The settings of the log, read from variables where `podready run` has not read them already."""
+"""The settings of the log, and how the texts of some are read; the table of all is in `config`."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from podready.contract import ENV_PREFIX
-from podready.runtime.log_severity import level_of
+from podready.runtime.log_severity import LEVELS, level_of
 from podready.runtime.logs.line_limit import DEFAULT_BYTES
-from podready.runtime.logs.sampling import Rule, parse_rule
+from podready.runtime.logs.sampling import Rule
 from podready.runtime.sizes import parse_size
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 FORMATS: Final = ("gcp", "otel", "ecs", "datadog", "console", "plain")
 READABLE: Final = frozenset({"console", "plain"})
 SMALLEST_LINE: Final = 1024
+_LEVEL_WORDS: Final = ", ".join(LEVELS).lower()
 
 
 class LogOptions(NamedTuple):
@@ -33,30 +33,6 @@ class LogOptions(NamedTuple):
     prints: bool = True  # and what the app prints
 
 
-def options_from(
-    environ: Mapping[str, str], format_: str = "auto", level: str | int = "INFO"
-) -> LogOptions:
-    """Return the options that variables give; they win over the two arguments.
-
-    Raises ValueError whose text names what is allowed.
-    """
-
-    def read(name: str) -> str:
-        return environ.get(f"{ENV_PREFIX}LOG_{name}", "")
-
-    return LogOptions(
-        format=chosen_format(read("FORMAT") or format_),
-        level=level_of(read("LEVEL") or level),
-        levels=parse_levels(read("LEVELS")),
-        block=parse_on_stall(read("ON_STALL") or "drop") == "block",
-        max_line=parse_max_line(read("MAX_LINE") or str(DEFAULT_BYTES)),
-        sample=parse_rule(read("SAMPLE")),
-        redact=parse_names(read("REDACT")),
-        takeover=parse_switch(read("TAKEOVER") or "true"),
-        prints=parse_switch(read("PRINTS") or "true"),
-    )
-
-
 def chosen_format(name: str) -> str:
     """Return the format by name; `auto` is console at a terminal, else gcp."""
     word = name.strip().lower()
@@ -67,23 +43,33 @@ def chosen_format(name: str) -> str:
     return word
 
 
+def parse_level(text: str) -> str:
+    """Return the name or number of a level, in lower case."""
+    try:
+        level_of(text)
+    except ValueError:
+        raise ValueError(f"a level: one of {_LEVEL_WORDS}") from None
+    return text.strip().lower()
+
+
 def parse_levels(text: str) -> dict[str, int]:
-    """Return the levels in `shop=DEBUG,sqlalchemy.engine=WARNING`."""
+    """Return the levels in `shop=DEBUG,sqlalchemy.engine=WARNING`; `root` is the root."""
     found = {}
     for pair in filter(None, (part.strip() for part in text.split(","))):
         name, equals, level = pair.partition("=")
         if not equals or not name.strip():
-            raise ValueError(f"{pair!r} is not LOGGER=LEVEL")
-        found[name.strip()] = level_of(level)
+            raise ValueError("NAME=LEVEL, separated by commas")
+        try:
+            found[_logger_name(name.strip())] = level_of(level)
+        except ValueError:
+            raise ValueError(
+                f"NAME=LEVEL: {level.strip()!r} is none of the levels {_LEVEL_WORDS}"
+            ) from None
     return found
 
 
-def parse_on_stall(text: str) -> str:
-    """Return `drop` or `block`."""
-    word = text.strip().lower()
-    if word not in {"drop", "block"}:
-        raise ValueError("one of drop, block")
-    return word
+def _logger_name(word: str) -> str:
+    return "" if word.lower() == "root" else word
 
 
 def parse_max_line(text: str) -> int:
@@ -97,11 +83,3 @@ def parse_max_line(text: str) -> int:
 def parse_names(text: str) -> tuple[str, ...]:
     """Return the names in a comma-separated list."""
     return tuple(filter(None, (part.strip() for part in text.split(","))))
-
-
-def parse_switch(text: str) -> bool:
-    """Return whether a switch is on."""
-    word = text.strip().lower()
-    if word not in {"1", "true", "yes", "on", "0", "false", "no", "off"}:
-        raise ValueError(f"{text!r} is not true or false")
-    return word in {"1", "true", "yes", "on"}

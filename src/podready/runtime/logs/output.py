@@ -14,7 +14,7 @@ from podready.runtime.logs import gcp
 from podready.runtime.logs.encoder import Event, encode, fastest, text
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.logs.line_limit import DEFAULT_BYTES, fitted
-from podready.runtime.logs.options import READABLE, LogOptions, options_from
+from podready.runtime.logs.options import READABLE, LogOptions, chosen_format
 from podready.runtime.logs.redaction import Redaction, without_passwords
 from podready.runtime.logs.sampling import Sampler
 from podready.runtime.logs.service import service_of
@@ -66,7 +66,7 @@ class Output:
 
     def ready(self) -> LogWriter:
         """Return the writer; the first line of a process that configured none opens it."""
-        return self.writer or self.open(options_from(os.environ))
+        return self.writer or self.open(_unconfigured())
 
     def _choose(self, options: LogOptions) -> None:
         readable = options.format in READABLE
@@ -155,6 +155,17 @@ class Output:
         if b"://" in line:
             line = without_passwords(line)
         return line if len(line) <= self._limit else fitted(line, self._limit)
+
+
+def _unconfigured() -> LogOptions:
+    """Return what the environment says; what it says wrong must not raise from a log line."""
+    from podready.errors import SettingsError
+    from podready.runtime.config import log_options
+
+    try:
+        return log_options(os.environ, "auto", "info")
+    except SettingsError:
+        return LogOptions(format=chosen_format("auto"))
 
 
 def _losses(count: int) -> bytes:

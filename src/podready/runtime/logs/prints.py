@@ -11,12 +11,13 @@ import json
 import sys
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from podready.runtime.logs.levels import LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from podready.runtime.logs.output import Output
 
@@ -34,20 +35,22 @@ class PrintedLines(io.TextIOBase):
         self._output = output
         self._stream = stream
         self._gate = LEVELS.gate(LOGGER)
-        self._begun = threading.local()
+        self._of_thread = threading.local()
+        self._begun: weakref.WeakSet[_Begun] = weakref.WeakSet()
 
     def write(self, text: str) -> int:
         """Log every line that this text completes."""
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        whole = getattr(self._begun, "text", "") + text
+        begun = self._begun_here()
+        whole = begun.text + text
         if "\n" not in text and len(whole) < _MOST_CHARS:
-            self._begun.text = whole
+            begun.text = whole
             return len(text)
         *lines, rest = whole.split("\n")
         if len(rest) >= _MOST_CHARS:
             lines, rest = [*lines, rest], ""
-        self._begun.text = rest
+        begun.text = rest
         for line in lines:
             self._log(line)
         return len(text)
@@ -58,10 +61,17 @@ class PrintedLines(io.TextIOBase):
             self.write(line)
 
     def finish(self) -> None:
-        """Log what this thread has begun and not ended."""
-        rest, self._begun.text = getattr(self._begun, "text", ""), ""
-        if rest:
-            self._log(rest)
+        """Log what any thread has begun and not ended."""
+        for begun in tuple(self._begun):
+            begun.end()
+
+    def _begun_here(self) -> _Begun:
+        """Return what this thread has begun."""
+        found: _Begun | None = getattr(self._of_thread, "begun", None)
+        if found is None:
+            found = self._of_thread.begun = _Begun(self._log)
+            self._begun.add(found)
+        return found
 
     def _log(self, line: str) -> None:
         if not line.strip() or self._gate.level > 20:
@@ -72,6 +82,10 @@ class PrintedLines(io.TextIOBase):
             self._output.emit(20, line.rstrip("\r"), LOGGER, time.time(), {})
 
     # The rest is the stream's own.
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what a text file has and this has not: `reconfigure`, `name`, `mode` and so on."""
+        return getattr(self._stream, name)
 
     def writable(self) -> bool:
         """Say that it can be written to."""
@@ -104,11 +118,34 @@ class PrintedLines(io.TextIOBase):
         return str(self._stream.errors)
 
 
+class _Begun:
+    """What a thread has printed of a line; the end of the thread ends the line."""
+
+    __slots__ = ("__weakref__", "_log", "text")
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self._log = log
+        self.text = ""
+
+    def end(self) -> None:
+        """Log it as it is."""
+        text, self.text = self.text, ""
+        if text:
+            self._log(text)
+
+    __del__ = end
+
+
 def _is_object(line: str) -> bool:
+    """Say whether this is JSON as every reader knows it: NaN is none."""
     try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
+        return isinstance(json.loads(line, parse_constant=_refuse), dict)
+    except (ValueError, RecursionError):
         return False
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
 
 
 def log_prints(output: Output) -> None:
