@@ -199,6 +199,37 @@ def test_an_app_that_cannot_start(
     assert last["message"] in note.read_text()
 
 
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("raise ValueError('x' * 3_000_000)\n", ["main.py:1", "characters left out"]),
+        ("raise SystemExit('x' * 3_000_000)\n", ["the app ended itself", "characters left out"]),
+        (
+            "class Odd(Exception):\n    def __str__(self):\n        raise ZeroDivisionError\n"
+            "raise Odd\n",
+            ["main.py:4", "Odd"],
+        ),
+    ],
+)
+def test_a_reason_of_any_size_and_shape_is_told(
+    start_pod: StartPod, source: str, words: list[str]
+) -> None:
+    """A payload of megabytes in an error does not keep its kind and place from the log."""
+    pod = start_pod(source)
+    assert pod.end() == 3
+    assert all(word in pod.log[-1]["message"] for word in words)
+
+
+def test_no_password_in_the_termination_message(start_pod: StartPod, tmp_path: Path) -> None:
+    """The pod's status is shown to more people than its log."""
+    note = tmp_path / "termination"
+    source = "raise ValueError('no answer from postgres://app:hunter2@db/shop')\n"
+    pod = start_pod(source, PODREADY_TERMINATION_LOG=str(note))
+    assert pod.end() == 3
+    assert "postgres://app:[redacted]@db/shop" in note.read_text()
+    assert "hunter2" not in note.read_text() + str(pod.log)
+
+
 def test_a_missing_module(start_pod: StartPod) -> None:
     """A module that is not there is named with the directory it was looked for in."""
     pod = start_pod(HELLO, target="nothere:app")

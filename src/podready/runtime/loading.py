@@ -9,11 +9,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from podready.errors import SettingsError, StartupError
+from podready.runtime.logs.encoder import text
+from podready.runtime.logs.stack import stack_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,10 +59,10 @@ def _import(name: str, directory: str) -> Any:
 
 def _import_failed(name: str, error: Exception) -> ImportFailedError:
     where = _place(error)
-    what = str(error) or "no message"
-    trace = "".join(traceback.format_exception(error))
+    what = text(error) or "no message"
     return ImportFailedError(
-        f"importing {name!r} failed at {where}: {type(error).__name__}: {what}", trace
+        f"importing {name!r} failed at {where}: {type(error).__name__}: {what}",
+        stack_trace(error),
     )
 
 

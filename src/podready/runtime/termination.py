@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from podready.contract import TERMINATION_LOG
+from podready.runtime.logs.redaction import without_passwords
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +19,7 @@ _MOST_BYTES = 4096
 def write_termination_message(text: str, environ: Mapping[str, str] = os.environ) -> bool:
     """Write `text`, cut to 4096 bytes, where the kubelet looks for it; False if that cannot be.
 
+    Passwords in URLs are left out, as in the log: a pod's status is shown to many.
     The file exists in a pod only: the kubelet makes it and mounts it, so it is never created here
     unless PODREADY_TERMINATION_LOG names it.
     """
@@ -28,7 +30,7 @@ def write_termination_message(text: str, environ: Mapping[str, str] = os.environ
     except OSError:
         return False
     try:
-        os.write(fd, text.encode("utf-8", "replace")[:_MOST_BYTES])
+        os.write(fd, without_passwords(text.encode("utf-8", "replace"))[:_MOST_BYTES])
     except OSError:
         return False
     finally:

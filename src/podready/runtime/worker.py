@@ -29,6 +29,7 @@ from podready.runtime.listener import sentence_for
 from podready.runtime.loading import load_app, speaks_asgi
 from podready.runtime.logs import configure, take_over
 from podready.runtime.logs.levels import LEVELS
+from podready.runtime.logs.stack import shorten
 from podready.runtime.meter import METER
 from podready.runtime.notice import NOTICE
 from podready.runtime.observation import Observer
@@ -85,7 +86,8 @@ def _failed(channel: Channel, error: PodreadyError) -> int:
     code = ExitCode.CONFIG if bad_settings else ExitCode.STARTUP_FAILED
     trace = getattr(error, "trace", None)
     said = getattr(error, "reported", False)
-    channel.send("failed", exit=code, message=str(error), trace=trace, logged=said)
+    # Shortened: what does not fit into the socket at once would be lost with the process.
+    channel.send("failed", exit=code, message=shorten(str(error)), trace=trace, logged=said)
     return code
 
 
@@ -94,7 +96,8 @@ def _exited(channel: Channel, error: SystemExit) -> int:
     code = error.code if isinstance(error.code, int) else ExitCode.STARTUP_FAILED
     wanted = ExitCode.CONFIG if code == ExitCode.CONFIG else ExitCode.STARTUP_FAILED
     said = f": {error.code}" if isinstance(error.code, str) else f" with exit code {error.code}"
-    channel.send("failed", exit=wanted, message=f"the app ended itself{said}", trace=None)
+    message = shorten(f"the app ended itself{said}")
+    channel.send("failed", exit=wanted, message=message, trace=None)
     return wanted
 
 
