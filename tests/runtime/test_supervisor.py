@@ -205,8 +205,7 @@ def test_an_app_that_cannot_start(
         ("raise ValueError('x' * 3_000_000)\n", ["main.py:1", "characters left out"]),
         ("raise SystemExit('x' * 3_000_000)\n", ["the app ended itself", "characters left out"]),
         (
-            "class Odd(Exception):\n    def __str__(self):\n        raise ZeroDivisionError\n"
-            "raise Odd\n",
+            "class Odd(Exception):\n    def __str__(self):\n        raise OSError\nraise Odd\n",
             ["main.py:4", "Odd"],
         ),
     ],
