@@ -89,6 +89,16 @@ def test_hello_flask_is_ready_and_json_is_all_that_stdout_gets(
     assert "local cluster with" in done.err
 
 
+def test_an_app_that_keeps_gunicorn_is_ready(rehearse: Rehearse, report: Report) -> None:
+    """One line, `podready.wrap`, and gunicorn's own two workers: nothing dropped, no SIGKILL."""
+    done = rehearse(EXAMPLES / "own_server", *SHORT)
+    assert done.code == 0, done.out + done.err
+    found = report()
+    assert (found["verdict"], found["dropped"]) == ("ready", 0)
+    codes = {lane["exit_code"] for scenario in found["scenarios"] for lane in scenario["lanes"]}
+    assert codes <= {0, None}
+
+
 def test_naive_loses_what_its_listener_refuses(
     rehearse: Rehearse, report: Report, copy_of: CopyOf
 ) -> None:
