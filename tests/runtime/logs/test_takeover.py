@@ -203,3 +203,48 @@ def test_frameworks_defaults(events: Events, framework: str) -> None:
     (event,) = [line for line in events(code) if line["severity"] == "ERROR"]
     assert event["message"] == "bad"
     assert json.dumps(event)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_django_may_configure_logging_whenever_it_likes(events: Events, when: str) -> None:
+    """`get_wsgi_application` runs `django.setup` once more, long after `logs.configure`."""
+    pytest.importorskip("django")
+    found = events(
+        f"""
+        import django
+        from django.conf import settings
+        settings.configure(DEBUG=True, LOGGING={{"version": 1,
+            "handlers": {{"c": {{"class": "logging.StreamHandler"}},
+                          "o": {{"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}}}},
+            "root": {{"handlers": ["o"], "level": "INFO"}},
+            "loggers": {{"django": {{"handlers": ["c"], "propagate": False}}}}}})
+        server = logging.getLogger("gunicorn.error")
+        if "{when}" == "before":
+            django.setup()
+            logs.configure()
+        from django.core.wsgi import get_wsgi_application
+        get_wsgi_application()
+        logging.getLogger("django.request").error("bad")
+        logging.getLogger("fresh").warning("careful")  # Django silences "shop": its own rule
+        server.info("still here")
+        """
+    )
+    assert [(event["severity"], event["message"]) for event in found] == [
+        ("ERROR", "bad"),
+        ("WARNING", "careful"),
+        ("INFO", "still here"),
+    ]
+
+
+def test_basic_config_and_files(events: Events, tmp_path: Path) -> None:
+    """`basicConfig(force=True)` is followed too; a handler to a file is none of ours."""
+    found = events(
+        f"""
+        logging.basicConfig(force=True, level="DEBUG", stream=sys.stdout, format="%(message)s")
+        log.debug("one")
+        logging.basicConfig(force=True, level="INFO", filename={str(tmp_path / "log")!r})
+        log.info("two")
+        """
+    )
+    assert [event["message"] for event in found] == ["one", "two"]
+    assert (tmp_path / "log").read_text() == "INFO:shop:two\n"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from podready.errors import SettingsError
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.logs.prints import log_prints
+from podready.runtime.logs.reconfigured import after_each_configuration
 from podready.runtime.logs.records import RecordHandler
 from podready.runtime.logs.shape import Source
 from podready.runtime.logs.takeover import SERVERS, take_over
@@ -37,6 +38,7 @@ def capture(output: Output, *, takeover: bool, prints: bool) -> None:
         logger.propagate = True
     if takeover:
         take_over(output)
+        after_each_configuration(lambda: take_over(output))
     else:
         logging.getLogger().addHandler(RecordHandler(output))
     if prints:
