@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from tests.runtime.conftest import eventually
 
 import podready
 from podready.cli import main
@@ -66,6 +68,42 @@ def test_bad_settings_end_with_78() -> None:
     assert "--port: 'x'" in done.stderr
     assert "PODREADY_GRACE: 'y'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_exit_code_needs_no_reader() -> None:
+    """78 is 78 also where the sentence cannot be written."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "podready", "run", "main:app", "--port", "x"],
+            stdout=full,
+            stderr=full,
+            check=False,
+        )
+    assert done.returncode == 78
+
+
+CLOSED = """
+import atexit, os
+atexit.register(lambda: os.mkdir("over"))
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        os.mkdir("up")
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+"""
+
+
+def test_standard_descriptors_may_be_closed(tmp_path: Path) -> None:
+    """`podready run ... <&- >&- 2>&-`: it serves, stops with 0, and the app's atexit runs."""
+    (tmp_path / "main.py").write_text(CLOSED)
+    command = f"exec {sys.executable} -m podready run main:app --port 0 --admin-port 0"
+    with subprocess.Popen(["sh", "-c", f"{command} <&- >&- 2>&-"], cwd=tmp_path) as process:
+        eventually((tmp_path / "up").exists, "it is up")
+        process.terminate()
+        assert process.wait(20) == 0
+    assert (tmp_path / "over").exists()
 
 
 def test_the_public_face_is_locked() -> None:

@@ -137,3 +137,15 @@ def test_every_option_reads_its_own_default() -> None:
     for option in OPTIONS:
         if option.default is not None and not option.shown:
             assert option.kind.parse(option.default_text) == option.default
+
+
+def test_an_empty_variable_is_none() -> None:
+    """Helm and kustomize write `value: ""` for what nobody has set."""
+    config = load_config(["app"], {"PODREADY_LOG_LEVEL": "", "PODREADY_PORT": " ", "PORT": ""})
+    assert (config.log_level, config.port) == ("info", 8000)
+
+
+def test_an_empty_secret_is_a_mistake() -> None:
+    """Else a token that a template has lost would leave nothing to ask for."""
+    with pytest.raises(SettingsError, match="PODREADY_ADMIN_TOKEN"):
+        load_config(["app"], {"PODREADY_ADMIN_TOKEN": ""})

@@ -38,6 +38,10 @@ APP = """
     def database():
         pass
 
+    @podready.hook("linger")  # runs after the next one, which is then on the page for a while
+    def linger():
+        time.sleep(0.5)
+
     @podready.hook("close pool")
     def close():
         time.sleep(0.2)
@@ -114,6 +118,8 @@ def test_one_page_for_two_workers(pod: Pod) -> None:
     assert total(samples, "podready_budget_seconds", part="grace") == 10
     workers = {dict(has)["worker"] for name, has in samples if name == "process_open_fds"}
     assert workers == {"supervisor", "0", "1"}
+    exits = {dict(has)["how"]: value for (name, has), value in samples.items() if "exits" in name}
+    assert exits == {"0": 0, "1": 0, "SIGKILL": 0}
     assert total(samples, "process_resident_memory_bytes", worker="0") > 1e6
 
 
@@ -208,6 +214,10 @@ def test_the_drain_in_numbers(start_pod: StartPod) -> None:
     assert 0 < total(last, "podready_drain_last_new_request_seconds") < 1
     assert total(last, "podready_cancelled_total") == 1
     assert total(last, "podready_hook_seconds", hook="close pool") >= 0.2
+    end = pod.line("stopped after")
+    assert end["seconds"] > 1
+    assert 0 < end["last_new_request"] < 1
+    assert end["hooks"]["close pool"] >= 0.2
 
 
 def _quietly(call: Callable[[], object]) -> None:

@@ -11,5 +11,8 @@ def say(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """Print `text` on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    """Print `text` on stderr; that nobody can read it there changes no exit code."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:  # a full disk, or a reader that is gone
+        pass

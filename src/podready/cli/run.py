@@ -32,6 +32,7 @@ def run(arguments: list[str]) -> int:
     if "--help" in arguments or "-h" in arguments:
         say(help_text())
         return ExitCode.OK
+    _fill_standard_descriptors()
     try:
         config = load_config(arguments, os.environ)
     except PodreadyError as error:
@@ -45,6 +46,18 @@ def run(arguments: list[str]) -> int:
 
         end_process(run_worker(outcome))
     return outcome
+
+
+def _fill_standard_descriptors() -> None:
+    """Open /dev/null for what the caller has closed of 0, 1 and 2.
+
+    A socket would get the number else, and what is written to stdout would go to a client.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the kernel gives the lowest number that is free
 
 
 def help_text() -> str:

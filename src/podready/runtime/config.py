@@ -362,10 +362,10 @@ def _find(
         return _find_secret(option, given, environ)
     if option.name in given:
         return option.flag, given[option.name]
-    text = environ.get(option.variable)
-    if text is not None and not _is_service_link(text):
+    text = environ.get(option.variable, "").strip()  # empty is unset: templates write such
+    if text and not _is_service_link(text):
         return option.variable, text
-    if option.name == "port" and _PLATFORM_PORT in environ:
+    if option.name == "port" and environ.get(_PLATFORM_PORT, "").strip():
         return _PLATFORM_PORT, environ[_PLATFORM_PORT]
     return option.variable, None
 

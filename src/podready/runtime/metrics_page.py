@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from podready.runtime.answers import Answer, Later
 from podready.runtime.app_registry import merge_texts
-from podready.runtime.metrics import FAMILIES
+from podready.runtime.metrics import DRAIN_LAST_NEW_REQUEST, FAMILIES, HOOK_SECONDS
 from podready.runtime.metrics_text import OPENMETRICS, PLAIN, Renderer, wants_openmetrics
 from podready.runtime.pod_metrics import PodMetrics
 from podready.runtime.shelves import Shelves, exemplars
@@ -86,6 +86,18 @@ class MetricsPage:
             text = worker.shelf.read_text(message["bytes"])
             self._texts[worker.pid, message["openmetrics"]] = text
         self._answered(worker.pid)
+
+    def drain_facts(self) -> dict[str, object]:
+        """Return what the drain was like, for the log: the last scrape may come before its end."""
+        totals = self._shelves.totals(worker.shelf for worker in self._pod.fleet)
+        late = totals.get(DRAIN_LAST_NEW_REQUEST, {}).get("")
+        hooks = totals.get(HOOK_SECONDS, {})
+        facts: dict[str, object] = {}
+        if late is not None:
+            facts["last_new_request"] = round(late[0], 3)
+        if hooks:
+            facts["hooks"] = {each[6:-1]: round(took[0], 3) for each, took in hooks.items()}
+        return facts
 
     # Asking
 

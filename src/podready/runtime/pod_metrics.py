@@ -33,7 +33,8 @@ class PodMetrics:
 
     def __init__(self, pod: Pod) -> None:
         self._pod = pod
-        self._exits: dict[str, int] = {}
+        # Known from the start, or the first exit would be no increase for Prometheus.
+        self._exits = {"0": 0, "1": 0, "SIGKILL": 0} if pod.supervised else {}
         self._steps: dict[str, float] = {}
         self._stages: dict[int, tuple[str, float]] = {}
 

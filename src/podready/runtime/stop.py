@@ -166,7 +166,7 @@ class Stop:
         took = self._supervisor.loop.time() - self._begun
         cut = f", {self._cut} cut" if self._cut else ""
         text = f"stopped after {took:.2f} s{cut}"
-        log_event("INFO", text)
+        log_event("INFO", text, seconds=round(took, 3), **self._supervisor.metrics.drain_facts())
         strict = self._cut and self._supervisor.config.strict_exit
         report = "\n".join([text, *(f"cut: {line}" for line in self._stuck)])
         self._supervisor.finish(ExitCode.CUT if strict else ExitCode.OK, report)
