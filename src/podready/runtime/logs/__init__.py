@@ -59,12 +59,15 @@ def configure(
     and SettingsError (exit code 78) for variables that cannot be used.
     """
     from podready.runtime.logs.capture import capture
+    from podready.runtime.logs.last_lines import flush_at_sigterm, flush_in_children
 
     use_orjson()
     chosen = options or _options(format, level)
     OUTPUT.open(chosen)
     readable = chosen.format in READABLE
     capture(OUTPUT, takeover=chosen.takeover, prints=chosen.prints and not readable)
+    flush_at_sigterm(flush)
+    flush_in_children(flush)
 
 
 def take_over() -> None:
