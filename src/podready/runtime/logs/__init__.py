@@ -16,7 +16,7 @@ import time
 from typing import Literal
 
 from podready.runtime.log_severity import LEVELS as _NUMBERS
-from podready.runtime.logs.context import add_source, context
+from podready.runtime.logs.context_fields import add_source, context
 from podready.runtime.logs.encoder import use_orjson
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.logs.options import READABLE, LogOptions, options_from

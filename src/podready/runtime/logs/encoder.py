@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -71,6 +71,8 @@ def plain(value: object) -> object:
         return bytes(value).decode("utf-8", "backslashreplace")
     if isinstance(value, set | frozenset):
         return list(value)
+    if isinstance(value, Mapping):  # as an object it is looked into for secrets, as a text not
+        return dict(value.items())
     if isinstance(value, Enum):
         return value.value
     if hasattr(value, "isoformat"):

@@ -69,6 +69,11 @@ def trace_prefix(service: Service) -> str:
     return f"projects/{service.project}/traces/" if service.project else ""
 
 
+def traces_text(service: Service) -> str:
+    """Return the same as it stands inside of a JSON text."""
+    return json.dumps(trace_prefix(service))[1:-1]
+
+
 def _labels(service: Service) -> dict[str, str]:
     names = {"service": service.name, "version": service.version, "env": service.environment}
     return {key: value for key, value in names.items() if value}
@@ -81,9 +86,12 @@ def _given_labels(fields: Event) -> dict[str, Any]:
 
 def named_trace(fields: Event, traces: str) -> Event:
     """Return the trace of the fields by Cloud Trace's names, which stand beside the bare ids."""
+    trace_id = fields["trace_id"]
+    if not isinstance(trace_id, str):
+        return {}  # a field of the app that happens to have this name
     names = {SPAN: "span_id", SAMPLED: "trace_sampled"}
     named = {key: fields[name] for key, name in names.items() if name in fields}
-    return {TRACE: f"{traces}{fields['trace_id']}", **named}
+    return {TRACE: f"{traces}{trace_id}", **named}
 
 
 def _add_details(event: Event, more: Details, context: dict[str, str] | None) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from podready.runtime.log_severity import LEVELS
-from podready.runtime.logs.context import SOURCES, context
+from podready.runtime.logs.context_fields import SOURCES, context
 from podready.runtime.logs.encoder import Event, plain
 from podready.runtime.logs.gcp import labels_text, named_trace, trace_prefix
 from podready.runtime.logs.timestamp import NO_SECOND, THOUSAND, second_of

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from podready.runtime.logs import gcp
-from podready.runtime.logs.context import in_context
+from podready.runtime.logs.context_fields import in_context
 from podready.runtime.logs.encoder import Event, encode, fastest, orjson_options, text
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.logs.line_limit import DEFAULT_BYTES, fitted
@@ -39,11 +39,13 @@ class Output:
         self.encode: Callable[[Event], bytes] = encode
         self.is_gcp = False
         self.labels_text = ""  # of gcp, encoded, for the lines that are made by hand
+        self.traces_text = ""  # of gcp, encoded, what stands before a trace id in such lines
         self.sampler: Sampler | None = None
         self._redaction = Redaction((), gcp.OURS, gcp.SPECIAL)
         self.plain_line: Line = self.line
         self._is_harmless: Callable[[Event], bool] = self._redaction.harmless.issuperset
         self._fast: Callable[[Event], bytes] = encode
+        self._may_hide: Callable[[bytes], bool] = _has_objects
         self._limit = DEFAULT_BYTES
 
     def open(self, options: LogOptions) -> LogWriter:
@@ -70,7 +72,8 @@ class Output:
         self.shape = module.shaper(service)
         self._redaction = Redaction(options.redact, module.OURS, gcp.SPECIAL)
         self._is_harmless = self._redaction.harmless.issuperset
-        self.labels_text = gcp.labels_text(service) if self.is_gcp else ""
+        self.labels_text = gcp.labels_text(service)
+        self.traces_text = gcp.traces_text(service)
         self.encode, self._fast, self.plain_line = encode, fastest(), self.line
         if self.is_gcp and orjson_options():
             from podready.runtime.logs.gcp_text import short_way
@@ -83,6 +86,7 @@ class Output:
 
             self.encode = console_format(1, colours=options.format == "console")
             self._fast = self.encode
+        self._may_hide = bool if readable else _has_objects
 
     def emit(
         self,
@@ -115,7 +119,7 @@ class Output:
             if not self._is_harmless(fields):
                 fields = self._redaction.apply(fields)
             line = self._fast(self.shape(level, message, logger, seconds, fields, more))
-            if line.find(b"{", 1) > 0 and self._redaction.hides(fields):
+            if self._may_hide(line) and self._redaction.hides(fields):
                 fields = self._redaction.apply(fields)
                 line = self._fast(self.shape(level, message, logger, seconds, fields, more))
         except Exception:  # noqa: BLE001 - values that the fast encoder does not take
@@ -147,6 +151,11 @@ class Output:
         if b"://" in line:
             line = without_passwords(line)
         return line if len(line) <= self._limit else fitted(line, self._limit)
+
+
+def _has_objects(line: bytes) -> bool:
+    """Say whether there is a brace in a line of JSON besides its first."""
+    return line.find(b"{", 1) > 0
 
 
 def _losses(count: int) -> bytes:

@@ -20,7 +20,7 @@ from structlog.contextvars import get_contextvars
 
 from podready.runtime.log_severity import LEVELS as NUMBERS
 from podready.runtime.log_severity import level_of
-from podready.runtime.logs.context import add_source
+from podready.runtime.logs.context_fields import add_source
 from podready.runtime.logs.encoder import Event, text
 from podready.runtime.logs.levels import LEVELS, Gate
 from podready.runtime.logs.output import OUTPUT

@@ -181,23 +181,23 @@ class LogWriter:
 
     def _put_together(self, lines: list[bytes]) -> None:
         """Write several lines as one; what the pipe does not take becomes lines again."""
-        sent = 0 if self._pending() else self._send(b"".join(lines))
+        queue = self._pending() > 0
+        sent = 0 if queue else self._send(b"".join(lines))
         for line in lines:
-            if sent < len(line):
-                self._wait_behind(line[sent:], _INFO)
-            sent = max(sent - len(line), 0)
+            if queue:
+                self._backlog.add(line, _INFO)
+            elif sent < len(line):
+                self._rest = line[sent:]  # before what signal handlers have queued meanwhile
+                queue = True
+            else:
+                sent -= len(line)
 
     def _put(self, line: bytes, level: int) -> None:
         """Write a line now, or queue it behind those that wait."""
-        sent = 0 if self._pending() else self._send(line)
-        if sent < len(line):
-            self._wait_behind(line[sent:], level)
-
-    def _wait_behind(self, piece: bytes, level: int) -> None:
         if self._pending():
-            self._backlog.add(piece, level)
+            self._backlog.add(line, level)
         else:
-            self._rest = piece
+            self._rest = line[self._send(line) :]
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> int:
         """Wait until every line is out or `seconds` are over; return how many lines were lost."""
