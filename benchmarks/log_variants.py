@@ -1,14 +1,20 @@
 """One way to log, measured in a process of its own: `python -m benchmarks.log_variants NAME`.
 
 stdout is the log; the numbers (median CPU microseconds of this thread for one call) go to stderr.
+A pipe is empty when a batch of calls begins, and large enough for all of it: with `--flood` it is
+neither, and the numbers are those of a burst that its reader cannot follow.
 """
 
 from __future__ import annotations
 
+import array
+import fcntl
 import json
 import logging
 import os
+import stat
 import sys
+import termios
 import time
 import traceback
 from statistics import median
@@ -20,6 +26,8 @@ if TYPE_CHECKING:
     from structlog.typing import Processor
 
 BATCHES, CALLS = 41, 100
+BURST = 10_000
+"""Lines of a flood: less than podready's backlog holds, so that none has to be dropped."""
 
 FIELDS: dict[str, Any] = {
     "order": 42,
@@ -56,13 +64,25 @@ def floor() -> Calls:
         event = {"severity": "INFO", "message": message, "time": datetime.now(UTC), **fields}
         os.write(1, orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE))
 
-    return {"fields": lambda: log("paid", **FIELDS), "static": lambda: log("paid")}
+    context = FIELDS.copy()
+
+    def log_bound(message: str) -> None:
+        event = {"severity": "INFO", "message": message, "time": datetime.now(UTC), **context}
+        os.write(1, orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE))
+
+    return {
+        "fields": lambda: log("paid", **FIELDS),
+        "bound": lambda: log_bound("paid"),
+        "static": lambda: log("paid"),
+    }
 
 
 def with_stdlib(logger: logging.Logger) -> Calls:
     """Return the calls of a standard library logger."""
+    bound = logging.LoggerAdapter(logger, FIELDS)
     return {
         "fields": lambda: logger.info("paid", extra=FIELDS),
+        "bound": lambda: bound.info("paid"),
         "static": lambda: logger.info("paid"),
         "disabled": lambda: logger.debug("paid"),
         "exception": lambda: raising(lambda: logger.exception("failed")),
@@ -123,8 +143,10 @@ def podready_loguru() -> Calls:
 
 def with_loguru(logger: Any) -> Calls:
     """Return the calls of loguru's logger."""
+    bound = logger.bind(**FIELDS)
     return {
         "fields": lambda: logger.bind(**FIELDS).info("paid"),
+        "bound": lambda: bound.info("paid"),
         "static": lambda: logger.info("paid"),
         "disabled": lambda: logger.trace("paid"),
         "exception": lambda: raising(lambda: logger.exception("failed")),
@@ -248,6 +270,7 @@ def microseconds(call: Callable[[], object], calls: int) -> float:
         call()
     spent = []
     for _ in range(BATCHES):
+        until_read()
         begin = time.thread_time_ns()
         for _ in range(calls):
             call()
@@ -255,9 +278,17 @@ def microseconds(call: Callable[[], object], calls: int) -> float:
     return median(spent)
 
 
-def main() -> None:
-    """Measure the calls of one variant."""
-    calls = VARIANTS[sys.argv[1]]()
+def until_read() -> None:
+    """Wait until the reader of a pipe has emptied it."""
+    if not stat.S_ISFIFO(os.fstat(1).st_mode):
+        return
+    waiting = array.array("i", [1])
+    while fcntl.ioctl(1, termios.FIONREAD, waiting) == 0 and waiting[0]:
+        time.sleep(0.0005)
+
+
+def each(calls: Calls) -> dict[str, float]:
+    """Measure every call by itself."""
     found = {
         name: microseconds(call, 5000 if name == "disabled" else CALLS)
         for name, call in calls.items()
@@ -268,6 +299,35 @@ def main() -> None:
         found["disabled"] -= empty
     if "exception" in found:
         found["exception"] -= raised
+    return found
+
+
+def flood(calls: Calls) -> dict[str, float]:
+    """Measure a burst: CPU of all threads, time that the caller is held up, the longest call."""
+    if "fields" not in calls:
+        return {}
+    call, longest = calls["fields"], 0
+    for _ in range(CALLS):
+        call()
+    cpu, begin = time.process_time_ns(), time.perf_counter_ns()
+    now = begin
+    for _ in range(BURST):
+        before = now
+        call()
+        now = time.perf_counter_ns()
+        longest = max(longest, now - before)
+    spent = time.process_time_ns() - cpu
+    return {
+        "cpu": spent / BURST / 1000,
+        "held up": (now - begin) / BURST / 1000,
+        "longest": longest / 1e6,
+    }
+
+
+def main() -> None:
+    """Measure the calls of one variant."""
+    calls = VARIANTS[sys.argv[1]]()
+    found = flood(calls) if "--flood" in sys.argv else each(calls)
     sys.stderr.write(json.dumps(found))
 
 

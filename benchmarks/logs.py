@@ -1,11 +1,12 @@
 """Logs: CPU time of a line beside structlog, python-json-logger and loguru, and what breaks them.
 
-python -m benchmarks.logs [--rounds 5] [--only cost,failures]
+python -m benchmarks.logs [--rounds 5] [--only cost,flood,failures]
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import subprocess
@@ -29,57 +30,135 @@ from benchmarks.harness import (
     table,
     uvicorn,
 )
-from benchmarks.log_variants import VARIANTS
+from benchmarks.log_variants import BURST, CALLS, VARIANTS
 
 PACKAGES = ("orjson", "structlog", "python-json-logger", "loguru", "uvicorn")
 TARGETS = ("/dev/null", "pipe", "file")
-SCENARIOS = ("bound", "static", "exception")
+SCENARIOS = {"fields": "10 fields", "bound": "10 bound", "static": "static"}
+FLOOR = "floor: orjson + os.write"
+STRUCTLOG, RECIPE = "podready, structlog", "structlog, documented recipe (orjson)"
+STDLIB, JSON_LOGGER = "podready, stdlib logging", "python-json-logger"
+FORMAT_EXCEPTION = "traceback.format_exception alone"
+
+PIPE_SIZE = 1 << 20
+READ_SIZE, READ_PAUSE = 1 << 16, 0.01
+"""Bytes that the slow reader takes at once, and the seconds in between."""
+
+Found = dict[str, dict[str, list[dict[str, float]]]]
+"""By target, then by variant: what each round has measured."""
 
 
 def main() -> None:
     """Measure and record."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="cost,failures")
+    parser.add_argument("--only", default="cost,flood,failures")
     options = parser.parse_args()
     if "cost" in options.only:
         cost(options.rounds)
+    if "flood" in options.only:
+        flood(options.rounds)
     if "failures" in options.only:
         failures()
 
 
+# What a line costs
+
+
 def cost(number: int) -> None:
-    """Record what a line costs in each set-up."""
-    found = {
-        target: rounds(
-            [Variant(name, "") for name in VARIANTS],
-            number,
-            lambda variant, target=target: measure(variant.name, target),  # type: ignore[misc]
-        )
+    """Record what a line costs in each set-up, and which of our own targets are reached."""
+    variants = [Variant(name, "") for name in VARIANTS]
+    found: Found = {
+        target: rounds(variants, number, lambda each, target=target: measure(each.name, target))  # type: ignore[misc]
         for target in TARGETS
     }
+    how = (
+        "CPU time of the logging thread for one call in us, median of batches in a process of its "
+        f"own, median of {number} alternating rounds; every line is written with a system call of "
+        "its own, which the peers' handlers flush. `pipe`: empty when a batch begins, and large "
+        "enough for all of it, while a reader reads. The three scenarios are those of zap's "
+        "benchmark: ten fields given with the call, ten bound before, none."
+    )
+    texts = [how, machine(PACKAGES), costs(found), "Our targets:", targets(found)]
+    record("Logs: cost of a line", "\n\n".join(texts))
 
-    def middle(name: str, target: str, scenario: str) -> float | None:
-        values = [each[scenario] for each in found[target][name] if scenario in each]
-        return median(values) if values else None
 
-    lowest = middle("floor: orjson + os.write", "/dev/null", "fields") or 1.0
+def costs(found: Found) -> str:
+    """Return the table of all numbers."""
     rows = []
     for name in VARIANTS:
-        lines = [middle(name, target, "fields") for target in TARGETS]
-        times = f"{lines[0] / lowest:.1f}" if lines[0] else "-"
-        others = [middle(name, "/dev/null", scenario) for scenario in SCENARIOS]
-        disabled = middle(name, "/dev/null", "disabled")
-        nanoseconds = f"{disabled * 1000:.0f}" if disabled is not None else "-"
-        rows.append((name, _us(lines[0]), times, *map(_us, lines[1:] + others), nanoseconds))
-    header = ("10 fields to", "/dev/null, us", "x floor", "pipe, us", "file, us", "10 bound, us")
-    header += ("static, us", "exception of 7 frames, us", "disabled, ns")  # type: ignore[assignment]
-    how = (
-        f"CPU time of the logging thread for one call, median of batches in a process of its own, "
-        f"median of {number} alternating rounds; every line is written with a system call of its "
-        "own, which the peers' handlers flush."
-    )
-    record("Logs: cost of a line", f"{how} {machine(PACKAGES)}\n\n{table(header, rows)}")
+        cells = [
+            _us(middle(found, target, name, scenario))
+            for scenario in SCENARIOS
+            for target in TARGETS
+        ]
+        disabled = middle(found, "/dev/null", name, "disabled")
+        cells.append("-" if disabled is None else f"{disabled * 1000:.0f}")
+        rows.append((name, *cells, _us(middle(found, "/dev/null", name, "exception"))))
+    columns = [f"{words} to {target}" for words in SCENARIOS.values() for target in TARGETS]
+    return table(("us", *columns, "disabled, ns", "exception of 7 frames"), rows)
+
+
+def targets(found: Found) -> str:
+    """Return the table of what was asked for and what was measured."""
+    rows = []
+    for scenario, words in SCENARIOS.items():
+        rows.append(_ratio(found, f"structlog, {words}: times the floor", scenario, STRUCTLOG))
+    for scenario, words in SCENARIOS.items():
+        rows.append(
+            _gain(found, f"structlog, {words}: recipe / ours", scenario, STRUCTLOG, RECIPE, 1.4)
+        )
+    for scenario, words in SCENARIOS.items():
+        what = f"stdlib, {words}: python-json-logger / ours"
+        rows.append(_gain(found, what, scenario, STDLIB, JSON_LOGGER, 2.3))
+    for name in (STRUCTLOG, STDLIB):
+        disabled = middle(found, "/dev/null", name, "disabled") or 0.0
+        shown = _judged(disabled * 1000, "{:.0f}", disabled <= 0.06)
+        rows.append((f"{name}: disabled, ns", "60 at most", shown, "", ""))
+    text = middle(found, "/dev/null", FORMAT_EXCEPTION, "exception") or 0.0
+    for name in (STRUCTLOG, STDLIB):
+        ours = middle(found, "/dev/null", name, "exception") or 1.0
+        shown = _judged(text / ours, "{:.1f}", text / ours >= 4)
+        rows.append((f"{name}: format_exception alone / a whole line", "4 or more", shown, "", ""))
+    return table(("target", "wanted", *TARGETS), rows)
+
+
+def _ratio(found: Found, what: str, scenario: str, name: str) -> tuple[str, ...]:
+    """Return a row: how many times the floor."""
+    cells = []
+    for target in TARGETS:
+        ratio = _of(found, target, name, scenario) / _of(found, target, FLOOR, scenario)
+        cells.append(_judged(ratio, "{:.1f}", ratio <= 3))
+    return (what, "3 at most", *cells)
+
+
+def _gain(
+    found: Found, what: str, scenario: str, ours: str, theirs: str, wanted: float
+) -> tuple[str, ...]:
+    """Return a row: how many times faster than a peer."""
+    cells = []
+    for target in TARGETS:
+        ratio = _of(found, target, theirs, scenario) / _of(found, target, ours, scenario)
+        cells.append(_judged(ratio, "{:.2f}", ratio >= wanted))
+    return (what, f"{wanted:g} or more", *cells)
+
+
+def _judged(value: float, form: str, reached: bool) -> str:
+    shown = form.format(value)
+    return shown if reached else f"**{shown}** (not reached)"
+
+
+def _of(found: Found, target: str, name: str, scenario: str) -> float:
+    value = middle(found, target, name, scenario)
+    if value is None:
+        raise LookupError(f"{name} has no {scenario}")
+    return value
+
+
+def middle(found: Found, target: str, name: str, what: str) -> float | None:
+    """Return the median over the rounds, None where there is nothing."""
+    values = [each[what] for each in found[target][name] if what in each]
+    return median(values) if values else None
 
 
 def _us(value: float | None) -> str:
@@ -88,31 +167,68 @@ def _us(value: float | None) -> str:
 
 def measure(name: str, target: str) -> dict[str, float]:
     """Run one variant with its stdout at one target."""
-    command = [sys.executable, "-m", "benchmarks.log_variants", name]
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
+    if target == "pipe":
+        return _into_pipe([name], PIPE_SIZE, 0.0)[0]
     with tempfile.TemporaryFile() as file:
-        ours, theirs = os.pipe()
-        sinks = {"/dev/null": subprocess.DEVNULL, "pipe": theirs, "file": file.fileno()}
-        with subprocess.Popen(
-            command,
-            env=environ,
-            cwd=ROOT,
-            stdout=sinks[target],
-            stderr=subprocess.PIPE,
-        ) as process:
-            os.close(theirs)
-            reader = threading.Thread(target=_swallow, args=(ours,))
-            reader.start()
+        sink = subprocess.DEVNULL if target == "/dev/null" else file.fileno()
+        with _start([name], sink) as process:
             assert process.stderr is not None
-            said = process.stderr.read()
-        reader.join()
-    return dict(json.loads(said))
+            return dict(json.loads(process.stderr.read()))
 
 
-def _swallow(fd: int) -> None:
+def _start(arguments: list[str], stdout: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "benchmarks.log_variants", *arguments]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
+    return subprocess.Popen(command, env=environ, cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE)
+
+
+def _into_pipe(arguments: list[str], size: int, pause: float) -> tuple[dict[str, float], int]:
+    """Run one variant into a pipe; return what it measured, and how many lines have arrived."""
+    ours, theirs = os.pipe()
+    fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, size)
+    arrived: list[int] = []
+    with _start(arguments, theirs) as process:
+        os.close(theirs)
+        reader = threading.Thread(target=_swallow, args=(ours, pause, arrived))
+        reader.start()
+        assert process.stderr is not None
+        said = process.stderr.read()
+    reader.join()
+    return dict(json.loads(said)), sum(arrived)
+
+
+def _swallow(fd: int, pause: float, arrived: list[int]) -> None:
     with os.fdopen(fd, "rb", buffering=0) as pipe:
-        while pipe.read(1 << 20):
-            pass
+        while data := pipe.read(READ_SIZE):
+            arrived.append(data.count(b"\n"))
+            time.sleep(pause)
+
+
+# What a reader costs that cannot follow
+
+
+def flood(number: int) -> None:
+    """Record a burst into a pipe whose reader is slower than the writer."""
+    variants = [Variant(name, "") for name in VARIANTS if name != FORMAT_EXCEPTION]
+    found = rounds(variants, number, lambda each: _flooded(each.name))
+    rows = []
+    for name, seen in found.items():
+        middles = {what: median(each[what] for each in seen) for what in seen[0]}
+        cells = [f"{middles[what]:.1f}" for what in ("cpu", "held up", "longest")]
+        rows.append((name, *cells, f"{min(each['arrived'] for each in seen):,.0f}"))
+    header = ("10 fields", "CPU, us a line", "caller held up, us a line", "longest call, ms")
+    how = (
+        f"{BURST:,} lines at once into a pipe of 64 KiB whose reader takes {READ_SIZE >> 10} KiB "
+        f"every {READ_PAUSE * 1000:.0f} ms. CPU time of all threads; the peers' time is their "
+        f"reader's. Median of {number} alternating rounds, of the lines delivered the lowest."
+    )
+    text = table((*header, "lines delivered"), rows)
+    record("Logs: a flooded pipe", f"{how}\n\n{machine(PACKAGES)}\n\n{text}")
+
+
+def _flooded(name: str) -> dict[str, float]:
+    numbers, arrived = _into_pipe([name, "--flood"], READ_SIZE, READ_PAUSE)
+    return {**numbers, "arrived": arrived - CALLS}
 
 
 # What breaks a log

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import types
+from collections import OrderedDict, defaultdict
+from enum import Enum
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from podready.runtime.logs import encoder as log_encoder
+from podready.runtime.logs.options import FORMATS, LogOptions
+from podready.runtime.logs.output import Output
 from podready.runtime.logs.redaction import STARS, Redaction, without_passwords
 
 if TYPE_CHECKING:
@@ -109,6 +117,99 @@ def test_containers_are_looked_into_before_they_are_copied(value: object, hides:
     """A line is only made twice when there is something to hide."""
     for _ in range(2):
         assert Redaction().hides({"value": value}) is hides
+
+
+class Key(Enum):
+    """A name that an encoder writes by its value."""
+
+    PASSWORD = "password"
+
+
+def nested(value: object, depth: int) -> object:
+    """Return the value inside of that many dictionaries and lists."""
+    for turn in range(depth):
+        value = {"inside": value} if turn % 2 else [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        OrderedDict(password="hunter2"),
+        defaultdict(str, password="hunter2"),
+        types.MappingProxyType({"password": "hunter2"}),
+        {Key.PASSWORD: "hunter2"},
+        [OrderedDict(token="hunter2")],
+        ({"a": types.MappingProxyType({"api_key": "hunter2"})},),
+        nested({"password": "hunter2"}, 10),
+        nested({"password": "hunter2"}, 19),
+        nested({"password": "hunter2"}, 40),
+        nested({"password": "hunter2"}, 400),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("format_", FORMATS)
+def test_secrets_in_mappings_of_every_kind_and_depth(value: object, format_: str) -> None:
+    """What an encoder makes an object of is looked into; what is too deep is left out."""
+    output = Output()
+    output._choose(LogOptions(format=format_))
+    for _ in range(2):
+        line = output.plain_line(20, "paid", "shop", 1.0, {"order": 1, "value": value})
+        assert b"hunter2" not in line
+        assert b"paid" in line
+
+
+def test_what_holds_itself_many_times_over_has_an_end() -> None:
+    """A list of fifty times itself is 50 to the power of its depth values."""
+    loop: list[Any] = []
+    loop += [loop] * 50
+    line = Output().line(20, "paid", "shop", 1.0, {"loop": loop, "password": "hunter2"})
+    assert json.loads(line)["message"] == "paid"
+    assert b"hunter2" not in line
+
+
+SECRETS = st.sampled_from(["password", "api_key", "Authorization", "sentryDsn", "access_token"])
+HARMLESS = st.sampled_from(["order", "user", "a", "message", "level", "{", "password_hint{"])
+MAPPINGS = st.sampled_from([dict, OrderedDict, lambda pairs: defaultdict(list, pairs)])
+SCALARS = st.none() | st.integers() | st.sampled_from(["x", "{", "{{", "}"]) | st.floats()
+
+
+def mappings(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return dictionaries of several classes that may have a secret among their values."""
+    hidden = st.dictionaries(SECRETS, st.just("hunter2"), max_size=1)
+    shown = st.dictionaries(HARMLESS, inner, max_size=3)
+    return st.builds(lambda kind, one, two: kind({**one, **two}), MAPPINGS, hidden, shown)
+
+
+VALUES = st.recursive(
+    SCALARS, lambda inner: mappings(inner) | st.lists(inner, max_size=3) | st.tuples(inner)
+)
+
+
+def outputs() -> list[Output]:
+    """Return an output of each format, with orjson."""
+    before = log_encoder._fast
+    log_encoder.use_orjson()
+    found = []
+    for format_ in FORMATS:
+        found.append(Output())
+        found[-1]._choose(LogOptions(format=format_))
+    log_encoder._fast = before
+    return found
+
+
+OUTPUTS = outputs()
+
+
+@settings(max_examples=150, deadline=None)
+@given(mappings(VALUES))
+def test_no_secret_gets_through_by_any_way(fields: dict[str, Any]) -> None:
+    """In any format, with and without details, the first time and when all names are known."""
+    for output in OUTPUTS:
+        for way in (output.line, output.plain_line, output.plain_line):
+            line = way(20, "paid", "shop", 1.0, dict(fields))
+            assert b"hunter2" not in line
+            assert b"paid" in line
 
 
 def test_passwords_of_urls_are_cut_out_of_the_line() -> None:

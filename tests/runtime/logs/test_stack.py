@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from podready.runtime.logs.stack import MAX_CHARS, stack_trace
+from podready.runtime.logs.stack import MAX_BYTES, stack_trace
 
 
 def caught(function: Callable[[], Any]) -> BaseException:
@@ -97,9 +97,22 @@ def test_long_traces_lose_their_middle() -> None:
         ping(n - 1) if n else 1 // 0
 
     text = stack_trace(caught(lambda: ping(400)))
-    assert len(text) < MAX_CHARS + 100
+    assert len(text) < MAX_BYTES + 100
     assert "characters left out" in text
     assert text.endswith("integer division or modulo by zero")
+
+
+def test_the_limit_is_one_of_bytes() -> None:
+    """A text of other letters than Latin ones takes up to four for each."""
+
+    def fail() -> None:
+        raise ValueError("価" * 11_000 + "end")
+
+    text = stack_trace(caught(fail))
+    assert MAX_BYTES - 100 < len(text.encode()) < MAX_BYTES + 100
+    assert text.startswith("Traceback")
+    assert text.endswith("価end")
+    assert "characters left out" in text
 
 
 def test_exceptions_that_cannot_be_printed() -> None:

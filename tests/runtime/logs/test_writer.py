@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import signal
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from podready.runtime.logs import nowait
 from podready.runtime.logs import writer as log_writer
@@ -329,6 +332,134 @@ def test_a_signal_handler_may_log_while_its_thread_is_writing(
     assert read_lines(pipe[0], lambda lines: len(lines) == 2) == [b"outer", b"inner"]
 
 
+def test_an_interrupted_write_does_not_silence_the_writer(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C in the middle of a line, or a handler that raises SystemExit."""
+    writer = LogWriter(pipe[1], announce)
+    write: Any = writer._write
+    raised = iter([KeyboardInterrupt, SystemExit])
+
+    def interrupted(data: bytes) -> int:
+        for error in raised:
+            raise error
+        return int(write(data))
+
+    monkeypatch.setattr(writer, "_write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        writer.write(b"lost\n")
+    with pytest.raises(SystemExit):
+        writer.write(b"x" * 5000 + b"\n")
+    writer.write(b"next\n")
+    assert read_lines(pipe[0], lambda lines: len(lines) == 1) == [b"next"]
+
+
+def test_lines_that_come_send_those_that_wait(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the thread, several at a time, in order: nobody waits for the end of the burst."""
+    monkeypatch.setattr(LogWriter, "_start_drainer", lambda self: None)
+    writer = LogWriter(pipe[1], announce)
+    lines = [b"%d %s" % (number, b"x" * 90) for number in range(1500)]
+    for line in lines[:1000]:
+        writer.write(line + b"\n")
+    assert writer._pending() > 300
+    found = os.read(pipe[0], 1 << 20).split(b"\n")[:-1]
+    calls: list[int] = []
+    write: Any = writer._write
+
+    def counting(data: bytes) -> int:
+        calls.append(write(data))
+        return calls[-1]
+
+    monkeypatch.setattr(writer, "_write", counting)
+    for line in lines[1000:1100]:
+        writer.write(line + b"\n")
+    assert writer._pending() < 50
+    assert sum(calls[:9]) > 30_000  # of lines of 95 bytes
+    assert writer.flush() == 0
+    found += read_lines(pipe[0], lambda more: len(found) + len(more) == 1100)
+    assert found == lines[:1100]
+
+
+def test_a_closed_writer_forgets_what_was_gathered(pipe: Pipe) -> None:
+    """The number of its descriptor may mean another file by then."""
+    writer = LogWriter(pipe[1], announce)
+    loop = asyncio.new_event_loop()
+    writer.write_soon(b"gathered\n", lambda: loop)
+    writer.close()
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.close()
+    writer.write(b"late\n")
+    os.set_blocking(pipe[0], False)
+    with pytest.raises(BlockingIOError):
+        os.read(pipe[0], 1)
+
+
+class Reader:
+    """Stands for the descriptor: takes as much of each write as it is told, then anything."""
+
+    def __init__(self, takes: list[int], writer: LogWriter, interrupts: list[bytes]) -> None:
+        self.takes = takes
+        self.data = b""
+        self._writer = writer
+        self._interrupts = interrupts
+
+    def __call__(self, data: bytes) -> int:
+        """Take a part; before and after, a signal handler may log."""
+        self._interrupt()
+        size = min(self.takes.pop(0), len(data)) if self.takes else len(data)
+        self.data += data[:size]
+        self._interrupt()
+        if not size:
+            raise BlockingIOError
+        return size
+
+    def _interrupt(self) -> None:
+        if self._interrupts:
+            self._writer.write(self._interrupts.pop())
+
+
+SIZES = st.integers(1, 60) | st.sampled_from([4095, 5000, 20_000])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    sizes=st.lists(SIZES, max_size=40),
+    takes=st.lists(st.sampled_from([0, 0, 1, 7, 100, 4096, 100_000]), max_size=40),
+    interrupts=st.integers(0, 10),
+    soon=st.sets(st.integers(0, 40)),
+    block=st.booleans(),
+)
+def test_whatever_the_descriptor_takes_lines_come_out_whole_and_in_order(
+    sizes: list[int], takes: list[int], interrupts: int, soon: set[int], block: bool
+) -> None:
+    """Parts of lines, nothing at all, signal handlers in between, lines of a loop's turn."""
+    ours, theirs = os.pipe()
+    writer = LogWriter(theirs, announce, block=block)
+    writer._start_drainer = lambda: None  # type: ignore[method-assign]
+    inner = [b"inner %d\n" % number for number in range(interrupts)]
+    reader = Reader(takes, writer, inner.copy())
+    writer._write = reader
+    loop: Any = type("Loop", (), {"call_soon": lambda self, call: None})()
+    lines = [b"%d %s\n" % (number, b"x" * size) for number, size in enumerate(sizes)]
+    for number, line in enumerate(lines):
+        if number in soon:
+            writer.write_soon(line, lambda: loop)
+        else:
+            writer.write(line)
+    try:
+        assert writer.flush(30) == 0
+    finally:
+        writer.close()
+        os.close(ours)
+        os.close(theirs)
+    found = reader.data.splitlines(keepends=True)
+    assert [line for line in found if not line.startswith(b"inner")] == lines
+    taken = {line for line in found if line.startswith(b"inner")}
+    assert len(found) == len(lines) + len(taken)
+    assert taken == set(inner[len(reader._interrupts) :])
+
+
 def test_the_backlog_drops_the_least_severe_lines_first() -> None:
     """An error finds room where debug lines had taken it all."""
     backlog = Backlog(limit=100)
@@ -341,6 +472,17 @@ def test_the_backlog_drops_the_least_severe_lines_first() -> None:
     taken = [backlog.pop() for _ in range(len(backlog))]
     assert taken[-1].startswith(b"error")
     assert backlog.size == 0
+
+
+def test_lines_are_taken_out_of_the_backlog_together() -> None:
+    """As many as fit, one at least, and what is left is counted right."""
+    backlog = Backlog(limit=1000)
+    for size in (30, 30, 30, 200, 10):
+        backlog.add(b"x" * size, 20)
+    assert [len(backlog.take(100)) for _ in range(3)] == [90, 200, 10]
+    assert (len(backlog), backlog.size) == (0, 0)
+    with pytest.raises(IndexError):
+        backlog.take(100)
 
 
 def test_a_regular_file_takes_everything(tmp_path: Any) -> None:

@@ -18,10 +18,11 @@ from typing import Literal
 from podready.errors import SettingsError
 from podready.runtime.log_severity import LEVELS as _NUMBERS
 from podready.runtime.log_severity import level_of
+from podready.runtime.logs.context_fields import add_source, context
 from podready.runtime.logs.encoder import use_orjson
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.logs.options import READABLE, LogOptions, chosen_format
-from podready.runtime.logs.output import OUTPUT, add_source, context, flush
+from podready.runtime.logs.output import OUTPUT, flush
 from podready.runtime.logs.shape import Details
 
 __all__ = [

@@ -14,6 +14,7 @@ from asyncio import _get_running_loop
 from typing import TYPE_CHECKING, Final, Protocol
 
 from podready.contract import LIVEZ, READYZ, STARTUPZ
+from podready.runtime.logs.gcp import SAMPLED, SPAN, TRACE
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.logs.output import OUTPUT
 from podready.runtime.logs.shape import Details, Request
@@ -60,8 +61,8 @@ def log_request(request: Request, request_id: str = "", trace: Trace | None = No
         return
     if 200 <= status < 300 and _is_quiet(request):
         return
-    if level == 20 and trace is None and OUTPUT.is_gcp and OUTPUT.sampler is None:
-        line = _by_hand(request, request_id)
+    if level == 20 and OUTPUT.is_gcp and OUTPUT.sampler is None:
+        line = _by_hand(request, request_id, trace)
         if line:
             _write(line)
             return
@@ -73,19 +74,30 @@ def _is_quiet(request: Request) -> bool:
     return probe and request.seconds < SLOW_PROBE
 
 
-def _by_hand(request: Request, request_id: str) -> bytes:
+def _by_hand(request: Request, request_id: str, trace: Trace | None = None) -> bytes:
     """Return the line, or nothing when a part of it needs escaping or cutting."""
     method, path, status, size, seconds, client, agent, protocol = request
-    given = f"{method}{path}{client}{agent}{request_id}"
+    trace_id, span_id = (trace.trace_id, trace.span_id) if trace is not None else ("", "")
+    given = f"{method}{path}{client}{agent}{request_id}{trace_id}{span_id}"
     if len(given) > _LONGEST_PLAIN or not _PLAIN(given):
         return b""
+    ids = "" if trace is None else _ids(trace_id, span_id, "true" if trace.sampled else "false")
     return (
         f'{{"severity":"INFO","message":"{method} {path} {status}","time":"{rfc3339(time.time())}"'
-        f',"logger":"podready.access","request_id":"{request_id}"{OUTPUT.labels_text}'
+        f',"logger":"podready.access","request_id":"{request_id}"{ids}{OUTPUT.labels_text}'
         f',"httpRequest":{{"requestMethod":"{method}","requestUrl":"{path}","status":{status}'
         f',"responseSize":"{size}","latency":"{seconds:.6f}s","remoteIp":"{client}"'
         f',"userAgent":"{agent}","protocol":"{protocol}"}}}}\n'
     ).encode()
+
+
+def _ids(trace_id: str, span_id: str, sampled: str) -> str:
+    """Return the ids of a trace and, with a project, their names in Cloud Trace."""
+    ids = f',"trace_id":"{trace_id}","span_id":"{span_id}","trace_sampled":{sampled}'
+    if not OUTPUT.traces_text:
+        return ids
+    named = f'"{TRACE}":"{OUTPUT.traces_text}{trace_id}","{SPAN}":"{span_id}","{SAMPLED}":{sampled}'
+    return f"{ids},{named}"
 
 
 def _log(level: int, request: Request, request_id: str, trace: Trace | None) -> None:

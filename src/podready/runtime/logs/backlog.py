@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 
 
 class Backlog:
@@ -10,6 +10,7 @@ class Backlog:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self._levels: Counter[int] = Counter()  # how many lines of each wait
         self.lines: deque[tuple[int, bytes]] = deque()
         self.size = 0
         self.dropped = 0
@@ -23,31 +24,41 @@ class Backlog:
 
     def add(self, line: bytes, level: int) -> None:
         """Queue a line; over the limit, less severe lines go first, then this one."""
-        if not self.has_room(len(line)):
-            self._make_room(len(line), level)
-        if not self.has_room(len(line)):
+        if self.size + len(line) > self._limit and not self._make_room(len(line), level):
             self.dropped += 1
             return
         self.lines.append((level, line))
+        self._levels[level] += 1
         self.size += len(line)
 
     def pop(self) -> bytes:
         """Take the oldest line out; IndexError when there is none."""
-        _, line = self.lines.popleft()
+        level, line = self.lines.popleft()
+        self._levels[level] -= 1
         self.size -= len(line)
         return line
 
-    def _make_room(self, wanted: int, level: int) -> None:
-        """Drop lines less severe than `level`, lowest first.
+    def take(self, size: int) -> bytes:
+        """Take the oldest lines out, as many as make up `size` bytes, but one at least."""
+        taken = [self.pop()]
+        left = size - len(taken[0])
+        while self.lines and len(self.lines[0][1]) <= left:
+            taken.append(self.pop())
+            left -= len(taken[-1])
+        return b"".join(taken)
+
+    def _make_room(self, wanted: int, level: int) -> bool:
+        """Drop lines less severe than `level`, lowest first; say whether there is room then.
 
         A pass over the queue is linear, so each one frees an eighth of the limit at least.
         """
         target = max(wanted, self._limit // 8)
-        for lowest in sorted({found for found, _ in self.lines if found < level}):
+        for lowest in sorted(found for found, count in self._levels.items() if count):
             free = self._limit - self.size
-            if free >= target:
-                return
+            if lowest >= level or free >= target:
+                break
             self._drop(lowest, target - free)
+        return self.has_room(wanted)
 
     def _drop(self, level: int, wanted: int) -> None:
         """Drop the oldest lines of one level until `wanted` bytes are freed."""
@@ -56,6 +67,7 @@ class Backlog:
             if found == level and wanted > 0:
                 wanted -= len(line)
                 self.size -= len(line)
+                self._levels[level] -= 1
                 self.dropped += 1
             else:
                 kept.append((found, line))

@@ -6,17 +6,11 @@ three keys in this order, dotted names, fields of the app beside them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from podready.runtime.log_severity import severity_of
-from podready.runtime.logs.shape import (
-    Details,
-    Request,
-    Shape,
-    dropping,
-    error_message,
-    error_type,
-)
+from podready.runtime.logs.dotted import Names, dotted
+from podready.runtime.logs.shape import Details, Shape, dropping
 from podready.runtime.logs.timestamp import rfc3339
 
 if TYPE_CHECKING:
@@ -30,6 +24,21 @@ OURS: Final = frozenset(
     | {"error.type", "error.message", "error.stack_trace"}
 )
 """Names that a field of the app may not have."""
+
+NAMES: Final = Names(
+    source=("log.origin.file.name", "log.origin.file.line", "log.origin.function"),
+    request=(
+        "http.request.method",
+        "url.path",
+        "http.response.status_code",
+        "http.response.body.bytes",
+    ),
+    duration="event.duration",
+    in_unit=lambda seconds: round(seconds * 1e9),
+    client=("client.ip", "user_agent.original", "http.version"),
+    error=("error.type", "error.message"),
+    stack="error.stack_trace",
+)
 
 VERSION: Final = "8.11.0"
 """The schema's version whose names these are."""
@@ -63,40 +72,8 @@ def shaper(service: Service) -> Shape:
             event["http.request.id"] = fields["request_id"]
             fields = dropping(fields, "request_id")
         if more is not None:
-            event |= _details(more)
+            event |= dotted(more, NAMES)
         event.update(fields)
         return event
 
     return shape
-
-
-def _details(more: Details) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if more.source is not None:
-        found["log.origin.file.name"] = more.source.file
-        found["log.origin.file.line"] = more.source.line
-        found["log.origin.function"] = more.source.function
-    if more.request is not None:
-        found |= _request(more.request)
-    if more.error is not None:
-        found["error.type"] = error_type(more.error)
-        found["error.message"] = error_message(more.error)
-    if trace := more.stack_trace():
-        found["error.stack_trace"] = trace
-    return found
-
-
-def _request(request: Request) -> dict[str, Any]:
-    fields = {
-        "http.request.method": request.method,
-        "url.path": request.path,
-        "http.response.status_code": request.status,
-        "http.response.body.bytes": request.size,
-        "event.duration": round(request.seconds * 1e9),
-    }
-    optional = {
-        "client.ip": request.client,
-        "user_agent.original": request.user_agent,
-        "http.version": request.protocol.partition("/")[2],
-    }
-    return fields | {key: value for key, value in optional.items() if value}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -30,14 +30,19 @@ def fastest() -> Callable[[Event], bytes]:
     return _fast
 
 
+def orjson_options() -> int:
+    """Return the options of orjson under which events are encoded, 0 where it is not in use."""
+    return 0 if _fast is _standard else _options
+
+
 def use_orjson() -> None:
     """Encode with orjson from now on where it is installed; it costs 20 ms to import."""
-    global _fast  # noqa: PLW0603 - one encoder per process, chosen once at start
+    global _fast, _options  # noqa: PLW0603 - one encoder per process, chosen once at start
     try:
         import orjson
     except ImportError:
         return
-    native = orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATACLASS
+    native = _options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATACLASS
     lenient = native | orjson.OPT_NON_STR_KEYS
 
     def dumps(event: Event) -> bytes:
@@ -57,6 +62,7 @@ def _standard(event: Event) -> bytes:
 
 
 _fast: _Dumps = _standard
+_options = 0
 
 
 def plain(value: object) -> object:
@@ -65,6 +71,8 @@ def plain(value: object) -> object:
         return bytes(value).decode("utf-8", "backslashreplace")
     if isinstance(value, set | frozenset):
         return list(value)
+    if isinstance(value, Mapping):  # as an object it is looked into for secrets, as a text not
+        return dict(value.items())
     if isinstance(value, Enum):
         return value.value
     if hasattr(value, "isoformat"):

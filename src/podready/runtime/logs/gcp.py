@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from podready.runtime.logs.service import Service
 
 _PREFIX: Final = "logging.googleapis.com/"
+LABELS: Final = f"{_PREFIX}labels"
+TRACE: Final = f"{_PREFIX}trace"
+SPAN: Final = f"{_PREFIX}spanId"
+SAMPLED: Final = f"{_PREFIX}trace_sampled"
+SPECIAL: Final = frozenset({LABELS, TRACE, SPAN, SAMPLED})
+"""Names that an app may use, and whose values are brought together with ours."""
+
 OURS: Final = frozenset({"severity", "message", "time", "logger", "stack_trace", "httpRequest"})
 """Names that a field of the app may not have."""
 
@@ -28,7 +35,7 @@ def shaper(service: Service) -> Shape:
     labels = _labels(service)
     words = {level: word for word, level in LEVELS.items()}
     context = {"service": service.name, "version": service.version} if service.name else None
-    traces = f"projects/{service.project}/traces/" if service.project else ""
+    traces = trace_prefix(service)
 
     def shape(
         level: int, message: str, logger: str, seconds: float, fields: Event, more: Details | None
@@ -41,9 +48,9 @@ def shaper(service: Service) -> Shape:
             **fields,
         }
         if traces and "trace_id" in fields:
-            _name_trace(event, fields, traces)
+            event |= named_trace(fields, traces)
         if labels:
-            event[f"{_PREFIX}labels"] = {**labels, **_given_labels(fields)}
+            event[LABELS] = {**labels, **_given_labels(fields)}
         if more is not None:
             _add_details(event, more, context if level >= 40 else None)
         return event
@@ -54,7 +61,17 @@ def shaper(service: Service) -> Shape:
 def labels_text(service: Service) -> str:
     """Return the labels as a piece of JSON to put between two keys, empty without labels."""
     labels = _labels(service)
-    return f',"{_PREFIX}labels":{json.dumps(labels)}' if labels else ""
+    return f',"{LABELS}":{json.dumps(labels)}' if labels else ""
+
+
+def trace_prefix(service: Service) -> str:
+    """Return what stands before a trace id in Cloud Trace's name of it, empty without project."""
+    return f"projects/{service.project}/traces/" if service.project else ""
+
+
+def traces_text(service: Service) -> str:
+    """Return the same as it stands inside of a JSON text."""
+    return json.dumps(trace_prefix(service))[1:-1]
 
 
 def _labels(service: Service) -> dict[str, str]:
@@ -63,17 +80,18 @@ def _labels(service: Service) -> dict[str, str]:
 
 
 def _given_labels(fields: Event) -> dict[str, Any]:
-    given = fields.get(f"{_PREFIX}labels")
+    given = fields.get(LABELS)
     return given if isinstance(given, dict) else {}
 
 
-def _name_trace(event: Event, fields: Event, traces: str) -> None:
-    """Name the trace as Cloud Trace does, beside the bare ids."""
-    event[f"{_PREFIX}trace"] = f"{traces}{fields['trace_id']}"
-    if "span_id" in fields:
-        event[f"{_PREFIX}spanId"] = fields["span_id"]
-    if "trace_sampled" in fields:
-        event[f"{_PREFIX}trace_sampled"] = fields["trace_sampled"]
+def named_trace(fields: Event, traces: str) -> Event:
+    """Return the trace of the fields by Cloud Trace's names, which stand beside the bare ids."""
+    trace_id = fields["trace_id"]
+    if not isinstance(trace_id, str):
+        return {}  # a field of the app that happens to have this name
+    names = {SPAN: "span_id", SAMPLED: "trace_sampled"}
+    named = {key: fields[name] for key, name in names.items() if name in fields}
+    return {TRACE: f"{traces}{trace_id}", **named}
 
 
 def _add_details(event: Event, more: Details, context: dict[str, str] | None) -> None:

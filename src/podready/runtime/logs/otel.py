@@ -6,16 +6,10 @@ semantic conventions; not OTLP, which has an envelope around many lines.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from podready.runtime.logs.shape import (
-    Details,
-    Request,
-    Shape,
-    dropping,
-    error_message,
-    error_type,
-)
+from podready.runtime.logs.dotted import Names, dotted
+from podready.runtime.logs.shape import Details, Shape, dropping
 from podready.runtime.logs.timestamp import rfc3339
 
 if TYPE_CHECKING:
@@ -24,6 +18,21 @@ if TYPE_CHECKING:
 
 OURS: Final = frozenset[str]()
 """The app's fields have a room of their own, `attributes`; ours win there, and none is common."""
+
+NAMES: Final = Names(
+    source=("code.file.path", "code.line.number", "code.function.name"),
+    request=(
+        "http.request.method",
+        "url.path",
+        "http.response.status_code",
+        "http.response.body.size",
+    ),
+    duration="http.server.request.duration",
+    in_unit=lambda seconds: round(seconds, 6),
+    client=("client.address", "user_agent.original", "network.protocol.version"),
+    error=("exception.type", "exception.message"),
+    stack="exception.stacktrace",
+)
 
 _SEVERITIES: Final = (
     (70, 21, "FATAL"),
@@ -70,39 +79,7 @@ def shaper(service: Service) -> Shape:
             fields = dropping(fields, "trace_id", "span_id", "trace_sampled")
         event["resource"] = resource
         event["scope"] = {"name": logger}
-        event["attributes"] = fields if more is None else {**fields, **_attributes(more)}
+        event["attributes"] = fields if more is None else {**fields, **dotted(more, NAMES)}
         return event
 
     return shape
-
-
-def _attributes(more: Details) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if more.source is not None:
-        found["code.file.path"] = more.source.file
-        found["code.line.number"] = more.source.line
-        found["code.function.name"] = more.source.function
-    if more.request is not None:
-        found |= _request(more.request)
-    if more.error is not None:
-        found["exception.type"] = error_type(more.error)
-        found["exception.message"] = error_message(more.error)
-    if trace := more.stack_trace():
-        found["exception.stacktrace"] = trace
-    return found
-
-
-def _request(request: Request) -> dict[str, Any]:
-    fields = {
-        "http.request.method": request.method,
-        "url.path": request.path,
-        "http.response.status_code": request.status,
-        "http.response.body.size": request.size,
-        "http.server.request.duration": round(request.seconds, 6),
-    }
-    optional = {
-        "client.address": request.client,
-        "user_agent.original": request.user_agent,
-        "network.protocol.version": request.protocol.partition("/")[2],
-    }
-    return fields | {key: value for key, value in optional.items() if value}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import atexit
 import os
 import time
-from collections.abc import Callable, Mapping
-from contextvars import ContextVar
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from podready.runtime.logs import gcp
-from podready.runtime.logs.encoder import Event, encode, fastest, text
+from podready.runtime.logs.context_fields import in_context
+from podready.runtime.logs.encoder import Event, encode, fastest, orjson_options, text
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.logs.line_limit import DEFAULT_BYTES, fitted
 from podready.runtime.logs.options import READABLE, LogOptions, chosen_format
@@ -23,20 +23,11 @@ from podready.runtime.logs.writer import FLUSH_SECONDS, LogWriter
 if TYPE_CHECKING:
     from podready.runtime.logs.shape import Details, Shape
 
-Fields = Mapping[str, object]
+Line = Callable[[int, str, str, float, Event], bytes]
+"""level, message, logger, Unix time, fields -> the finished line of an event without details."""
 
-context: ContextVar[Fields | None] = ContextVar("podready_log_context", default=None)
-"""Fields that an app binds to what it does; every line in that context gets them."""
-
-_sources: list[Callable[[], Fields | None]] = []
-
-
-def add_source(source: Callable[[], Fields | None]) -> None:
-    """Ask `source` for fields with every line; it is cheap, and None means nothing to add.
-
-    The runtime's own is the request under way: nothing is computed for a request that logs nothing.
-    """
-    _sources.append(source)
+_AT: Final = ord("@")
+"""In every URL that has a password in it; one byte is found at next to no cost."""
 
 
 class Output:
@@ -48,10 +39,13 @@ class Output:
         self.encode: Callable[[Event], bytes] = encode
         self.is_gcp = False
         self.labels_text = ""  # of gcp, encoded, for the lines that are made by hand
+        self.traces_text = ""  # of gcp, encoded, what stands before a trace id in such lines
         self.sampler: Sampler | None = None
-        self._redaction = Redaction((), gcp.OURS)
+        self._redaction = Redaction((), gcp.OURS, gcp.SPECIAL)
+        self.plain_line: Line = self.line
         self._is_harmless: Callable[[Event], bool] = self._redaction.harmless.issuperset
         self._fast: Callable[[Event], bytes] = encode
+        self._may_hide: Callable[[bytes], bool] = _has_objects
         self._limit = DEFAULT_BYTES
 
     def open(self, options: LogOptions) -> LogWriter:
@@ -76,15 +70,23 @@ class Output:
         module = import_module(f"podready.runtime.logs.{name}")
         service = service_of({} if readable else os.environ)
         self.shape = module.shaper(service)
-        self._redaction = Redaction(options.redact, module.OURS)
+        self._redaction = Redaction(options.redact, module.OURS, gcp.SPECIAL)
         self._is_harmless = self._redaction.harmless.issuperset
-        self.labels_text = gcp.labels_text(service) if self.is_gcp else ""
-        self.encode, self._fast = encode, fastest()
+        self.labels_text = gcp.labels_text(service)
+        self.traces_text = gcp.traces_text(service)
+        self.encode, self._fast, self.plain_line = encode, fastest(), self.line
+        if self.is_gcp and orjson_options():
+            from podready.runtime.logs.gcp_text import short_way
+
+            self.plain_line = short_way(
+                service, self._redaction, orjson_options(), self._limit, self.line
+            )
         if readable:
             from podready.runtime.logs.console import console_format
 
             self.encode = console_format(1, colours=options.format == "console")
             self._fast = self.encode
+        self._may_hide = bool if readable else _has_objects
 
     def emit(
         self,
@@ -96,9 +98,11 @@ class Output:
         more: Details | None = None,
     ) -> None:
         """Write one line with the fields of its context; `seconds` is its Unix time."""
-        (self.writer or self.ready()).write(
-            self.line(level, message, logger, seconds, fields, more), level
-        )
+        if more is None:
+            line = self.plain_line(level, message, logger, seconds, fields)
+        else:
+            line = self.line(level, message, logger, seconds, fields, more)
+        (self.writer or self.ready()).write(line, level)
 
     def line(
         self,
@@ -111,22 +115,16 @@ class Output:
     ) -> bytes:
         """Return the finished line; never raises."""
         try:
-            bound = context.get()
-            if bound:
-                fields = {**bound, **fields}
-            for source in _sources:
-                found = source()
-                if found:
-                    fields = {**found, **fields}
+            fields = in_context(fields)
             if not self._is_harmless(fields):
                 fields = self._redaction.apply(fields)
             line = self._fast(self.shape(level, message, logger, seconds, fields, more))
+            if self._may_hide(line) and self._redaction.hides(fields):
+                fields = self._redaction.apply(fields)
+                line = self._fast(self.shape(level, message, logger, seconds, fields, more))
         except Exception:  # noqa: BLE001 - values that the fast encoder does not take
             return self._slow_line(level, message, logger, seconds, fields, more)
-        if line.find(b"{", 1) > 0 and self._redaction.hides(fields):
-            fields = self._redaction.apply(fields)
-            return self._slow_line(level, message, logger, seconds, fields, more)
-        if len(line) > self._limit or b"://" in line:
+        if len(line) > self._limit or _AT in line:
             return self._finished(line)
         return line
 
@@ -146,10 +144,8 @@ class Output:
                 self.encode(self.shape(level, message, logger, seconds, fields, more))
             )
         except Exception as error:  # noqa: BLE001 - an app must never fail because it logged
-            reason = f"{type(error).__name__}: {text(error)}"[:200]
-            return self.encode(
-                self.shape(level, text(message), logger, seconds, {"log_error": reason}, None)
-            )
+            told: Event = {"log_error": f"{type(error).__name__}: {text(error)}"[:200]}
+            return self.encode(self.shape(level, text(message), logger, time.time(), told, None))
 
     def _finished(self, line: bytes) -> bytes:
         if b"://" in line:
@@ -166,6 +162,11 @@ def _unconfigured() -> LogOptions:
         return log_options(os.environ, "auto", "info")
     except SettingsError:
         return LogOptions(format=chosen_format("auto"))
+
+
+def _has_objects(line: bytes) -> bool:
+    """Say whether there is a brace in a line of JSON besides its first."""
+    return line.find(b"{", 1) > 0
 
 
 def _losses(count: int) -> bytes:

@@ -36,39 +36,63 @@ class RecordHandler(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Emit one record if this handler's filters let it through."""
-        found: Any = self.filter(record) if self.filters else True
-        if not found:
-            return False
-        self.emit(found if isinstance(found, logging.LogRecord) else record)
+        if self.filters:
+            found: Any = self.filter(record)
+            if not found:
+                return False
+            if isinstance(found, logging.LogRecord):
+                record = found
+        self.emit(record)
         return True
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line; never raises."""
-        output = self._output
-        fields = extras(record)
-        if output.sampler is not None:
-            suppressed = output.sampler.passes(record.levelno, record.name, record.msg)
-            if suppressed < 0:
-                return
-            if suppressed:
-                fields["suppressed"] = suppressed
-        message, more = _message(record), _details(record)
-        if record.name == _UVICORN_ACCESS:
-            message, more = _uvicorn_access(record.args, message, more)
-        level = record.levelno
-        line = output.line(level, message, record.name, record.created, fields, more)
-        output.ready().write(line, level)
+        output, level = self._output, record.levelno
+        if (
+            level >= _WARNING
+            or record.exc_info
+            or record.exc_text
+            or record.stack_info
+            or output.sampler is not None
+            or record.name == _UVICORN_ACCESS
+        ):
+            _emit_with_details(output, record)
+            return
+        line = output.plain_line(
+            level, _message(record), record.name, record.created, extras(record)
+        )
+        (output.writer or output.ready()).write(line, level)
+
+
+def _emit_with_details(output: Output, record: logging.LogRecord) -> None:
+    fields = extras(record)
+    if output.sampler is not None:
+        suppressed = output.sampler.passes(record.levelno, record.name, record.msg)
+        if suppressed < 0:
+            return
+        if suppressed:
+            fields["suppressed"] = suppressed
+    message, more = _message(record), _details(record)
+    if record.name == _UVICORN_ACCESS:
+        message, more = _uvicorn_access(record.args, message, more)
+    output.emit(record.levelno, message, record.name, record.created, fields, more)
 
 
 def extras(record: logging.LogRecord) -> Event:
     """Return what came with `extra`: the attributes after those that every record begins with."""
-    fields = dict(islice(record.__dict__.items(), _ATTRIBUTES, None))
+    found = record.__dict__
+    if len(found) == _ATTRIBUTES:
+        return {}
+    fields = dict(islice(found.items(), _ATTRIBUTES, None))
     if not _STANDARD.isdisjoint(fields):
         fields = {key: value for key, value in fields.items() if key not in _STANDARD}
     return fields
 
 
 def _message(record: logging.LogRecord) -> str:
+    message = record.msg
+    if type(message) is str and not record.args and message[-1:] != "\n":
+        return message
     try:
         message = record.getMessage() if record.args else str(record.msg)
     except Exception as error:  # noqa: BLE001 - arguments that do not fit, or a failing __str__

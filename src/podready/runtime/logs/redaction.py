@@ -8,12 +8,14 @@ more than the line); what matters is kept from being logged by its name.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from podready.runtime.logs.encoder import Event, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Collection, Iterable
 
 STARS: Final = "[redacted]"
 
@@ -30,42 +32,66 @@ _KEYS: Final = frozenset({"api", "private", "access", "secret", "encryption", "s
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _USERINFO: Final = re.compile(rb'(://[^/\s:@"\\]*:)[^@/\s"\\]+@')
 _MOST_NAMES: Final = 4096
-_CONTAINERS: Final = frozenset({dict, list, tuple})
-_DEPTH: Final = 6
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+_BRACE: Final = ord("{")
+_DEPTH: Final = 20
+"""Containers in containers; deeper ones may hide a secret and are left out."""
+
+_MOST_CONTAINERS: Final = 20_000
+"""In one event: a list that contains itself many times over would have no end."""
+
+_MOST_HOLDERS: Final = 8
+_TOO_DEEP: Final = "..."
 
 
 class Redaction:
     """Decides by name; `more` are further secret names, `ours` those that a format writes itself.
 
-    `harmless` holds the names that have been judged to be neither: a line with no others, and
-    without containers in it, can go out as it is.
+    `harmless` holds the names that have been judged to be neither, nor one of the `special` that
+    a format has something else to do about: a line with no others, and without containers in it,
+    can go out as it is.
     """
 
-    def __init__(self, more: Iterable[str] = (), ours: Iterable[str] = ()) -> None:
+    def __init__(
+        self, more: Iterable[str] = (), ours: Iterable[str] = (), special: Iterable[str] = ()
+    ) -> None:
         self._more = frozenset(name.lower() for name in more)
         self._ours = frozenset(ours)
+        self._watched = self._ours.union(special)
+        self._holders: tuple[str, ...] = ()  # fields that have held dictionaries
         self.harmless: set[Any] = set()
 
     def apply(self, fields: Event) -> Event:
         """Return the fields with secrets starred and names of ours renamed to `name_`."""
-        changed = self._redacted(fields, _DEPTH)
+        changed = _Walk(self.passes).mapping(fields, _DEPTH)
         if self._ours.isdisjoint(changed):
             return changed
         return self._renamed(changed)
 
     def hides(self, fields: Event) -> bool:
         """Say whether a secret is inside a container among the values; looks, copies nothing."""
-        for value in fields.values():
-            if type(value) is dict:
-                clean = self.harmless.issuperset(value)
-                clean = clean and _CONTAINERS.isdisjoint(map(type, value.values()))
-            elif type(value) in _CONTAINERS:
-                clean = _CONTAINERS.isdisjoint(map(type, value))
-            else:
-                continue
-            if not clean and self._is_dirty(value, _DEPTH):
-                return True
-        return False
+        for name, value in fields.items():
+            if type(value) is dict and len(self._holders) < _MOST_HOLDERS:
+                self._holders = tuple({*self._holders, name})
+        return any(
+            self._is_dirty(value, _DEPTH)
+            for value in fields.values()
+            if type(value) not in _SCALARS
+        )
+
+    def hides_behind(self, braces: bytes, fields: Event) -> bool:
+        """Say the same of fields whose JSON has these bytes after its first brace.
+
+        Where dictionaries with harmless names account for every brace, no other can be there, be
+        it deeper or of some other class. Which fields have held dictionaries is remembered.
+        """
+        objects = braces.count(b"{") if _BRACE in braces.partition(b"{")[2] else 1
+        is_harmless = self.harmless.issuperset
+        for name in self._holders:
+            value = fields.get(name)
+            if type(value) is dict and is_harmless(value):
+                objects -= 1
+        return objects != 0 and self.hides(fields)
 
     def is_secret(self, name: str) -> bool:
         """Say whether a field of this name is to be starred."""
@@ -76,41 +102,29 @@ class Redaction:
             return False
         return words[-1] != "key" or not _KEYS.isdisjoint(words[:-1])
 
-    def _is_dirty(self, container: Any, depth: int) -> bool:
-        values = container
-        if type(container) is dict:
-            if not self.harmless.issuperset(container) and not all(map(self._passes, container)):
-                return True
-            values = container.values()
-        if depth <= 0 or _CONTAINERS.isdisjoint(map(type, values)):
-            return False
-        return any(
-            self._is_dirty(value, depth - 1) for value in values if type(value) in _CONTAINERS
-        )
-
-    def _redacted(self, fields: dict[Any, Any], depth: int) -> Event:
-        return {
-            key: self._value(value, depth) if self._passes(key) else STARS
-            for key, value in fields.items()
-        }
-
-    def _value(self, value: Any, depth: int) -> Any:
-        if depth <= 0 or type(value) not in _CONTAINERS:
-            return value
-        if type(value) is dict:
-            return self._redacted(value, depth - 1)
-        if _CONTAINERS.isdisjoint(map(type, value)):
-            return value
-        return [self._value(item, depth - 1) for item in value]
-
-    def _passes(self, key: Any) -> bool:
+    def passes(self, key: Any) -> bool:
+        """Say whether the value of this key may be shown; remembers what is harmless."""
         if key in self.harmless:
             return True
-        if self.is_secret(key if isinstance(key, str) else text(key)):
+        name = key.value if isinstance(key, Enum) else key  # as the encoder writes it
+        if self.is_secret(name if isinstance(name, str) else text(name)):
             return False
-        if len(self.harmless) < _MOST_NAMES and key not in self._ours:
+        if len(self.harmless) < _MOST_NAMES and key not in self._watched:
             self.harmless.add(key)
         return True
+
+    def _is_dirty(self, value: Any, depth: int) -> bool:
+        """Say whether a secret is in a value, or may be: it is too deep to be looked into."""
+        inner = _inner(value)
+        if inner is None:
+            return False
+        if isinstance(value, dict | Mapping) and not all(map(self.passes, list(value))):
+            return True
+        if _SCALARS.issuperset(map(type, inner)):
+            return False
+        return depth <= 0 or any(
+            self._is_dirty(each, depth - 1) for each in inner if type(each) not in _SCALARS
+        )
 
     def _renamed(self, fields: Event) -> Event:
         event: Event = {}
@@ -119,6 +133,57 @@ class Redaction:
                 key = f"{key}_"  # noqa: PLW2901 - until it is free
             event[key] = value
         return event
+
+
+class _Walk:
+    """One pass that copies what has to be changed; counts what it has seen, so that it ends."""
+
+    def __init__(self, passes: Callable[[Any], bool]) -> None:
+        self._passes = passes
+        self._left = _MOST_CONTAINERS
+
+    def mapping(self, fields: Mapping[Any, Any], depth: int) -> Event:
+        """Return a copy of a mapping with secrets starred."""
+        pairs = dict.items(fields) if isinstance(fields, dict) else fields.items()
+        return {
+            key: self._value(value, depth) if self._passes(key) else STARS for key, value in pairs
+        }
+
+    def _value(self, value: Any, depth: int) -> Any:
+        if type(value) in _SCALARS:
+            return value
+        self._left -= 1
+        if self._left < 0:
+            return _TOO_DEEP
+        try:
+            return self._copied(value, depth)
+        except Exception as error:  # noqa: BLE001 - users' classes may raise anything anywhere
+            return f"<{type(value).__name__} that raised {type(error).__name__}>"
+
+    def _copied(self, value: Any, depth: int) -> Any:
+        inner = _inner(value)
+        if inner is None:
+            return value
+        mapping = isinstance(value, dict | Mapping)
+        if not mapping and _SCALARS.issuperset(map(type, inner)):
+            return value
+        if depth <= 0:
+            return _TOO_DEEP
+        if mapping:
+            return self.mapping(value, depth - 1)
+        copy = [self._value(each, depth - 1) for each in inner]
+        return copy[0] if isinstance(value, Enum) else copy
+
+
+def _inner(value: Any) -> Collection[Any] | None:
+    """Return what is inside a value that becomes an object or a list, None for any other."""
+    if isinstance(value, dict):
+        return dict.values(value)  # as encoders see it, whatever a subclass makes of values()
+    if isinstance(value, list | tuple | set | frozenset):
+        return value
+    if isinstance(value, Enum):
+        return (value.value,)
+    return tuple(value.values()) if isinstance(value, Mapping) else None
 
 
 def without_passwords(line: bytes) -> bytes:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from types import TracebackType
 
-MAX_CHARS: Final = 12_000
+MAX_BYTES: Final = 12_000
 """Longest stack trace; a line over 16 KiB is cut by containerd and Docker, JSON and all."""
 
 _CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n"
@@ -98,9 +98,15 @@ def _tell_repeats(times: int, lines: list[str]) -> None:
         lines.append(f"  [Previous line repeated {times - _REPEATS} more times]")
 
 
-def shorten(text: str, limit: int = MAX_CHARS) -> str:
+def shorten(text: str, limit: int = MAX_BYTES) -> str:
     """Cut the middle out: where it began and where it failed are at the ends."""
-    if len(text) <= limit:
+    if len(text) <= limit and (text.isascii() or len(_encoded(text)) <= limit):
         return text
-    head, tail = text[: limit // 3], text[-(limit - limit // 3) :]
-    return f"{head}\n  ... {len(text) - limit} characters left out ...\n{tail}"
+    data = _encoded(text)
+    head = data[: limit // 3].decode(errors="ignore")
+    tail = data[-(limit - limit // 3) :].decode(errors="ignore")
+    return f"{head}\n  ... {len(text) - len(head) - len(tail)} characters left out ...\n{tail}"
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")

@@ -20,9 +20,10 @@ from structlog.contextvars import get_contextvars
 
 from podready.runtime.log_severity import LEVELS as NUMBERS
 from podready.runtime.log_severity import level_of
+from podready.runtime.logs.context_fields import add_source
 from podready.runtime.logs.encoder import Event, text
 from podready.runtime.logs.levels import LEVELS, Gate
-from podready.runtime.logs.output import OUTPUT, add_source
+from podready.runtime.logs.output import OUTPUT
 from podready.runtime.logs.shape import Details, Source
 
 if TYPE_CHECKING:
@@ -50,15 +51,20 @@ def _method(level: int) -> Callable[..., None]:
     def log(self: BoundLogger, event: object = None, *args: Any, **fields: Any) -> None:
         if level < self._gate.level:
             return
-        if level >= _WARNING or args or self._processors or OUTPUT.sampler is not None:
-            _emit(self, level, event, args, fields)
-            return
-        if "exc_info" in fields or "stack_info" in fields or type(event) is not str:
+        if (
+            level >= _WARNING
+            or args
+            or type(event) is not str
+            or self._processors
+            or OUTPUT.sampler is not None
+            or "exc_info" in fields
+            or "stack_info" in fields
+        ):
             _emit(self, level, event, args, fields)
             return
         if self._context:
-            fields = {**self._context, **fields}
-        line = OUTPUT.line(level, event, self._logger.name, time.time(), fields)
+            fields = {**self._context, **fields} if fields else self._context
+        line = OUTPUT.plain_line(level, event, self._logger.name, time.time(), fields)
         (OUTPUT.writer or OUTPUT.ready()).write(line, level)
 
     return log

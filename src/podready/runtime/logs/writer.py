@@ -36,6 +36,21 @@ THREAD_PATIENCE: Final = 0.05
 FLUSH_SECONDS: Final = 2.0
 """How long the end of a process waits for a reader that is behind."""
 
+_IDLE: Final = 0
+_SENDING: Final = 1
+"""A thread is inside: its signal handlers may only queue. The others wait for its lock."""
+
+_BEHIND: Final = 2
+"""Lines wait, or the writer is closed."""
+
+_PIECES: Final = 16
+"""Sent in a row at most: 64 KiB, the size of a pipe."""
+
+_PATIENCE: Final = 0.1
+_WRITERS_TURN: Final = 0.01
+_SIBLINGS_TURN: Final = 0.002
+"""Seconds to sleep where the pipe is writable, yet a sibling holds it for a long line."""
+
 _READER_GONE: Final = frozenset({errno.EPIPE, errno.EBADF, errno.ECONNRESET, errno.ENOTCONN})
 _INFO: Final = 20
 _WARNING: Final = 30
@@ -75,39 +90,57 @@ class LogWriter:
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._backlog = Backlog(self._limit)
-        self._rest = b""  # what is left of the line that is being written
-        self._split = False  # that line is half out already
-        self._sending = False
+        self._rest = b""  # what is left of the lines that are being written
+        self._split = False  # one of them is half out already
+        self._sent = 0  # pieces of the backlog, whoever has sent them
+        self._unlooked = 0  # bytes queued since somebody looked whether there is room again
         self._drainer: threading.Thread | None = None
         self._pipe_lock.forget()
         try:
             self._write, self.closed = nowait_write(self._fd), False
         except OSError:
             self.closed = True
+        self._state = _BEHIND if self.closed else _IDLE
 
     def write(self, line: bytes, level: int = 20) -> None:
         """Write one line, which ends in a newline; `level` decides what is dropped first."""
+        with self._lock:
+            if self._state or self._soon or len(line) > PIPE_BUF or self._mark[0]:
+                self._write_unusual(line, level)
+                return
+            self._state = _SENDING
+            try:
+                try:
+                    sent = self._write(line)
+                except OSError as error:
+                    sent = self._failed(error, line)
+                if sent < len(line):
+                    self._rest, self._split = line[sent:], sent > 0
+            finally:  # nothing is called here: a signal handler would find a state half changed
+                self._state = _BEHIND if self._rest or self._backlog.lines or self.closed else _IDLE
+            if self._state:
+                self._settle()
+
+    def _write_unusual(self, line: bytes, level: int) -> None:
+        """Write a line behind others, a long one, or one that may meet those of siblings."""
+        if self._state == _SENDING:  # a signal handler logs while this very thread is sending
+            self._backlog.add(line, level)
+        elif self._state == _BEHIND and not self._soon and not self._block:
+            self._write_behind(line, level)
+        else:
+            self._send_all(self._soon, line, level)
+
+    def _write_behind(self, line: bytes, level: int) -> None:
+        """Queue a line, and look now and then whether there is room again."""
         if self.closed:
             return
-        with self._lock:
-            if self._sending:  # a signal handler logs while this very thread is sending
-                self._backlog.add(line, level)
-                return
-            if self._soon:
-                self._release()
-            if self._rest or self._backlog.lines or len(line) > PIPE_BUF or self._mark[0]:
-                self._put(line, level)
-                return
-            self._sending = True
-            try:
-                sent = self._write(line)
-            except OSError as error:
-                sent = self._failed(error, line)
-            finally:
-                self._sending = False
-            if sent < len(line) or self._backlog.lines:
-                self._rest, self._split = line[sent:], sent > 0
-                self._settle()
+        self._queue(line, level)
+        self._unlooked += len(line)
+        if self._unlooked >= PIPE_BUF:
+            self._unlooked = 0
+            self._drain()
+        if self._drainer is None:
+            self._settle()
 
     def write_soon(self, line: bytes, running_loop: Callable[[], AbstractEventLoop | None]) -> None:
         """Write an INFO line with others of this turn of an event loop: one write for them all.
@@ -128,58 +161,57 @@ class LogWriter:
     def release(self) -> None:
         """Write what `write_soon` has collected."""
         self._gathering = 0
-        with self._changed:
-            if not self._sending:
-                self._release()
+        with self._lock:
+            if self._state != _SENDING:
+                self._send_all(self._soon)
 
-    def _release(self) -> None:
+    def _send_all(self, soon: deque[bytes], line: bytes = b"", level: int = _INFO) -> None:
+        """Send what was gathered, then a line; signal handlers' lines are queued meanwhile."""
         self._gathering = 0  # the turn's own call may never come: its loop may have ended
-        for chunk in _chunks(self._soon):
-            if self._pending() or len(chunk) == 1:
-                for line in chunk:
-                    self._put(line, _INFO)
-            else:
+        self._state = _SENDING
+        try:
+            for chunk in _chunks(soon):
                 self._put_together(chunk)
+            if line:
+                self._put(line, level)
+        finally:
+            self._state = _BEHIND if self._rest or self._backlog.lines or self.closed else _IDLE
+        if self._state:
+            self._settle()
 
     def _put_together(self, lines: list[bytes]) -> None:
         """Write several lines as one; what the pipe does not take becomes lines again."""
-        sent = self._send(b"".join(lines))
+        queue = self._pending() > 0
+        sent = 0 if queue else self._send(b"".join(lines))
         for line in lines:
-            if sent < len(line):
-                self._rest_or_queue(line[sent:])
-            sent = max(sent - len(line), 0)
-        if self._pending():
-            self._settle()
-
-    def _rest_or_queue(self, piece: bytes) -> None:
-        if self._pending():
-            self._queue(piece, _INFO)
-        else:
-            self._rest = piece
+            if queue:
+                self._backlog.add(line, _INFO)
+            elif sent < len(line):
+                self._rest = line[sent:]  # before what signal handlers have queued meanwhile
+                queue = True
+            else:
+                sent -= len(line)
 
     def _put(self, line: bytes, level: int) -> None:
         """Write a line now, or queue it behind those that wait."""
         if self._pending():
-            self._queue(line, level)
+            self._backlog.add(line, level)
         else:
-            sent = self._send(line)
-            if sent == len(line) and not self._backlog:
-                return
-            self._rest = line[sent:]
-        self._settle()
+            self._rest = line[self._send(line) :]
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> int:
         """Wait until every line is out or `seconds` are over; return how many lines were lost."""
         deadline = time.monotonic() + seconds
-        with self._changed:
-            self._release()
-            while self._pending() and not self.closed:
+        self.release()
+        while True:
+            with self._lock:
+                progress = self._drain()
                 left = deadline - time.monotonic()
-                if left <= 0:
-                    break
-                self._settle()
-                self._changed.wait(left)
-            return self.dropped + self._backlog.dropped + self._pending()
+                if left <= 0 or self.closed or self._state != _BEHIND:
+                    return self.dropped + self._backlog.dropped + self._pending()
+            if progress or not _wait_writable(self._fd, min(left, _PATIENCE)):
+                continue
+            time.sleep(_SIBLINGS_TURN)
 
     def close(self) -> None:
         """Write no more, also not in the background; what waits is lost.
@@ -187,13 +219,13 @@ class LogWriter:
         For an owner who is about to close the descriptor: its number may soon mean another file.
         """
         with self._changed:
-            self.closed = True
+            self.closed, self._state = True, _BEHIND
             self._pipe_lock.leave()
             self._changed.notify_all()
 
     def _pending(self) -> int:
-        """Return how many lines wait, the one that is half out included."""
-        return len(self._backlog) + bool(self._rest)
+        """Return how many lines wait, one that is half out included."""
+        return len(self._backlog) + (self._rest.count(b"\n") or bool(self._rest))
 
     def _queue(self, line: bytes, level: int) -> None:
         """Add to the backlog; a thread without an event loop waits a little for room first."""
@@ -206,21 +238,19 @@ class LogWriter:
         while self._block and self._pending() and not self.closed:
             _wait_writable(self._fd, None)
             self._drain()
-        if self._pending() and self._drainer is None:
+        if self._drainer is None and not self.closed and self._pending():
             self._start_drainer()
 
     def _send(self, data: bytes) -> int:
         """Send what the descriptor takes at once; return how many bytes are dealt with."""
-        self._sending = True
-        sent = 0
+        if self.closed:
+            return len(data)
         try:
             if not self._pipe_lock.enter(long=len(data) > PIPE_BUF):
                 return 0
             sent = self._write(data)
         except OSError as error:
             sent = self._failed(error, data)
-        finally:
-            self._sending = False
         self._split = sent < len(data) and (sent > 0 or self._split)
         if not self._split:
             self._pipe_lock.leave()
@@ -238,17 +268,32 @@ class LogWriter:
         return len(data)
 
     def _drain(self) -> bool:
-        """Send what waits, oldest first; return whether anything went out."""
-        progress = False
-        while self._pending() and not self.closed:
-            self._rest = self._rest or self._backlog.pop()
-            sent = self._send(self._rest)
-            self._rest = self._rest[sent:]
-            progress = progress or sent > 0
-            if self._rest:
-                return progress
-        self._tell_losses()
-        return progress
+        """Send what waits, oldest first, as far as there is room; say whether anything went out.
+
+        Short lines go several at a time. Not without an end: another thread may want to log.
+        """
+        if self._state != _BEHIND:
+            return False
+        before = self._sent
+        self._state = _SENDING
+        try:
+            for _ in range(_PIECES):
+                if self.closed or not self._send_piece():
+                    break
+        finally:
+            self._state = _BEHIND if self._rest or self._backlog.lines or self.closed else _IDLE
+        self._changed.notify_all()
+        return self._sent != before
+
+    def _send_piece(self) -> bool:
+        """Send one piece; say whether there is more, and room for it."""
+        self._rest = self._rest or self._backlog.take(PIPE_BUF)
+        sent = self._send(self._rest)
+        self._rest = self._rest[sent:]
+        self._sent += sent > 0
+        if not self._pending():
+            self._tell_losses()
+        return not self._rest and len(self._backlog) > 0
 
     def _tell_losses(self) -> None:
         """Say in the log itself what is missing from it, now that there is room again."""
@@ -266,17 +311,24 @@ class LogWriter:
         self._drainer = thread
 
     def _drain_until_done(self) -> None:
-        """Body of the thread, which lives as long as lines wait: a stall, not the process."""
+        """Body of the thread, which lives as long as lines wait: a stall, not the process.
+
+        It is there for the end of a burst. While somebody logs, the lines that come send those
+        that wait: a thread beside them would only compete for the interpreter's lock.
+        """
         while True:
-            _wait_writable(self._fd, 0.1)
-            with self._changed:
-                progress = self._drain()
-                self._changed.notify_all()
+            seen = self._sent
+            writable = _wait_writable(self._fd, _PATIENCE)
+            with self._lock:
+                others = seen != self._sent
+                progress = not others and self._drain()
                 if self.closed or not self._pending():
                     self._drainer = None
                     return
-            if not progress:
-                time.sleep(0.002)  # writable, yet a sibling holds the pipe for a long line
+            if others:
+                time.sleep(_WRITERS_TURN)
+            elif writable and not progress:
+                time.sleep(_SIBLINGS_TURN)
 
 
 def _chunks(lines: deque[bytes]) -> Iterator[list[bytes]]:
@@ -297,10 +349,10 @@ def _chunks(lines: deque[bytes]) -> Iterator[list[bytes]]:
         yield chunk
 
 
-def _wait_writable(fd: int, seconds: float | None) -> None:
+def _wait_writable(fd: int, seconds: float | None) -> bool:
     poller = select.poll()
     poller.register(fd, select.POLLOUT)
-    poller.poll(None if seconds is None else seconds * 1000)
+    return bool(poller.poll(None if seconds is None else seconds * 1000))
 
 
 def _may_wait() -> bool:
