@@ -14,9 +14,9 @@ from podready.kube.manifest import Manifest, dump_manifest, read_manifests
 from podready.kube.meta import annotations_of, dig, name_of
 from podready.runtime.settings.base import Schema
 from podready.runtime.settings.documentation import docs_of
+from podready.runtime.settings.load import FILE_SUFFIX
 from podready.runtime.settings.report import near_miss, quote
 from podready.runtime.settings.schema import Variable
-from podready.runtime.settings.sources import FILE_SUFFIX
 
 _DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
 _POD_SPECS: Final = {

@@ -27,7 +27,7 @@ class Shop(podready.Settings, prefix="SHOP_"):
 
 def schema(**options: object) -> Schema:
     """Return Shop read with other options."""
-    return Schema(Shop, Shop._options.replace(**options))
+    return Schema(Shop, Shop._options.but(**options))
 
 
 def report(of: Schema, environ: dict[str, str], *, desk: bool = False) -> str:

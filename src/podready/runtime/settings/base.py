@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform, get_origin
 
 from podready.runtime.settings.load import Reading, read
 from podready.runtime.settings.schema import Section, Variable, section_of
-from podready.runtime.settings.variable import MISSING, Declaration, Options, Unknown, var
+from podready.runtime.settings.variable import MISSING, Declaration, Options, var
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from podready.runtime.settings.variable import Unknown
     from podready.runtime.settings.watch import Watch
 
 _taken: dict[str, str] = {}
@@ -111,7 +111,7 @@ class Settings:
             "unset_secrets": unset_secrets,
         }
         said = {name: value for name, value in given.items() if value is not None}
-        cls._options = cls._options.replace(**said)
+        cls._options = cls._options.but(**said)
         cls._declared = _declarations(cls)
 
     def __init__(self, **values: Any) -> None:
@@ -228,7 +228,7 @@ def _declaration(kind: type, name: str) -> Declaration:
         from podready.runtime.settings.adapters.plain_dataclasses import declared_of
 
         return declared_of(said)
-    return Declaration(said)
+    return Declaration(default=said)
 
 
 def _fill(instance: Any, values: dict[str, Any]) -> None:

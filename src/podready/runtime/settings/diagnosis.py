@@ -19,7 +19,7 @@ from podready.runtime.settings.secret import MASK
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from podready.runtime.settings.sources import Given, UnusableError
+    from podready.runtime.settings.load import Given, UnusableError
 
 SERVICE_LINK: Final = (
     r".+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"

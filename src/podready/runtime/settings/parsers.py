@@ -13,7 +13,6 @@ from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from podready.runtime.settings.record import Record
 from podready.runtime.settings.secret import Secret
 
 Parse = Callable[[str], Any]
@@ -31,21 +30,26 @@ SEQUENCES: Final[dict[Any, type]] = {
 """Types with items -> what is made of them; where the hint leaves a choice, what cannot change."""
 
 
-class Parser(Record):
+class Parser:
     """How a type is read, and what to call it in a report."""
 
-    name: str
-    parse: Parse
-    secret: bool = False
-    optional: bool = False  # the type allows None
+    def __init__(
+        self, name: str, parse: Parse, *, secret: bool = False, optional: bool = False
+    ) -> None:
+        self.name, self.parse = name, parse
+        self.secret = secret
+        self.optional = optional  # the type allows None
 
 
 def parser_for(hint: Any, separator: str = ",", key_separator: str = "=") -> Parser:
     """Return the parser of a type hint; TypeError for a type that settings do not know."""
+    if type(hint) is type and hint in _SCALARS:
+        return _SCALARS[hint]
     hint = _plain(hint)
     origin = get_origin(hint) or hint
     if origin in (Union, types.UnionType):
-        return parser_for(_but_none(hint), separator, key_separator).replace(optional=True)
+        known = parser_for(_but_none(hint), separator, key_separator)
+        return Parser(known.name, known.parse, secret=known.secret, optional=True)
     if origin is Literal:
         return _literal(get_args(hint))
     if origin is Secret:
@@ -187,10 +191,9 @@ def _texts(text: str, separator: str) -> list[str]:
     """Divide a list into the texts of its items; surrounding blanks do not count."""
     if not text.lstrip().startswith("["):
         return [part.strip() for part in text.split(separator)] if text.strip() else []
-    found = _json(text)
-    if not isinstance(found, list):
-        raise ValueError("is not a JSON array")  # noqa: TRY004 - the text is wrong, not a type
-    return [_json_text(item) for item in found]
+    from podready.runtime.settings.json_texts import items_of
+
+    return items_of(text)
 
 
 def _mapping(args: tuple[Any, ...], separator: str, sign: str) -> Parser:
@@ -207,28 +210,10 @@ def _mapping(args: tuple[Any, ...], separator: str, sign: str) -> Parser:
 
 def _pairs(text: str, separator: str, sign: str) -> list[tuple[str, str]]:
     if text.lstrip().startswith("{"):
-        found = _json(text)
-        if not isinstance(found, dict):
-            raise ValueError("is not a JSON object")
-        return [(key, _json_text(value)) for key, value in found.items()]
+        from podready.runtime.settings.json_texts import pairs_of
+
+        return pairs_of(text)
     pairs = [part.partition(sign) for part in _texts(text, separator)]
     if not all(found for _, found, _ in pairs):
         raise ValueError(f"has an item without {sign}")
     return [(left.strip(), right.strip()) for left, _, right in pairs]
-
-
-def _json(text: str) -> Any:
-    import json
-
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError("is not valid JSON") from None
-
-
-def _json_text(item: Any) -> str:
-    if item is None:
-        raise ValueError("has an item null")
-    import json
-
-    return item if isinstance(item, str) else json.dumps(item)

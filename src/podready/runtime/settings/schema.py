@@ -7,20 +7,26 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from podready.runtime.settings.parsers import SEQUENCES, Parser, parser_for
-from podready.runtime.settings.record import Record
 from podready.runtime.settings.secret import MASK, Secret
 from podready.runtime.settings.variable import COMPUTED, MISSING, Declaration, Missing, Options
 
 
-class Field(Record):
+class Field:
     """One field: the keyword of its class' constructor, its type, and what is declared of it."""
 
-    name: str
-    hint: Any
-    declared: Declaration
-    parser: Parser | None = None  # instead of the type's own
-    attribute: str = ""  # its name in the class, where that is another one
-    aliases: tuple[str, ...] = ()  # further names of its variable
+    def __init__(
+        self,
+        name: str,
+        hint: Any,
+        declared: Declaration,
+        parser: Parser | None = None,
+        attribute: str = "",
+        aliases: tuple[str, ...] = (),
+    ) -> None:
+        self.name, self.hint, self.declared = name, hint, declared
+        self.parser = parser  # instead of the type's own
+        self.attribute = attribute or name  # its name in the class
+        self.aliases = aliases  # further names of its variable
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
@@ -31,11 +37,15 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
         self.reasons = reasons
 
 
-class Dialect(Record):
+class Dialect:
     """The two things that settings need to know about a kind of class."""
 
-    fields: Callable[[Any], Iterable[Field]]
-    make: Callable[[Any, dict[str, Any]], Any]
+    def __init__(
+        self,
+        fields: Callable[[Any], Iterable[Field]],
+        make: Callable[[Any, dict[str, Any]], Any],
+    ) -> None:
+        self.fields, self.make = fields, make
 
 
 _MARKS: Final = {
@@ -49,7 +59,7 @@ _MARKS: Final = {
 
 def dialect_of(kind: Any) -> Dialect | None:
     """Return the dialect of a class with fields, None for any other type."""
-    if not isinstance(kind, type):
+    if not isinstance(kind, type) or kind.__module__ == "builtins":
         return None
     if hasattr(kind, "_declared"):
         return OURS
@@ -88,17 +98,15 @@ def _fields(kind: Any) -> list[Field]:
 OURS: Final = Dialect(_fields, make)
 
 
-class Variable(Record):
+class Variable:
     """One environment variable and the field it fills."""
 
-    field: str
-    name: str
-    parser: Parser
-    declared: Declaration
-    default: Any  # of the field's type, or MISSING, or COMPUTED
-    hint: Any = str
-    attribute: str = ""
-    aliases: tuple[str, ...] = ()
+    def __init__(self, field: Field, name: str, parser: Parser, default: Any) -> None:
+        self.field, self.attribute = field.name, field.attribute
+        self.hint, self.declared = field.hint, field.declared
+        self.aliases = field.aliases
+        self.name, self.parser = name, parser
+        self.default = default  # of the field's type, or MISSING, or COMPUTED
 
     @property
     def required(self) -> bool:
@@ -150,16 +158,24 @@ class Variable(Record):
         return self.default_text or "empty"
 
 
-class Section(Record):
+class Section:
     """A class with fields: the whole of the settings, or a part of them with a name."""
 
-    kind: Any
-    field: str
-    stem: str  # what the names of its variables begin with
-    dialect: Dialect
-    members: tuple[Variable | Section, ...]
-    default: Any = MISSING  # None: it may be missing as a whole
-    aliases: tuple[str, ...] = ()
+    def __init__(
+        self,
+        kind: Any,
+        field: str,
+        stem: str,
+        dialect: Dialect,
+        members: tuple[Variable | Section, ...],
+        default: Any = MISSING,
+        aliases: tuple[str, ...] = (),
+    ) -> None:
+        self.kind, self.field, self.dialect = kind, field, dialect
+        self.stem = stem  # what the names of its variables begin with
+        self.members = members
+        self.default = default  # None: it may be missing as a whole
+        self.aliases = aliases
 
     def variables(self) -> Iterator[Variable]:
         """Yield the variables of this section and of those inside it, in their order."""
@@ -212,8 +228,7 @@ def _members(
     found: list[Variable | Section] = []
     for field in dialect.fields(kind):
         if not isinstance(default, Missing):
-            value = getattr(default, field.attribute or field.name)
-            field = field.replace(declared=field.declared.replace(default=value))  # noqa: PLW2901
+            field.declared = field.declared.but(default=getattr(default, field.attribute))
         found.append(_section(field, stem, options, outer) or _variable(field, stem))
     return tuple(found)
 
@@ -259,9 +274,7 @@ def _variable(field: Field, stem: str) -> Variable:
     default = declared.default
     if field.parser is None:
         default = _default(field.hint, parser, default)
-    return Variable(
-        field.name, name, parser, declared, default, field.hint, field.attribute, field.aliases
-    )
+    return Variable(field, name, parser, default)
 
 
 def _parser(hint: Any, declared: Declaration) -> Parser:

@@ -8,8 +8,8 @@ import threading
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from podready.runtime.settings.directory import files_in
+from podready.runtime.settings.load import FILE_SUFFIX
 from podready.runtime.settings.report import render_report
-from podready.runtime.settings.sources import FILE_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

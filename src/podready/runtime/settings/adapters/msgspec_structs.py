@@ -66,7 +66,12 @@ def _parser(hint: Any, declared: Declaration, *, checked: bool) -> Parser | None
         return Parser(hint.__name__, lambda text: _convert(text, hint))
     if not checked:
         return None
-    return parser.replace(parse=lambda text: _convert(parser.parse(text), hint))
+    return Parser(
+        parser.name,
+        lambda text: _convert(parser.parse(text), hint),
+        secret=parser.secret,
+        optional=parser.optional,
+    )
 
 
 def _read_by_msgspec(hint: type) -> bool:

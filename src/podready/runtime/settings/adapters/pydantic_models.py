@@ -50,7 +50,7 @@ def pydantic_parser(info: Any, *, json: bool) -> Parser:
     name = type_name(hint)
     if json:
         name = f"{name.partition(' separated by ')[0]} as JSON"
-    return Parser(name, parse, is_secret(hint), is_optional(hint))
+    return Parser(name, parse, secret=is_secret(hint), optional=is_optional(hint))
 
 
 def reason_of(error: Any) -> str:

@@ -25,16 +25,16 @@ from podready.runtime.settings.adapters.pydantic_models import (
 )
 from podready.runtime.settings.base import Schema
 from podready.runtime.settings.diagnosis import describe, scrub
-from podready.runtime.settings.load import Reading, unknown_variables
-from podready.runtime.settings.report import Problem, near_miss, quote
-from podready.runtime.settings.schema import Section, Variable
-from podready.runtime.settings.sources import (
+from podready.runtime.settings.load import (
     FILE_SUFFIX,
     Given,
-    Sources,
+    Reading,
     UnusableError,
-    open_sources,
+    unknown_variables,
 )
+from podready.runtime.settings.report import Problem, near_miss, quote
+from podready.runtime.settings.schema import Field, Section, Variable
+from podready.runtime.settings.sources import Sources, open_sources
 from podready.runtime.settings.variable import Options
 
 _UNREADABLE: Final = re.compile(r'field "([^"]+)"')
@@ -48,7 +48,7 @@ class PydanticSchema(Schema):
         config = kind.model_config
         secrets, file = config.get("secrets_dir"), config.get("env_file")
         self.kind = kind
-        self.options = options.replace(
+        self.options = options.but(
             prefix=_cased(config.get("env_prefix", ""), config),
             directories=_paths(secrets),
             env_file=next(iter(_paths(file)), None),
@@ -214,9 +214,8 @@ def _variable(name: str, info: Any, names: list[str], *, decoded: bool) -> Varia
     declared = declared_of(info)
     json = decoded and _is_complex(info)
     parser = pydantic_parser(info, json=json)
-    return Variable(
-        name, names[0], parser, declared, declared.default, info.annotation, name, tuple(names[1:])
-    )
+    field = Field(name, info.annotation, declared, parser, aliases=tuple(names[1:]))
+    return Variable(field, names[0], parser, declared.default)
 
 
 def _absent(info: Any) -> Any:
