@@ -61,15 +61,13 @@ def _number(hint: Any) -> Read:
 
 
 def _duration(_hint: Any) -> Read:
-    from podready.runtime.settings.durations import parse_duration
+    from podready.runtime.durations import parse_timedelta
 
-    return parse_duration
+    return parse_timedelta
 
 
-def _size(_hint: Any) -> Read:
-    from podready.runtime.settings.sizes import parse_size
-
-    return parse_size
+def _size(hint: Any) -> Read:
+    return hint.parse  # type: ignore[no-any-return]  # ByteSize.parse
 
 
 def _level(_hint: Any) -> Read:
