@@ -11,7 +11,6 @@ from podready.runtime.settings.report import (
     mask_userinfo,
     near_miss,
     quote,
-    smells_secret,
 )
 from podready.runtime.settings.schema import Section, Variable
 from podready.runtime.settings.secret import MASK
@@ -73,21 +72,40 @@ def unparsable(
     error: Exception,
     found: Mapping[str, Given],
 ) -> Problem:
-    """Report a text that is no value; `texts` are the one that was given and it expanded."""
+    """Report a text that is no value; `texts` are the one that was given and it expanded.
+
+    What a parser says may repeat a part of the value, in some other form: of a secret by type or
+    by name, and of a text into which other variables came, it is not shown.
+    """
+    valid = f"is not a valid {variable.parser.name}"
     if variable.secret:
-        return describe(root, variable, "invalid", f"is not a valid {variable.parser.name}")
+        return describe(root, variable, "invalid", valid)
     shown, text = texts
-    reason = str(error)
-    if not isinstance(error, ValueError):
-        reason = f"cannot be parsed ({type(error).__name__})"
     if re.match(_LINK_VALUE, text) and variable.name.endswith("_PORT"):
         reason = _service_link(variable)
-    if text:
-        reason = reason.replace(text, "(value hidden)" if smells_secret(variable.name) else shown)
-    reason = scrub(reason, root, found)
+    elif text != shown:
+        reason = f"{valid}, once its references are replaced"
+    elif variable.sensitive:
+        reason = valid
+    else:
+        reason = scrub(said_by(error, "cannot be parsed"), root, found)
     return describe(
         root, variable, "invalid", f"{quote(variable.name, shown, secret=False)} {reason}"
     )
+
+
+def said_by(error: Exception, otherwise: str) -> str:
+    """Return the sentence of an app's own code, or that and where it failed.
+
+    Only ValueError and AssertionError are raised to be read; the text of others may be anything.
+    """
+    if isinstance(error, ValueError | AssertionError) and str(error):
+        return str(error)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" in {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+    return f"{otherwise} ({type(error).__name__}{place})"
 
 
 def _service_link(variable: Variable) -> str:
@@ -106,6 +124,7 @@ def refusal(
     said = scrub(said, root, found)
     for member in section.members:
         if isinstance(member, Variable) and member.field == field:
+            said = "is refused" if member.sensitive else said
             given = found.get(member.name)
             shown = quote(member.name, given.text, secret=member.secret) if given else ""
             return describe(root, member, "invalid", f"{shown} {said}".strip())
@@ -114,11 +133,26 @@ def refusal(
 
 def scrub(reason: str, root: Section, found: Mapping[str, Given]) -> str:
     """Return what somebody else's code said, without the secrets that it may have repeated."""
+    needles: set[str] = set()
     for variable in root.variables():
         given = found.get(variable.name)
-        if given and len(given.text) >= _SHORTEST_SECRET and variable.sensitive:
-            reason = reason.replace(given.text, MASK)
+        if given and variable.sensitive:
+            needles |= _forms(given.text)
+    for needle in sorted(needles, key=len, reverse=True):
+        if len(needle) >= _SHORTEST_SECRET:
+            reason = reason.replace(needle, MASK)
     return mask_userinfo(reason)
+
+
+def _forms(secret: str) -> set[str]:
+    """Return a secret, and what of it other code may show: a line, an item, a URL's password."""
+    _, sign, rest = secret.partition("://")
+    userinfo = rest.rpartition("@")[0] if sign else ""
+    parts = {secret, *secret.splitlines(), *userinfo.split(":", 1)}
+    parts |= {item for part in re.split(r"[,;]", secret) for item in part.split("=", 1)[1:]}
+    parts |= set(re.split(r"[,;]", secret))
+    parts |= {part.strip() for part in parts}
+    return parts | {repr(part)[1:-1] for part in parts}
 
 
 def misspelt(names: Iterable[str], known: set[str]) -> list[Problem]:

@@ -150,10 +150,11 @@ class Reader:
     def _made(self, section: Section, values: dict[str, Any]) -> Any:
         try:
             return section.dialect.make(section.kind, values)
-        except Refused as refused:
-            from podready.runtime.settings.diagnosis import refusal
+        except Exception as error:  # noqa: BLE001 - the app's own checks may raise anything
+            from podready.runtime.settings.diagnosis import refusal, said_by
 
-            for reason in refused.reasons:
+            whole = [("", said_by(error, "cannot be made"))]
+            for reason in error.reasons if isinstance(error, Refused) else whole:
                 self._fail(refusal(self._root, section, reason, self.found))
             return _FAILED
 

@@ -11,7 +11,19 @@ if TYPE_CHECKING:
 
 Kind = Literal["missing", "empty", "invalid", "unknown"]
 
-_SENSITIVE: Final = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "DSN")
+_SENSITIVE: Final = (
+    "PASSWORD",
+    "PASSWD",
+    "PASSPHRASE",
+    "SECRET",
+    "TOKEN",
+    "KEY",
+    "CREDENTIAL",
+    "DSN",
+)
+_SENSITIVE_WORDS: Final = frozenset({"PASS", "PWD"})
+"""Only as a word between underscores: BYPASS is none."""
+
 _WIDEST: Final = 60
 
 
@@ -53,7 +65,10 @@ def quote(name: str, value: str, *, secret: bool) -> str:
 
 def smells_secret(name: str) -> bool:
     """Say whether a variable's name suggests that its value is a secret."""
-    return any(word in name.upper() for word in _SENSITIVE)
+    upper = name.upper()
+    if any(word in upper for word in _SENSITIVE):
+        return True
+    return not _SENSITIVE_WORDS.isdisjoint(upper.split("_"))
 
 
 def mask_userinfo(text: str) -> str:

@@ -83,11 +83,8 @@ def hints_of(kind: type) -> dict[str, Any]:
 
 
 def make(kind: Any, values: dict[str, Any]) -> Any:
-    """Make an instance; a ValueError of its __post_init__ concerns all of it."""
-    try:
-        return kind(**values)
-    except ValueError as error:
-        raise Refused([("", str(error))]) from None
+    """Return an instance; what its __post_init__ raises concerns all of it."""
+    return kind(**values)
 
 
 def _fields(kind: Any) -> list[Field]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, get_args, get_origin
 import msgspec
 
 from podready.runtime.settings.parsers import Parser, parser_for
-from podready.runtime.settings.schema import Dialect, Field, Refused
+from podready.runtime.settings.schema import Dialect, Field, make
 from podready.runtime.settings.variable import MISSING, Declaration
 
 
@@ -87,11 +87,4 @@ def _convert(value: Any, hint: Any) -> Any:
         raise ValueError(f"is refused: {error}") from None
 
 
-def _make(kind: Any, values: dict[str, Any]) -> Any:
-    try:
-        return kind(**values)
-    except (ValueError, TypeError) as error:
-        raise Refused([("", str(error))]) from None
-
-
-DIALECT: Final = Dialect(_fields, _make)
+DIALECT: Final = Dialect(_fields, make)

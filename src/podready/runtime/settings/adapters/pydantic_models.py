@@ -66,8 +66,12 @@ def type_name(hint: Any) -> str:
         return parser_for(hint).name
     except TypeError:
         pass
+    kinds = [each for each in get_args(hint) if each is not type(None)]
     if is_optional(hint):
-        return type_name(next(each for each in get_args(hint) if each is not type(None)))
+        return type_name(kinds[0]) if len(kinds) == 1 else " or ".join(map(type_name, kinds))
+    if kinds and get_origin(hint) in (list, set, frozenset, tuple, dict):
+        items = ", ".join(type_name(each) for each in kinds if each is not Ellipsis)
+        return f"{get_origin(hint).__name__} of {items}"
     return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
 
 

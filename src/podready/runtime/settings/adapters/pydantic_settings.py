@@ -24,7 +24,7 @@ from podready.runtime.settings.adapters.pydantic_models import (
     reason_of,
 )
 from podready.runtime.settings.base import Schema
-from podready.runtime.settings.diagnosis import describe, scrub
+from podready.runtime.settings.diagnosis import describe, said_by, scrub
 from podready.runtime.settings.load import (
     FILE_SUFFIX,
     Given,
@@ -107,6 +107,8 @@ class _Attempt:
             return self._root.kind(**self._arguments), []
         except (pydantic.ValidationError, pydantic_settings.SettingsError):
             self._collect(self._root)
+        except Exception as error:  # noqa: BLE001 - the app's own validators may raise anything
+            self._note_failure(self._root, error)
         return None, self.problems
 
     def _collect(self, section: Section) -> None:
@@ -128,6 +130,8 @@ class _Attempt:
                 if self._set_aside(section, str(error)):
                     continue
                 raise
+            except Exception as error:  # noqa: BLE001 - as above
+                self._note_failure(section, error)
             return
 
     def _set_aside(self, section: Section, message: str) -> bool:
@@ -160,7 +164,13 @@ class _Attempt:
             what = f"did you mean {meant}?" if meant else "is not a variable of this class"
             self.problems.append(Problem(name, "unknown", what))
             return
-        reason = scrub(reason_of(error), self._root, self._found)
+        self._fail_whole(section, reason_of(error))
+
+    def _note_failure(self, section: Section, error: Exception) -> None:
+        self._fail_whole(section, said_by(error, "cannot be made"))
+
+    def _fail_whole(self, section: Section, reason: str) -> None:
+        reason = scrub(reason, self._root, self._found)
         name = section.kind.__name__
         self.problems.append(Problem(f"{section.stem}*", "invalid", reason, name))
 
