@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from podready.runtime.settings.report import (
     Kind,
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from podready.runtime.settings.load import Given, UnusableError
+    from podready.runtime.settings.parsers import Parser
+    from podready.runtime.settings.schema import Field
 
 SERVICE_LINK: Final = (
     r".+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
@@ -106,6 +108,13 @@ def said_by(error: Exception, otherwise: str) -> str:
         trace = trace.tb_next
     place = f" in {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
     return f"{otherwise} ({type(error).__name__}{place})"
+
+
+def bad_default(kind: Any, field: Field, parser: Parser, error: Exception) -> str:
+    """Return what to tell the author of a class whose default is refused by its own type."""
+    default = "" if parser.secret else f" {field.declared.default!r}"
+    reason = "is not a valid secret" if parser.secret else said_by(error, "cannot be parsed")
+    return f"{kind.__name__}.{field.attribute}: the default{default} {reason}"
 
 
 def _service_link(variable: Variable) -> str:

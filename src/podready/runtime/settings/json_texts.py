@@ -24,9 +24,18 @@ def pairs_of(text: str) -> list[tuple[str, str]]:
 
 def _loaded(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_unique)
+    except LookupError as error:
+        raise ValueError(error.args[0]) from None
     except (ValueError, RecursionError):
         raise ValueError("is not valid JSON") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise LookupError("has a key twice")
+    return found
 
 
 def _text(item: Any) -> str:

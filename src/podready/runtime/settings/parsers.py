@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
@@ -25,6 +25,8 @@ SEQUENCES: Final[dict[Any, type]] = {
     set: set,
     frozenset: frozenset,
     Sequence: tuple,
+    Collection: tuple,
+    Iterable: tuple,
     AbstractSet: frozenset,
 }
 """Types with items -> what is made of them; where the hint leaves a choice, what cannot change."""
@@ -56,7 +58,7 @@ def parser_for(hint: Any, separator: str = ",", key_separator: str = "=") -> Par
         inner = parser_for((*get_args(hint), str)[0], separator, key_separator)
         return Parser(inner.name, lambda text: Secret(inner.parse(text)), secret=True)
     if origin in SEQUENCES:
-        args = get_args(hint) if origin is not Sequence else (*get_args(hint), Ellipsis)
+        args = get_args(hint) if origin is tuple else (*get_args(hint), Ellipsis)
         return _sequence(SEQUENCES[origin], args, separator)
     if origin in (dict, Mapping):
         return _mapping(get_args(hint), separator, key_separator)
@@ -78,9 +80,9 @@ def _single(hint: Any) -> Parser:
 
 
 def _plain(hint: Any) -> Any:
-    """Return the type behind Annotated, NewType and `type` aliases."""
+    """Return the type behind Annotated, Final, NewType and `type` aliases."""
     while True:
-        if get_origin(hint) is Annotated:
+        if get_origin(hint) in (Annotated, Final):
             hint = get_args(hint)[0]
         elif hasattr(hint, "__supertype__"):
             hint = hint.__supertype__
@@ -114,8 +116,14 @@ def _number(text: str) -> float:
     return number
 
 
+def _bytes(text: str) -> bytes:
+    """Return the bytes that the text has in the environment, those that are not UTF-8 too."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 _SCALARS: Final[dict[Any, Parser]] = {
     str: Parser("str", str),
+    bytes: Parser("bytes", _bytes),
     int: Parser("int", _integer),
     float: Parser("float", _number),
     bool: Parser("bool", _boolean),
@@ -190,7 +198,10 @@ def _item(parser: Parser, text: str) -> Any:
 def _texts(text: str, separator: str) -> list[str]:
     """Divide a list into the texts of its items; surrounding blanks do not count."""
     if not text.lstrip().startswith("["):
-        return [part.strip() for part in text.split(separator)] if text.strip() else []
+        parts = [part.strip() for part in text.split(separator)] if text.strip() else []
+        if "" in parts:
+            raise ValueError("has an empty item")
+        return parts
     from podready.runtime.settings.json_texts import items_of
 
     return items_of(text)
@@ -202,7 +213,10 @@ def _mapping(args: tuple[Any, ...], separator: str, sign: str) -> Parser:
 
     def parse(text: str) -> Any:
         pairs = _pairs(text, separator, sign)
-        return {_item(key, left): _item(value, right) for left, right in pairs}
+        found = {_item(key, left): _item(value, right) for left, right in pairs}
+        if len(found) < len(pairs):
+            raise ValueError("has a key twice")
+        return found
 
     name = f"dict of {key.name}{sign}{value.name} separated by {separator!r}"
     return Parser(name, parse, secret=key.secret or value.secret)

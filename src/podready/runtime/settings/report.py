@@ -52,7 +52,11 @@ def render_report(problems: Sequence[Problem], prefix: str) -> str:
 
 def _printable(problem: Problem) -> Problem:
     """Return the problem without characters that could drive a terminal."""
-    return problem._replace(name=printable(problem.name), what=printable(problem.what))
+    return problem._replace(
+        name=printable(problem.name),
+        what=printable(problem.what),
+        note=printable(" ".join(problem.note.split())),
+    )
 
 
 def quote(name: str, value: str, *, secret: bool) -> str:

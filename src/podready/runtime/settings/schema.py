@@ -226,7 +226,8 @@ def _members(
     for field in dialect.fields(kind):
         if not isinstance(default, Missing):
             field.declared = field.declared.but(default=getattr(default, field.attribute))
-        found.append(_section(field, stem, options, outer) or _variable(field, stem))
+        section = _section(field, stem, options, outer)
+        found.append(section or _variable(kind, field, stem))
     return tuple(found)
 
 
@@ -264,13 +265,21 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
     return (kinds[0], True) if len(kinds) == 1 else (hint, False)
 
 
-def _variable(field: Field, stem: str) -> Variable:
+def _variable(kind: Any, field: Field, stem: str) -> Variable:
     declared = field.declared
-    parser = field.parser or _parser(field.hint, declared)
+    try:
+        parser = field.parser or _parser(field.hint, declared)
+    except TypeError as error:
+        raise TypeError(f"{kind.__name__}.{field.attribute}: {error}") from None
     name = declared.env or f"{stem}{field.name.upper()}"
     default = declared.default
     if field.parser is None:
-        default = _default(field.hint, parser, default)
+        try:
+            default = _default(field.hint, parser, default)
+        except Exception as error:  # noqa: BLE001 - a parser given to var() may raise anything
+            from podready.runtime.settings.diagnosis import bad_default
+
+            raise ValueError(bad_default(kind, field, parser, error)) from None
     return Variable(field, name, parser, default)
 
 

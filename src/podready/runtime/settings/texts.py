@@ -37,6 +37,8 @@ def _survives(text: str, separator: str) -> bool:
 def _scalar(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
     if type(value).__name__ == "LogLevel":
         return str(value.name).lower()
     if isinstance(value, Enum):

@@ -58,12 +58,12 @@ def _parser(hint: Any, declared: Declaration, *, checked: bool) -> Parser | None
 
     None leaves the field to be a section or to have no other parser than its type's.
     """
-    try:
-        parser = parser_for(hint, declared.separator, declared.key_separator)
-    except TypeError:
-        if get_args(hint) or not isinstance(hint, type) or not _read_by_msgspec(hint):
+    plain = get_args(hint)[0] if checked else hint
+    parser = _ours(plain, declared)
+    if parser is None:
+        if get_args(plain) or not isinstance(plain, type) or not _read_by_msgspec(plain):
             return None
-        return Parser(hint.__name__, lambda text: _convert(text, hint))
+        return Parser(plain.__name__, lambda text: _convert(text, hint))
     if not checked:
         return None
     return Parser(
@@ -72,6 +72,15 @@ def _parser(hint: Any, declared: Declaration, *, checked: bool) -> Parser | None
         secret=parser.secret,
         optional=parser.optional,
     )
+
+
+def _ours(hint: Any, declared: Declaration) -> Parser | None:
+    if hint is bytes:
+        return None  # base64 to msgspec
+    try:
+        return parser_for(hint, declared.separator, declared.key_separator)
+    except TypeError:
+        return None
 
 
 def _read_by_msgspec(hint: type) -> bool:
