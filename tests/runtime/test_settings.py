@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import enum
 import io
 import json
+import os
 import pickle
+import pprint
 import subprocess
 import sys
+import traceback
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,6 +119,9 @@ def test_a_text_becomes_the_type_of_its_field(
         ("APP_LABELS", "{1", "is not valid JSON"),
         ("APP_TIMEOUT", "30", '"30" is not a duration such as 500ms, 30s, 5m or 1h30m'),
         ("APP_EVEN", "x", "invalid literal"),
+        ("APP_HOSTS", "a::b", "has an empty item"),
+        ("APP_LABELS", "a=1,a=2", "has a key twice"),
+        ("APP_LABELS", '{"a": 1, "a": 2}', "has a key twice"),
         ("APP_NAME", "", "set but empty"),
     ],
 )
@@ -213,6 +222,72 @@ def test_a_name_that_smells_of_a_secret_hides_its_value(name: str) -> None:
     assert "hunter2" not in problems_of(Careless, {name: "hunter2"})
 
 
+def test_what_a_parser_says_of_a_secret_by_name_is_not_shown() -> None:
+    """It may have changed the text, or taken a part of it."""
+
+    def shout(text: str) -> int:
+        raise ValueError(f"no {text.upper()} {text[:4]}")
+
+    class App(podready.Settings):
+        api_keys: list[int] = podready.var(default=())
+        db_pass: int = podready.var(default=1, parser=shout)
+        hosts: list[int] = podready.var(default=(), expand=True)
+
+    environ = {"API_KEYS": "1,hunter2", "DB_PASS": "hunter2", "HOSTS": "1,${X}", "X": "hunter2"}
+    report = problems_of(App, environ)
+    assert "hunt" not in report.lower()
+    assert "API_KEYS  invalid  (value hidden) is not a valid list of int" in report
+    assert "once its references are replaced" in report
+
+
+def test_a_secret_that_is_given_as_the_path_of_its_file_is_not_shown() -> None:
+    """A common mistake: the value in NAME_FILE. What looks like a path is shown."""
+    report = problems_of(Keyed, {"SECRET_KEY_FILE": "postgres://u:hunter2@h"})
+    assert "SECRET_KEY_FILE  invalid  cannot read (hidden: it does not begin with / or .)" in report
+    assert 'cannot read "./nosuch"' in problems_of(Keyed, {"SECRET_KEY_FILE": "./nosuch"})
+
+
+@pytest.mark.parametrize("name", ["DB_PASS", "PWD_OF_X", "PASSPHRASE"])
+def test_short_words_hide_a_value_only_as_words(name: str) -> None:
+    """BYPASS is none."""
+
+    class App(podready.Settings):
+        value: int = podready.var(default=1, env=name)
+        bypass: int = 1
+
+    report = problems_of(App, {name: "hunter2", "BYPASS": "x1"})
+    assert "hunter2" not in report
+    assert '"x1" is not an integer' in report
+
+
+def test_nothing_that_takes_settings_apart_shows_a_secret() -> None:
+    """asdict, vars, pprint and JSON encoders get the mask, or refuse."""
+    loaded = Keyed.load({"SECRET_KEY": "hunter2"})
+    parts = dataclasses.asdict(loaded)
+    shown = [repr(parts), str(vars(loaded)), pprint.pformat(parts), f"{loaded:}"]
+    shown.append(json.dumps(parts, default=str))
+    assert "hunter2" not in " ".join(shown)
+    for encode in (json.dumps, orjson.dumps, msgspec.json.encode):
+        with pytest.raises(TypeError):
+            encode(loaded)
+    assert pickle.loads(pickle.dumps(loaded)) == copy.deepcopy(loaded) == loaded
+
+
+def test_whoever_logs_the_variables_of_frames_logs_no_environment() -> None:
+    """Error trackers walk a caught error's traceback and keep the locals of every frame."""
+    os.environ["APP_PORT"], os.environ["APP_HIDDEN"] = "x", "hunter2"
+    try:
+        Everything.load()
+    except SettingsError as error:
+        frames = traceback.walk_tb(error.__traceback__)
+        mine = [frame for frame, _ in frames if "podready" in frame.f_code.co_filename]
+        assert mine
+        own = [str(frame.f_locals) for frame in mine if frame.f_code.co_filename != __file__]
+        assert "hunter2" not in " ".join(own)
+    finally:
+        del os.environ["APP_PORT"], os.environ["APP_HIDDEN"]
+
+
 def test_a_secret_in_a_list_is_never_shown() -> None:
     """An item that cannot be read is not quoted either."""
 
@@ -294,13 +369,62 @@ def test_a_type_that_settings_do_not_know_is_the_authors_mistake() -> None:
         Ambiguous.load({"WHAT": "1"})
 
 
+def test_a_mistake_in_a_class_names_class_and_field() -> None:
+    """The type that nobody knows, the default that its type refuses, without a secret's."""
+
+    class Odd(podready.Settings):
+        when: complex
+
+    class Defaults(podready.Settings):
+        port: int = podready.var(default="80a")
+
+    class Hidden(podready.Settings):
+        pin: podready.Secret[int] = podready.var(default="hunter2")
+
+    with pytest.raises(TypeError, match=r"Odd\.when: .* give var\(\) a parser"):
+        Odd.load({})
+    with pytest.raises(ValueError, match=r"Defaults\.port: the default '80a' is not an integer"):
+        Defaults.load({})
+    with pytest.raises(ValueError, match=r"Hidden\.pin: the default is not a valid secret") as told:
+        Hidden.load({})
+    assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["load", "watch", "schema", "_options", "_schema", "__doc__"])
+def test_a_field_cannot_have_a_name_that_settings_use(name: str) -> None:
+    """It would be called instead of the method, and fail far away."""
+    with pytest.raises(TypeError, match=f"Bad.{name}: the name is taken by podready.Settings"):
+        type("Bad", (podready.Settings,), {"__annotations__": {name: str}})
+
+
 def test_a_parser_that_raises_anything_is_a_problem_of_its_variable() -> None:
     """A KeyError in a custom parser ends in the report, without its argument."""
 
     class App(podready.Settings):
         level: int = podready.var(parser=lambda text: {"low": 1}[text])
 
-    assert "LEVEL  invalid" in problems_of(App, {"LEVEL": "high"})
+    report = problems_of(App, {"LEVEL": "high"})
+    assert "LEVEL  invalid" in report
+    assert f"cannot be parsed (KeyError in {__file__}:" in report
+
+
+def test_what_a_class_itself_raises_is_a_problem_whatever_it_is() -> None:
+    """A KeyError in __post_init__ shows where it happened, and not its argument."""
+
+    class App(podready.Settings):
+        key: podready.Secret[str]
+        mode: str = "a"
+
+        def __post_init__(self) -> None:
+            if self.mode == "a":
+                raise KeyError(self.key.reveal())
+            assert self.mode != "b", f"b needs another key than {self.key.reveal()!r}"
+
+    report = problems_of(App, {"KEY": "hunter2"})
+    assert f"*  invalid  cannot be made (KeyError in {__file__}:" in report
+    assert "hunter2" not in report
+    report = problems_of(App, {"KEY": "hunter2", "MODE": "b"})
+    assert "*  invalid  b needs another key than '**********'" in report
 
 
 def test_the_error_is_an_exit_with_code_78() -> None:

@@ -64,9 +64,13 @@ class Schema:
         for variable in self.variables():
             for name in (variable.name, *variable.aliases) if variable.secret else ():
                 text = os.environ.get(name)
-                if text is not None:
-                    _taken[name] = text
-                    os.environ.pop(name, None)
+                if text is None:
+                    continue
+                _taken[name] = text
+                try:
+                    del os.environ[name]
+                except KeyError:  # another thread was first; `pop` would not be spared this either
+                    pass
 
 
 def environment() -> dict[str, str]:

@@ -26,6 +26,9 @@ def read_text(path: str, name: str, *, strip: bool = True) -> str:
 
 
 def _shown(path: str) -> str:
+    """Return a path as it may be shown: what does not look like one may be the value itself."""
+    if not path.startswith(("/", ".", "~")):
+        return "(hidden: it does not begin with / or .)"
     from podready.runtime.settings.report import quote
 
     return quote("", path, secret=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, get_args, get_origin
@@ -105,8 +106,10 @@ class _Attempt:
         """Return the instance, or all problems."""
         try:
             return self._root.kind(**self._arguments), []
-        except (pydantic.ValidationError, pydantic_settings.SettingsError):
+        except (pydantic.ValidationError, pydantic_settings.SettingsError) as error:
             self._collect(self._root)
+            if not self.problems:  # what was wrong is gone: another thread's doing
+                self._note_failure(self._root, error)
         except Exception as error:  # noqa: BLE001 - the app's own validators may raise anything
             self._note_failure(self._root, error)
         return None, self.problems
@@ -289,16 +292,26 @@ def _paths(said: Any) -> tuple[str, ...]:
     return tuple(map(str, said)) if isinstance(said, list | tuple) else (str(said),)
 
 
+_one_at_a_time: Final = threading.RLock()
+
+
 @contextmanager
 def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
-    """Make `wanted` the process's environment meanwhile: pydantic-settings reads no other."""
-    before = dict(os.environ)
-    if before != wanted:
-        os.environ.clear()
-        os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        if dict(os.environ) != before:
-            os.environ.clear()
-            os.environ.update(before)
+    """Make `wanted` the process's environment meanwhile: pydantic-settings reads no other.
+
+    Only what differs is changed: other threads read the environment too.
+    """
+    with _one_at_a_time:
+        before = dict(os.environ)
+        _become(wanted)
+        try:
+            yield
+        finally:
+            _become(before)
+
+
+def _become(wanted: Mapping[str, str]) -> None:
+    now = dict(os.environ)
+    for name in now.keys() - wanted.keys():
+        del os.environ[name]
+    os.environ.update({name: text for name, text in wanted.items() if now.get(name) != text})
