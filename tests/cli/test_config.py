@@ -373,6 +373,36 @@ def test_classes_of_other_libraries(podready: Podready, tmp_path: Path) -> None:
     assert "A_PORT  missing  required  (int, required) listens" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "form", ["", "--env-example", "--configmap", "--json-schema", "--markdown"]
+)
+def test_a_default_with_a_password_in_it_is_not_shown(
+    podready: Podready, tmp_path: Path, form: str
+) -> None:
+    """A URL for the developer's desk, of a variable that nobody calls secret."""
+    (tmp_path / "desk.py").write_text(
+        "import podready\nclass App(podready.Settings):\n"
+        "    broker: str = 'amqp://guest:hunter2@localhost/'\n"
+    )
+    done = podready("desk:App", *filter(None, [form]))
+    assert done.returncode == 0
+    assert "hunter2" not in done.stdout
+    assert "BROKER" in podready("desk:App", "--secret").stdout
+
+
+def test_a_text_of_several_lines_stays_one_line(podready: Podready, tmp_path: Path) -> None:
+    """A `doc` that goes over lines does not break a table or a comment."""
+    (tmp_path / "lines.py").write_text(
+        "import podready\nclass App(podready.Settings):\n"
+        "    port: int = podready.var(default=1, doc='where the app\\nlistens')\n"
+    )
+    assert "# where the app listens (int)\n#PORT=1" in podready("lines:App", "--env-example").stdout
+    assert (
+        "| `PORT` | int | `1` | where the app listens |"
+        in podready("lines:App", "--markdown").stdout
+    )
+
+
 def test_only_configmap_secret_and_diff_need_an_extra(podready: Podready, tmp_path: Path) -> None:
     """--check runs in an init container of the app's own image, which has no YAML."""
     hidden = "import sys; sys.modules['ruamel'] = sys.modules['ruamel.yaml'] = None\n"

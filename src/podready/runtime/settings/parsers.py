@@ -36,11 +36,18 @@ class Parser:
     """How a type is read, and what to call it in a report."""
 
     def __init__(
-        self, name: str, parse: Parse, *, secret: bool = False, optional: bool = False
+        self,
+        name: str,
+        parse: Parse,
+        *,
+        secret: bool = False,
+        optional: bool = False,
+        write: Callable[[Any], str] | None = None,
     ) -> None:
         self.name, self.parse = name, parse
         self.secret = secret
         self.optional = optional  # the type allows None
+        self.write = write  # the inverse of `parse`, where it is not texts.text_of
 
 
 def parser_for(hint: Any, separator: str = ",", key_separator: str = "=") -> Parser:

@@ -117,10 +117,14 @@ class Variable:
 
     @property
     def sensitive(self) -> bool:
-        """Say whether its type or its name says that its value must never be shown."""
-        from podready.runtime.settings.report import smells_secret
+        """Say whether its type, its name or its default says that its value is never shown.
 
-        return self.secret or smells_secret(self.name)
+        A default says it by being a URL with a password.
+        """
+        from podready.runtime.settings.report import mask_userinfo, smells_secret
+
+        text = "" if self.secret else self.default_text or ""
+        return self.secret or smells_secret(self.name) or mask_userinfo(text) != text
 
     def fresh_default(self) -> Any:
         """Return the default; of a list, dict or set a copy, so that instances share nothing."""
@@ -132,6 +136,8 @@ class Variable:
         """The default as it would stand in the environment; None where no text says it."""
         if isinstance(self.default, Missing) or self.default is None:
             return None
+        if self.parser.write is not None:
+            return self.parser.write(self.default)
         from podready.runtime.settings.texts import text_of
 
         return text_of(self.default, self.declared)
@@ -152,7 +158,8 @@ class Variable:
             return MASK
         if self.default is None:
             return "none"
-        return self.default_text or "empty"
+        empty = hasattr(self.default, "__len__") and not self.default
+        return "empty" if empty else self.default_text or "empty"
 
 
 class Section:

@@ -63,7 +63,7 @@ def _parser(hint: Any, declared: Declaration, *, checked: bool) -> Parser | None
     if parser is None:
         if get_args(plain) or not isinstance(plain, type) or not _read_by_msgspec(plain):
             return None
-        return Parser(plain.__name__, lambda text: _convert(text, hint))
+        return Parser(plain.__name__, lambda text: _convert(text, hint), write=_write)
     if not checked:
         return None
     return Parser(
@@ -87,6 +87,10 @@ def _read_by_msgspec(hint: type) -> bool:
     """Say whether msgspec makes this type of a text (it knows it, and it has no fields)."""
     kind = type(msgspec.inspect.type_info(hint)).__name__
     return kind not in {"CustomType", "StructType", "DataclassType"}
+
+
+def _write(value: Any) -> str:
+    return str(msgspec.to_builtins(value))
 
 
 def _convert(value: Any, hint: Any) -> Any:
