@@ -72,6 +72,15 @@ def test_two_files_for_one_variable_are_a_problem(tmp_path: Path) -> None:
     assert "SHOP_NAME  invalid  both" in report(schema(directories=(str(tmp_path),)), {})
 
 
+def test_a_misspelt_file_with_the_prefix_is_named(tmp_path: Path) -> None:
+    """Files of other names are other people's."""
+    (tmp_path / "shop-nmae").write_text("x")
+    (tmp_path / "nmae").write_text("x")
+    (tmp_path / "keystore.jks").write_bytes(b"\xff\xfe")
+    found = report(schema(directories=(str(tmp_path),)), {})
+    assert found.splitlines()[1:] == ["  SHOP_NMAE  unknown  did you mean SHOP_NAME?"]
+
+
 def test_a_directory_that_is_not_there_is_no_problem() -> None:
     """The same class runs at a desk, where nothing is mounted."""
     assert schema(directories=("/nowhere",)).read({}).value.name == "shop"

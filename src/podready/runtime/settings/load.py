@@ -75,8 +75,6 @@ class Environment:
         """Return the names that are set."""
         return self.values
 
-    set_names = names
-
 
 class Reading:
     """What came of reading a class: the instance or the problems, and where each text was."""
@@ -99,7 +97,7 @@ def read(
     value = reader.section(root)
     problems = [*sources.problems, *reader.problems]
     if options.prefix and options.unknown == "error":
-        problems += unknown_variables(names, sources.set_names(), options.prefix)
+        problems += unknown_variables(names, sources.names(), options.prefix)
     return Reading(None if problems else value, problems, reader.found)
 
 

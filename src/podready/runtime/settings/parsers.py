@@ -54,7 +54,7 @@ def parser_for(hint: Any, separator: str = ",", key_separator: str = "=") -> Par
     """Return the parser of a type hint; TypeError for a type that settings do not know."""
     if type(hint) is type and hint in _SCALARS:
         return _SCALARS[hint]
-    hint = _plain(hint)
+    hint = plain_type(hint)
     origin = get_origin(hint) or hint
     if origin in (Union, types.UnionType):
         known = parser_for(_but_none(hint), separator, key_separator)
@@ -86,7 +86,7 @@ def _single(hint: Any) -> Parser:
     raise TypeError(f"settings do not know the type {hint!r}: give var() a parser")
 
 
-def _plain(hint: Any) -> Any:
+def plain_type(hint: Any) -> Any:
     """Return the type behind Annotated, Final, NewType and `type` aliases."""
     while True:
         if get_origin(hint) in (Annotated, Final):

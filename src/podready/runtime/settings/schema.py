@@ -6,7 +6,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
-from podready.runtime.settings.parsers import SEQUENCES, Parser, parser_for
+from podready.runtime.settings.parsers import SEQUENCES, Parser, parser_for, plain_type
 from podready.runtime.settings.secret import MASK, Secret
 from podready.runtime.settings.variable import COMPUTED, MISSING, Declaration, Missing, Options
 
@@ -241,7 +241,7 @@ def _members(
 def _section(field: Field, stem: str, options: Options, outer: tuple[Any, ...]) -> Section | None:
     """Return the section that a field is, None if it is a variable."""
     declared = field.declared
-    kind, optional = _without_none(field.hint)
+    kind, optional = _without_none(plain_type(field.hint))
     dialect = None if declared.parser or field.parser else dialect_of(kind)
     if dialect is None:
         return None

@@ -41,11 +41,6 @@ class Sources:
         """Return every name that is set somewhere."""
         return list(dict.fromkeys(name for layer in self._layers for name in layer.names()))
 
-    def set_names(self) -> list[str]:
-        """Return the names of environment and `.env`, where a typo is likely ours."""
-        layers = [layer for layer in self._layers if isinstance(layer, Environment)]
-        return [name for layer in layers for name in layer.names()]
-
 
 def open_sources(
     options: Options, declared: set[str], environ: Mapping[str, str], *, desk: bool

@@ -71,7 +71,7 @@ class PydanticSchema(Schema):
         named = {problem.name for problem in problems}
         problems += [problem for problem in refused if problem.name not in named]
         if self.options.prefix and self.options.unknown == "error":
-            problems += unknown_variables(names, sources.set_names(), self.options.prefix)
+            problems += unknown_variables(names, sources.names(), self.options.prefix)
         problems = self._ordered(problems)
         return Reading(None if problems else value, problems, found)
 
