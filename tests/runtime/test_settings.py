@@ -159,6 +159,30 @@ def test_kubernetes_service_links_are_no_typos() -> None:
     assert Everything.load({**links, "APP_SERVICE_PORT_HTTP": "80"}).port == 3000
 
 
+def test_a_misspelt_port_is_no_service_link() -> None:
+    """Only the value says whether the kubelet wrote APP_X_PORT."""
+
+    class App(podready.Settings, prefix="APP_"):
+        admin_port: int = 1
+
+    assert App.load({"APP_ADMNI_PORT": "tcp://10.0.0.1:80"}).admin_port == 1
+    report = problems_of(App, {"APP_ADMNI_PORT": "80"})
+    assert "APP_ADMNI_PORT  unknown  did you mean APP_ADMIN_PORT?" in report
+
+
+@pytest.mark.parametrize("name", ["app_port", "App_Port", "APP_port"])
+def test_a_name_in_another_case_is_a_near_miss(name: str) -> None:
+    """The environment of Linux knows case, people forget it."""
+    assert f"{name}  unknown  did you mean APP_PORT?" in problems_of(Everything, {name: "1"})
+    report = problems_of(Keyed, {"secret_key": "x"})
+    assert "required; is secret_key a typo?" in report
+
+
+def test_an_empty_path_is_named_as_empty() -> None:
+    """As an overlay that switches a mount off leaves it."""
+    assert "SECRET_KEY_FILE  invalid  set but empty" in problems_of(Keyed, {"SECRET_KEY_FILE": ""})
+
+
 def test_far_off_names_and_foreign_prefixes_are_left_alone() -> None:
     """Only a near miss of one of our names is an error, and only with our prefix."""
     assert Everything.load({"APP_ELSEWHERE": "1", "PORT": "x", "OTHER_PORTT": "x"}).port == 3000

@@ -13,7 +13,8 @@ from podready.kube.manifest import read_manifests
 from podready.runtime.settings.base import Schema
 from podready.runtime.settings.documentation import docs_of
 from podready.runtime.settings.load import FILE_SUFFIX
-from podready.runtime.settings.report import near_miss, quote
+from podready.runtime.settings.near_miss import near_miss
+from podready.runtime.settings.report import quote
 from podready.runtime.settings.schema import Section, Variable
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from podready.runtime.settings.load import UnusableError
+from podready.runtime.settings.near_miss import near_miss
 from podready.runtime.settings.report import (
     Kind,
     Problem,
     mask_userinfo,
-    near_miss,
     quote,
 )
 from podready.runtime.settings.schema import Section, Variable
@@ -18,9 +19,10 @@ from podready.runtime.settings.secret import MASK
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from podready.runtime.settings.load import Given, UnusableError
+    from podready.runtime.settings.load import Environment, Given
     from podready.runtime.settings.parsers import Parser
     from podready.runtime.settings.schema import Field
+    from podready.runtime.settings.sources import Sources
 
 SERVICE_LINK: Final = (
     r".+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
@@ -164,11 +166,26 @@ def _forms(secret: str) -> set[str]:
     return parts | {repr(part)[1:-1] for part in parts}
 
 
-def misspelt(names: Iterable[str], known: set[str]) -> list[Problem]:
+def misspelt(
+    names: Iterable[str], known: set[str], sources: Environment | Sources
+) -> list[Problem]:
     """Return those of the names that look like one of ours."""
     problems = []
     for name in names:
-        meant = None if re.fullmatch(SERVICE_LINK, name) else near_miss(name, known)
+        meant = None if _is_service_link(name, sources) else near_miss(name, known)
         if meant:
             problems.append(Problem(name, "unknown", f"did you mean {meant}?"))
     return problems
+
+
+def _is_service_link(name: str, sources: Environment | Sources) -> bool:
+    """Say whether the kubelet added it; of `X_PORT` only the value tells."""
+    if not re.fullmatch(SERVICE_LINK, name):
+        return False
+    if not name.endswith("_PORT") or name.endswith("_SERVICE_PORT"):
+        return True
+    try:
+        given = sources.find(name)
+    except UnusableError:
+        return False
+    return given is not None and re.match(_LINK_VALUE, given.text) is not None

@@ -67,6 +67,8 @@ class Environment:
             return None if text is None else Given(text, self._source)
         if text is not None:
             raise UnusableError(name, f"both {name} and {file_name} are set")
+        if not path:
+            raise UnusableError(file_name, "set but empty")
         from podready.runtime.settings.files import read_text
 
         return Given(read_text(path, file_name), f"file {path}")
@@ -97,19 +99,22 @@ def read(
     value = reader.section(root)
     problems = [*sources.problems, *reader.problems]
     if options.prefix and options.unknown == "error":
-        problems += unknown_variables(names, sources.names(), options.prefix)
+        problems += unknown_variables(names, sources, options.prefix)
     return Reading(None if problems else value, problems, reader.found)
 
 
-def unknown_variables(names: set[str], given: Iterable[str], prefix: str) -> list[Problem]:
-    """Return the variables with our prefix that look like a misspelt one of ours."""
-    strange = [name for name in given if name.startswith(prefix) and name not in names]
+def unknown_variables(
+    names: set[str], sources: Environment | Sources, prefix: str
+) -> list[Problem]:
+    """Return the variables with our prefix, in any case, that look like a misspelt one of ours."""
+    begin = prefix.upper()
+    strange = {n for n in sources.names() if n.upper().startswith(begin) and n not in names}
     if not strange:
         return []
     from podready.runtime.settings.diagnosis import misspelt
 
     known = names | {name + FILE_SUFFIX for name in names}
-    return misspelt(sorted({name for name in strange if name not in known}), known)
+    return misspelt(sorted(strange - known), known, sources)
 
 
 class Reader:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from podready.runtime.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
 Kind = Literal["missing", "empty", "invalid", "unknown"]
 
@@ -80,10 +80,3 @@ def mask_userinfo(text: str) -> str:
     before, sign, rest = text.partition("://")
     userinfo, at, host = rest.rpartition("@")
     return f"{before}{sign}***@{host}" if sign and at and userinfo else text
-
-
-def near_miss(name: str, known: Collection[str]) -> str | None:
-    """Return the known name that `name` was probably meant to be."""
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(name, known, n=1, cutoff=0.8)), None)

@@ -33,7 +33,8 @@ from podready.runtime.settings.load import (
     UnusableError,
     unknown_variables,
 )
-from podready.runtime.settings.report import Problem, near_miss, quote
+from podready.runtime.settings.near_miss import near_miss
+from podready.runtime.settings.report import Problem, quote
 from podready.runtime.settings.schema import Field, Section, Variable
 from podready.runtime.settings.sources import Sources, open_sources
 from podready.runtime.settings.variable import Options
@@ -71,7 +72,7 @@ class PydanticSchema(Schema):
         named = {problem.name for problem in problems}
         problems += [problem for problem in refused if problem.name not in named]
         if self.options.prefix and self.options.unknown == "error":
-            problems += unknown_variables(names, sources.names(), self.options.prefix)
+            problems += unknown_variables(names, sources, self.options.prefix)
         problems = self._ordered(problems)
         return Reading(None if problems else value, problems, found)
 
