@@ -78,7 +78,8 @@ def hints_of(kind: type) -> dict[str, Any]:
         return get_type_hints(kind)
     except NameError as error:
         raise TypeError(
-            f"{kind.__name__}: {error} at run time; import the type outside `if TYPE_CHECKING:`"
+            f"{kind.__name__}: {error} at run time; it has to be in the module, not in "
+            "a function, and imported outside `if TYPE_CHECKING:`"
         ) from None
 
 
