@@ -1,16 +1,38 @@
-"""Sizes as Kubernetes writes them: `512Mi`, `1Gi`, `500M`."""
+"""Sizes in bytes as people write them: `512Mi`, `64MiB`, `10MB`, `1048576`."""
 
 from __future__ import annotations
 
 import re
+from typing import Final
 
-_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)(Ki|Mi|Gi|k|M|G|)")
+_UNITS: Final[dict[str, int]] = {
+    "": 1,
+    **{f"{unit}i": 1024 ** (power + 1) for power, unit in enumerate("KMGTPE")},
+    **{unit: 1000 ** (power + 1) for power, unit in enumerate("kMGTPE")},
+    "K": 1000,
+}
+"""Kubernetes' own: `Ki` is 1024, `k` is 1000; a B at the end says nothing new.
+
+Without `m`, which is a thousandth there and a million elsewhere.
+"""
+_SIZE: Final = re.compile(r"(\d+)(?:\.(\d+))? ?([KMGTPE]i|[kKMGTPE]|)B?", re.ASCII)
+_LONGEST: Final = 100
 
 
 def parse_size(text: str) -> int:
-    """Return the bytes that `text` stands for; raises ValueError with the expected form."""
+    """Return the bytes that `text` stands for, rounded down.
+
+    Raises ValueError with the expected form when it is none.
+    """
     match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise ValueError("a size such as 512Mi or 1Gi")
-    return int(float(match[1]) * _UNITS[match[2]])
+    if match is None or len(text) > _LONGEST:
+        raise ValueError("a size such as 64MiB, 512Mi, 10MB or 1048576")
+    fraction = match[2] or ""
+    scale: int = 10 ** len(fraction)
+    return int(match[1] + fraction) * _UNITS[match[3]] // scale
+
+
+def format_size(size: int) -> str:
+    """Return the shortest text that `parse_size` reads back as the same size."""
+    texts = [f"{size // unit}{name}B" for name, unit in _UNITS.items() if name and not size % unit]
+    return min([str(size), *texts], key=len) if size else "0"
