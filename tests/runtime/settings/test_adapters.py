@@ -336,3 +336,35 @@ def test_defaults_are_written_as_their_library_reads_them(kind: Any) -> None:
     assert len(written) == len(schema.variables())
     assert report(schema, written) == ""
     assert schema.load(written) == schema.load({})
+
+
+class Login(pydantic.BaseModel):
+    password: pydantic.SecretStr
+
+
+class Repeating(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="R_", env_nested_delimiter="__")
+
+    key: pydantic.SecretStr = pydantic.SecretStr("")
+    login: Login | None = None
+
+    @pydantic.model_validator(mode="after")
+    def refuse(self) -> Repeating:
+        held = self.login.password.get_secret_value() if self.login else ""
+        raise ValueError(f"refused: {self.key.get_secret_value()} {held}")
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"R_KEY": "hunter2"},
+        {"R_KEY": "hunter2", "R_KEY_FILE": "/nowhere"},
+        {"R_LOGIN": '{"password": "hunter2"}'},
+        {"R_LOGIN__PASSWORD": "hunter2"},
+    ],
+)
+def test_what_a_validator_repeats_of_a_secret_is_hidden(environ: dict[str, str]) -> None:
+    """By whatever way pydantic-settings got it."""
+    found = report(adapt(Repeating), environ)
+    assert "refused: " in found
+    assert "hunter2" not in found

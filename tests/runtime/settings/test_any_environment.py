@@ -10,6 +10,7 @@ import datetime as dt
 import decimal
 import enum
 import ipaddress
+import json
 import os
 import subprocess
 import sys
@@ -132,6 +133,17 @@ class Struct(msgspec.Struct):
         dies_of(self.key.reveal())
 
 
+class Inner(pydantic.BaseModel):
+    password: pydantic.SecretStr = pydantic.SecretStr("")
+    size: int = 1
+
+    @pydantic.field_validator("size")
+    @classmethod
+    def refuse(cls, size: int, info: pydantic.ValidationInfo) -> int:
+        held = info.data["password"].get_secret_value() if info.data else ""
+        raise ValueError(f"{size} is too small for {held}")
+
+
 class Pydantic(pydantic_settings.BaseSettings):
     model_config = pydantic_settings.SettingsConfigDict(
         env_prefix="APP_", env_nested_delimiter="__"
@@ -144,11 +156,13 @@ class Pydantic(pydantic_settings.BaseSettings):
     tokens: list[int] = []
     pins: list[pydantic.SecretStr] = []
     hosts: list[str] = []
+    inner: Inner = Inner.model_construct()
 
     @pydantic.model_validator(mode="after")
     def check(self) -> Pydantic:
         if self.number > 5:
-            raise ValueError(f"not with {self.key.get_secret_value()}")
+            held = self.inner.password.get_secret_value()
+            raise ValueError(f"not with {self.key.get_secret_value()} and {held}")
         dies_of(self.key.get_secret_value())
         return self
 
@@ -186,6 +200,9 @@ def environments(schema: Schema) -> st.SearchStrategy[dict[str, str]]:
         for variable in variables
         for name in (variable.name, variable.name + "_FILE")
     }
+    for section in schema.section.sections():  # a whole section as JSON
+        inner = SECRETS.map(lambda text: json.dumps({"password": text, "size": 2}))
+        each |= dict.fromkeys(section.aliases, st.one_of(TEXTS, SECRETS, inner))
     near = st.sampled_from([v.name for v in variables]).flatmap(
         lambda name: st.integers(0, len(name) - 1).map(lambda at: name[:at] + "X" + name[at:])
     )

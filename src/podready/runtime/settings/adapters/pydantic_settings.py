@@ -6,6 +6,7 @@ wrong, all of it at once, near misses, `NAME_FILE`, and that no value of a secre
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import threading
@@ -68,7 +69,8 @@ class PydanticSchema(Schema):
             name: given.text for name, given in found.items() if folded.get(name + FILE_SUFFIX)
         }
         with _environment({**environ, **files}):
-            value, refused = _Attempt(self.section, found, desk=desk).make()
+            attempt = _Attempt(self.section, found, _texts(self.section, folded, found), desk=desk)
+            value, refused = attempt.make()
         named = {problem.name for problem in problems}
         problems += [problem for problem in refused if problem.name not in named]
         if self.options.prefix and self.options.unknown == "error":
@@ -98,8 +100,16 @@ class PydanticSchema(Schema):
 class _Attempt:
     """One or more tries to make the instance, until everything that is wrong is known."""
 
-    def __init__(self, root: Section, found: Mapping[str, Given], *, desk: bool) -> None:
+    def __init__(
+        self,
+        root: Section,
+        found: Mapping[str, Given],
+        texts: Mapping[str, Given],
+        *,
+        desk: bool,
+    ) -> None:
         self._root, self._found = root, found
+        self._texts = texts  # all that pydantic may have read, for the secrets in it
         self._arguments: dict[str, Any] = {} if desk else {"_env_file": None}
         self.problems: list[Problem] = []
 
@@ -174,7 +184,7 @@ class _Attempt:
         self._fail_whole(section, said_by(error, "cannot be made"))
 
     def _fail_whole(self, section: Section, reason: str) -> None:
-        reason = scrub(reason, self._root, self._found)
+        reason = scrub(reason, self._root, self._texts)
         name = section.kind.__name__
         self.problems.append(Problem(f"{section.stem}*", "invalid", reason, name))
 
@@ -196,8 +206,42 @@ class _Attempt:
             what = f"is not a valid {member.parser.name}"
         else:
             shown = quote(member.name, given.text, secret=False) if given else ""
-            what = f"{shown} {scrub(reason, self._root, self._found)}".strip()
+            what = f"{shown} {scrub(reason, self._root, self._texts)}".strip()
         self.problems.append(describe(self._root, member, "invalid", what))
+
+
+def _texts(
+    root: Section, environ: Mapping[str, str], found: Mapping[str, Given]
+) -> dict[str, Given]:
+    """Return every text that may have become a variable's value, a line for each.
+
+    Beside those that were found, what stands beside its file, and the parts of a section's JSON.
+    """
+    lines = {name: [given.text] for name, given in found.items()}
+    for variable in root.variables():
+        given = [environ[name] for name in (variable.name, *variable.aliases) if name in environ]
+        lines.setdefault(variable.name, []).extend(given)
+    for section in root.sections():
+        parts = [part for name in section.aliases for part in _parts(environ.get(name, ""))]
+        for variable in section.variables() if parts else ():
+            lines[variable.name] += parts
+    return {name: Given("\n".join(texts), "") for name, texts in lines.items()}
+
+
+def _parts(text: str) -> list[str]:
+    """Return the texts in a JSON document; the text itself if it is none."""
+    try:
+        left = [json.loads(text)]
+    except (ValueError, RecursionError):
+        return [text]
+    found: list[str] = []
+    while left:
+        each = left.pop()
+        if isinstance(each, dict | list):
+            left += each.values() if isinstance(each, dict) else each
+        else:
+            found.append(str(each))
+    return found
 
 
 def _section(kind: Any, field: str, stem: str, aliases: tuple[str, ...]) -> Section:
