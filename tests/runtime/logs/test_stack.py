@@ -63,9 +63,9 @@ def test_the_text_is_pythons_own(function: Callable[[], Any]) -> None:
     error = caught(function)
     python = "".join(traceback.format_exception(error)).rstrip("\n")
     ours = stack_trace(error)
-    if function is not syntax:
-        python = re.sub(r"^ +[~^]+\n", "", python, flags=re.MULTILINE)
-    assert ours == python
+    # The caret that a SyntaxError shows stays; those under frames have tildes (Python 3.13).
+    carets = r"^ +[~^]*~[~^]*\n" if function is syntax else r"^ +[~^]+\n"
+    assert ours == re.sub(carets, "", python, flags=re.MULTILINE)
 
 
 def test_groups_show_each_of_their_exceptions() -> None:
