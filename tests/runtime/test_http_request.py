@@ -127,3 +127,30 @@ def test_what_the_app_has_imported_is_frozen_before_it_serves(
     assert pod.get("/")[2] == b"True 1"
     assert pod.stop() == 0
     assert audit.read_text() == "served"
+
+
+BOOM = """
+    def wsgi(environ, start_response):
+        raise ZeroDivisionError("boom")
+
+    async def asgi(scope, receive, send):
+        assert scope["type"] == "http"
+        raise ZeroDivisionError("boom")
+
+    app = {}
+"""
+
+
+@pytest.mark.parametrize("engine", ["uvicorn", "granian"])
+@pytest.mark.parametrize("kind", ["asgi", "wsgi"])
+def test_the_trace_of_a_failure_has_the_ids_of_its_request(
+    start_pod: StartPod, kind: str, engine: str
+) -> None:
+    """The one line that everybody looks for by trace id, whoever writes it."""
+    pod = start_pod(BOOM.replace("{}", kind), "--engine", engine).ready()
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01", "x-request-id": "r-17"}
+    assert pod.get("/", headers=headers)[0] == 500
+    pod.line("GET / 500")
+    (failure,) = [line for line in pod.log if "ZeroDivisionError" in line.get("stack_trace", "")]
+    assert (failure["trace_id"], failure["request_id"]) == (trace, "r-17")

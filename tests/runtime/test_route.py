@@ -16,7 +16,7 @@ from podready.runtime.http_metrics import HttpMetrics
 from podready.runtime.inflight import InFlight
 from podready.runtime.metrics import REQUEST_DURATION
 from podready.runtime.observation import Observer
-from podready.runtime.route import watch_django, watch_wsgi
+from podready.runtime.route import watch_django, watch_mounts, watch_wsgi
 from podready.runtime.shelf import Shelf
 from podready.runtime.wsgi import wsgi_to_asgi
 
@@ -263,3 +263,57 @@ async def test_an_app_without_routes() -> None:
         await send({"type": "http.response.body"})
 
     assert await routes_seen(app, "/a", "/b", "/c") == [("", "204")]
+
+
+@pytest.fixture
+def noted_mounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Note mounts as a worker does, for this test only."""
+    routing = pytest.importorskip("starlette.routing")
+    monkeypatch.setattr(routing.Mount, "handle", routing.Mount.handle)
+    watch_mounts()
+    watch_mounts()  # twice is no harm
+
+
+@pytest.mark.usefixtures("noted_mounts")
+async def test_a_mount_and_its_route_may_call_a_parameter_the_same() -> None:
+    """The inner value hides the mount's, which then stands in the path as the client chose it."""
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Mount, Route
+
+    async def ok(_request: Any) -> Any:
+        return PlainTextResponse("ok")
+
+    inner = Starlette(
+        routes=[Route("/f/{x}", ok), Mount("/deep/{x:int}", routes=[Route("/{x}", ok)])]
+    )
+    app = Starlette(
+        routes=[
+            Mount("/{id}/sub", routes=[Route("/items/{id}", ok)]),
+            Mount("/static", routes=[Route("/items/{id}", ok)]),
+            Mount("/app/{x}", app=inner),
+        ]
+    )
+    paths = ["/c0/sub/items/7", "/c1/sub/items/8", "/static/items/9", "/app/a/f/b"]
+    assert await routes_seen(app, *paths, "/app/a/deep/7/c", "/app/b/deep/9/d") == [
+        ("/{id}/sub/items/{id}", "200"),
+        ("/static/items/{id}", "200"),
+        ("/app/{x}/f/{x}", "200"),
+        ("/app/{x}/deep/{x}/{x}", "200"),
+    ]
+
+
+@pytest.mark.usefixtures("noted_mounts")
+async def test_fastapi_in_a_mount_of_the_same_parameter() -> None:
+    """One series, whatever the client writes."""
+    fastapi = pytest.importorskip("fastapi")
+    inner = fastapi.FastAPI()
+
+    @inner.get("/f/{x}")
+    async def f(x: str) -> str:
+        return x
+
+    outer = fastapi.FastAPI()
+    outer.mount("/fa/{x}", inner)
+    paths = [f"/fa/{number}/f/{number + 1}" for number in range(5)]
+    assert await routes_seen(outer, *paths) == [("/fa/{x}/f/{x}", "200")]

@@ -178,7 +178,11 @@ def test_failures_are_told_and_messages_are_no_spans(
     (failed,) = collector.named("GET /fail")
     assert failed.status.code == Status.STATUS_CODE_ERROR
     assert attributes(failed)["error.type"] == "ValueError"
-    assert [event.name for event in failed.events] == ["exception"]
+    (event,) = failed.events
+    assert event.name == "exception"
+    told = {each.key: each.value.string_value for each in event.attributes}
+    assert told["exception.type"] == "ValueError"
+    assert told["exception.stacktrace"].startswith("Traceback (most recent call last):")
     (none,) = collector.named("GET")
     assert attributes(none)["http.response.status_code"] == 404
     assert none.status.code == Status.STATUS_CODE_UNSET  # a client's mistake is no error of ours
@@ -414,8 +418,57 @@ def test_a_missing_package_is_a_warning(
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_SDK_DISABLED": "True"}, False),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_TRACES_EXPORTER": "none"}, False),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_TRACES_EXPORTER": "otlp"}, True),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_TRACES_EXPORTER": "otlp, console"},
+            True,
+        ),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_TRACES_EXPORTER": "console"}, False),
     ],
 )
 def test_when_traces_are_wanted(environ: dict[str, str], wanted: bool) -> None:
     """Only where an exporter for traces is configured, and nobody has switched it off."""
     assert wants_traces(environ) is wanted
+
+
+SECRET_URL = """
+    async def app(scope, receive, send):
+        assert scope["type"] == "http"
+        raise ValueError("no answer from postgres://app:hunter2@db/shop")
+"""
+
+
+def test_a_span_masks_what_the_log_masks(start_pod: StartPod, collector: Collector) -> None:
+    """Collectors have more readers than logs."""
+    pod = traced(start_pod, collector, SECRET_URL)
+    pod.get("/", headers=SAMPLED)
+    assert pod.stop() == 0
+    (span,) = collector.spans
+    assert "postgres://app:[redacted]@db/shop" in str(span.events)
+    assert "hunter2" not in str(span)
+
+
+@pytest.mark.parametrize("port", ["9" * 5000, "9" * 20, "65536", "-1", "\u00b2"])
+def test_a_host_that_no_host_has_is_no_failure(
+    start_pod: StartPod, collector: Collector, port: str
+) -> None:
+    """What a client writes there reaches neither the app's answer nor the exporter's patience."""
+    pod = traced(start_pod, collector, STARLETTE)
+    assert pod.get("/users/1", headers={"host": f"shop:{port}", **SAMPLED})[0] == 200
+    assert pod.stop() == 0
+    assert "server.port" not in attributes(collector.spans[0])
+    assert not [line for line in pod.log if line["severity"] == "ERROR"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("OTEL_PROPAGATORS", "nosuch"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "9999999")],
+)
+def test_variables_that_the_sdk_refuses_cost_the_traces_only(
+    start_pod: StartPod, collector: Collector, variable: str, value: str
+) -> None:
+    """Telemetry is no reason to keep an app from starting; the log says why there is none."""
+    pod = traced(start_pod, collector, STARLETTE, **{variable: value})
+    assert pod.get("/users/1")[0] == 200
+    assert "there will be no traces" in pod.line("there will be no traces")["message"]
+    assert pod.stop() == 0
+    assert collector.spans == []

@@ -156,6 +156,15 @@ def lines(server: Server) -> list[dict[str, Any]]:
     return [json.loads(line) for line in server.log.splitlines() if line.startswith("{")]
 
 
+TELL_NO_TRACE = {"gunicorn -k asgi --preload", "granian", "granian wsgi"}
+"""Servers that say nothing of an app's exception, or say it in lines of text."""
+
+
+def traces(server: Server) -> list[dict[str, Any]]:
+    """Return the lines with the stack trace of the failure."""
+    return [line for line in lines(server) if "nobody has number 0" in line.get("stack_trace", "")]
+
+
 def put(server: Server, path: str, body: object) -> int:
     """Change something on the admin port; 0 when nobody is there."""
     with closing(http.client.HTTPConnection("127.0.0.1", server.admin, timeout=20)) as client:
@@ -186,6 +195,10 @@ def test_one_page_and_one_log_for_two_workers(start: Start, name: str) -> None:
     assert {line["message"] for line in access} == {"GET /users/1 200", "GET /users/0 500"}
     assert all(line["httpRequest"]["protocol"].startswith("HTTP/1.1") for line in access)
     assert {line["httpRequest"]["remoteIp"] for line in access} == {"127.0.0.1"}
+    if name not in TELL_NO_TRACE:
+        (failed,) = (line for line in access if line["severity"] == "ERROR")
+        told = eventually(lambda: traces(server), f"the trace: {server.log}")
+        assert {line["request_id"] for line in told} == {failed["request_id"]}
     said = [line for line in lines(server) if line["message"] == "user"]
     assert {line["request_id"] for line in said} == {line["request_id"] for line in access}
     assert {line["password"] for line in said} == {"[redacted]"}

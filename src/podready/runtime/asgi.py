@@ -104,7 +104,8 @@ class Wrapper:
                 failure = error
                 raise
         finally:
-            CURRENT.reset(token)
+            if failure is None:  # else the server will log it, and that line shall have its ids
+                CURRENT.reset(token)
             if work.task is not None:
                 self._works.discard(work)
                 if not self._works:
@@ -226,7 +227,7 @@ def log_access(scope: Scope, work: HttpRequest | WsgiRequest) -> None:
         scope["method"],
         scope["path"],
         work.status,
-        work.size,
+        0 if scope["method"] == "HEAD" else work.size,  # RFC 9110, 9.3.2: no content is sent
         time.monotonic() - work.started,
         client[0] if client else "",
         work.agent.decode("latin-1"),

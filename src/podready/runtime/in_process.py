@@ -35,7 +35,7 @@ from podready.runtime.meter import METER
 from podready.runtime.notice import NOTICE
 from podready.runtime.observation import Observer
 from podready.runtime.probes import CHECKS, WORD
-from podready.runtime.route import watch_django
+from podready.runtime.route import watch_frameworks
 from podready.runtime.sigterm import Sigterm
 from podready.runtime.stuck import describe, oldest
 from podready.runtime.vitals import Vitals
@@ -179,7 +179,7 @@ class InProcess:
 
     def _look_around(self) -> None:
         """See what has been imported or put up since `wrap`."""
-        watch_django()
+        watch_frameworks()
         if self._takes_over:
             take_over()
 

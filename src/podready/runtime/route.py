@@ -2,7 +2,7 @@
 
 Every framework leaves it somewhere else, and only after it has routed the request:
 
-    Starlette, FastAPI   scope["route"], older ones only scope["endpoint"]; mounts in root_path
+    Starlette, FastAPI   scope["route"], older ones only scope["endpoint"]; `watch_mounts`
     Litestar             scope["path_template"]
     Flask                environ["werkzeug.request"].url_rule
     Django               resolver_match of the request, see `watch_django`
@@ -89,10 +89,14 @@ def _included(scope: Scope, route: Any) -> str:
 def _mounted(scope: Scope, own: str) -> str:
     """Return the template with its mounts' templates before it.
 
-    Starlette keeps the mounts' concrete path; each segment that equals a path parameter which
-    the route itself does not have is turned back into that parameter. When one cannot be found
-    again, the mounts are left out: a route label must never hold what a client chose.
+    Starlette keeps the mounts' concrete path, so `watch_mounts` notes their templates. Where
+    somebody else makes mounts, each segment that equals a path parameter which the route itself
+    does not have is turned back into that parameter. When one cannot be found again, the mounts
+    are left out: a route label must never hold what a client chose.
     """
+    noted = scope.get(_MOUNTS)
+    if noted is not None:
+        return f"{noted}{own}"
     prefix = scope.get("root_path", "")[len(scope["app_root_path"]) :]
     segments = prefix.split("/")
     for name, value in scope.get("path_params", {}).items():
@@ -155,6 +159,32 @@ def _note_rule(work: Work, environ: Mapping[str, Any]) -> None:
     rule = rule if rule is not None else environ.get("bottle.route")
     if rule is not None:
         work.route = str(getattr(rule, "rule", ""))
+
+
+def watch_frameworks() -> None:
+    """Stand where frameworks know a route and tell it to nobody; may be called again."""
+    watch_django()
+    watch_mounts()
+
+
+_MOUNTS: Final = "podready.mounts"
+
+
+def watch_mounts() -> None:
+    """Note the template of each Starlette mount that a request goes through, FastAPI's too."""
+    routing = sys.modules.get("starlette.routing")
+    mount = getattr(routing, "Mount", None)
+    handle = getattr(mount, "handle", None)
+    if mount is None or handle is None or hasattr(handle, "__wrapped__"):
+        return
+
+    @wraps(handle)
+    async def noting(self: Any, scope: Scope, receive: Any, send: Any) -> None:
+        template = str(getattr(self, "path_format", "")).removesuffix("/{path}")
+        scope[_MOUNTS] = f"{scope.get(_MOUNTS, '')}{template}"
+        await handle(self, scope, receive, send)
+
+    mount.handle = noting
 
 
 def watch_django() -> None:

@@ -20,6 +20,9 @@ from typing import TYPE_CHECKING, Any, Final
 from podready import __version__
 from podready.runtime.caller_headers import headers_read
 from podready.runtime.http_metrics import METHODS, OTHER_METHOD
+from podready.runtime.logs.encoder import text
+from podready.runtime.logs.redaction import without_passwords
+from podready.runtime.logs.stack import stack_trace
 from podready.runtime.trace_context import CLOUD_TRACE, NO_SPAN, TraceContext, callers_span
 
 if TYPE_CHECKING:
@@ -45,6 +48,8 @@ _DECIDED: Final = ";o="
 _RANDOM: Final = 2
 """A flag of level 2 of the specification, which not every SDK knows by name."""
 
+_HIGHEST_PORT: Final = 65_535
+
 _log = logging.getLogger("podready.tracing")
 
 
@@ -52,8 +57,9 @@ def wants_traces(environ: Mapping[str, str]) -> bool:
     """Return whether the environment configures an exporter and nobody has said no."""
     if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return False
-    exporters = environ.get("OTEL_TRACES_EXPORTER", "otlp").strip().lower()
-    return exporters in {"", "otlp"} and any(environ.get(name) for name in _ENDPOINTS)
+    listed = environ.get("OTEL_TRACES_EXPORTER", "").lower().split(",")
+    exporters = {name.strip() for name in listed} - {""}
+    return (not exporters or "otlp" in exporters) and any(map(environ.get, _ENDPOINTS))
 
 
 def start_tracing(environ: Mapping[str, str]) -> Tracing | None:
@@ -75,13 +81,17 @@ def start_tracing(environ: Mapping[str, str]) -> Tracing | None:
         )
         return None
     provider = trace.get_tracer_provider()
-    if isinstance(provider, TracerProvider):
-        return Tracing(provider, ours=False)
-    provider = _provider(environ)
-    if provider is None:
+    ours = not isinstance(provider, TracerProvider)
+    try:
+        if ours:
+            provider = _provider(environ)
+        tracing = None if provider is None else Tracing(provider, ours=ours)
+    except Exception as error:  # noqa: BLE001 - the SDK raises what it likes for bad variables
+        _log.warning("there will be no traces: %s: %s", type(error).__name__, error)
         return None
-    trace.set_tracer_provider(provider)
-    return Tracing(provider, ours=True)
+    if ours and provider is not None:
+        trace.set_tracer_provider(provider)
+    return tracing
 
 
 def _provider(environ: Mapping[str, str]) -> Any:
@@ -161,7 +171,7 @@ class Tracing:
             span.update_name(f"{span.name} {route}")
         span.set_attribute("http.response.status_code", status)
         if failure is not None and isinstance(failure, Exception):
-            span.record_exception(failure)
+            span.record_exception(failure, attributes=_failure(failure))
             span.set_attribute("error.type", type(failure).__qualname__)
         elif status >= 500:
             span.set_attribute("error.type", str(status))
@@ -270,9 +280,21 @@ def _attributes(scope: Scope, method: str) -> dict[str, str | int]:
     return attributes
 
 
+def _failure(failure: Exception) -> dict[str, str]:
+    """Return what the span says of an exception: as in the log, without passwords of URLs."""
+    return {
+        "exception.message": _masked(text(failure)),
+        "exception.stacktrace": _masked(stack_trace(failure)),
+    }
+
+
+def _masked(words: str) -> str:
+    return without_passwords(words.encode("utf-8", "replace")).decode()
+
+
 def _server(host: str) -> dict[str, str | int]:
     """Return the attributes in a Host header: `shop`, `shop:8000` or `[::1]:8000`."""
     address, _, port = host.rpartition(":")
-    if address and port.isdecimal():
+    if address and port.isdecimal() and len(port) <= 5 and int(port) <= _HIGHEST_PORT:
         return {"server.address": address.strip("[]"), "server.port": int(port)}
     return {"server.address": host.strip("[]")}

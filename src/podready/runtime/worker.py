@@ -35,7 +35,7 @@ from podready.runtime.meter import METER
 from podready.runtime.notice import NOTICE
 from podready.runtime.observation import Observer
 from podready.runtime.probes import CHECKS, WORD
-from podready.runtime.route import watch_django, watch_wsgi
+from podready.runtime.route import watch_frameworks, watch_wsgi
 from podready.runtime.shedding import Limit
 from podready.runtime.shelf import TEXT_BYTES
 from podready.runtime.stuck import describe, oldest
@@ -129,7 +129,7 @@ def _run(start: WorkerStart) -> int:
     app = load_app(config.app, config.app_dir)
     if config.log_takeover:
         take_over()
-    watch_django()
+    watch_frameworks()
     tracing = start_tracing(os.environ)
     if tracing is not None:  # the first hook runs last
         SHUTDOWN.insert(0, Hook("telemetry", tracing.flush, FLUSH_SECONDS))

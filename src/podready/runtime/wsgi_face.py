@@ -140,16 +140,15 @@ class _Answer:
     def of(self, app: WsgiApp, environ: dict[str, Any]) -> Iterable[bytes]:
         """Call the app, and return its answer, counted."""
         work = self.work
-        token = CURRENT.set(work)
+        CURRENT.set(work)
         IN_FLIGHT.add(work)
         self._observer.begin(work, self._scope)
         try:
             chunks = app(environ, self.start)
         except BaseException as error:
             self.over(error)
-            raise
-        finally:
-            CURRENT.reset(token)
+            raise  # the server will log it on this thread, and that line shall have its ids
+        CURRENT.set(None)
         # Servers look at the length: of one piece they know the Content-Length (PEP 3333).
         whole = isinstance(chunks, list | tuple)
         return (_CountedList if whole else _Counted)(chunks, self)
@@ -184,9 +183,7 @@ class _Answer:
             return  # closed twice, which PEP 3333 does not forbid
         IN_FLIGHT.discard(work)
         if self._access_log:
-            token = CURRENT.set(work)
             log_access(self._scope, work)
-            CURRENT.reset(token)
         self._observer.end(work, self._scope, failure)
 
 
@@ -198,15 +195,13 @@ class _Counted:
         self._answer = answer
 
     def __iter__(self) -> Iterator[bytes]:
-        token = CURRENT.set(self._answer.work)  # for what the app logs between two chunks
-        try:
-            for chunk in self._chunks:
-                yield chunk
-                if self._answer.sent(chunk):
-                    return
-        finally:
-            if CURRENT.get() is self._answer.work:  # else a server goes on on another thread
-                CURRENT.reset(token)
+        CURRENT.set(self._answer.work)  # for what the app logs between two chunks
+        for chunk in self._chunks:
+            yield chunk
+            if self._answer.sent(chunk):
+                break
+        if CURRENT.get() is self._answer.work:  # else a server goes on on another thread
+            CURRENT.set(None)
 
     def close(self) -> None:
         """Close the app's iterable and count the work out."""
