@@ -61,7 +61,8 @@ def __getattr__(name: str) -> Any:
     """Import the module that owns `name` and return it (PEP 562)."""
     if name not in _FACE:
         raise AttributeError(f"module 'podready' has no attribute {name!r}")
-    return getattr(import_module(_FACE[name]), name)
+    found = globals()[name] = getattr(import_module(_FACE[name]), name)
+    return found
 
 
 def __dir__() -> list[str]:

@@ -230,6 +230,80 @@ def test_diff_looks_into_configmaps_that_it_is_shown(podready: Podready, tmp_pat
     assert "hunter2" not in done.stdout
 
 
+CONNECTED = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: shop, namespace: prd}
+data: {SHOP_PORT: "80a"}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: shop, namespace: dev}
+data:
+  SHOP_PORT: "81"
+  PART: x
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: shop}
+data: {url: aHVudGVyMg==}
+stringData: {empty: ""}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop, namespace: dev}
+spec:
+  template:
+    spec:
+      initContainers:
+      - name: check
+        image: shop
+        command: [podready, config, main:App, --check]
+        envFrom:
+        - configMapRef: {name: shop}
+      - name: migrate
+        image: shop
+      containers:
+      - name: shop
+        image: shop
+        envFrom:
+        - prefix: SHOP_MOTTO_
+          secretRef: {name: elsewhere}
+        env:
+        - name: SHOP_DATABASE_URL
+          valueFrom: {secretKeyRef: {name: shop, key: rul}}
+        - name: SHOP_API_KEY
+          valueFrom: {secretKeyRef: {name: shop, key: empty}}
+        - name: SHOP_COLOUR
+          valueFrom: {configMapKeyRef: {name: shop, key: nosuch, optional: true}}
+        - name: SHOP_SIZE
+          value: 1Mi
+        - name: SHOP_SIZE_FILE
+          value: /run/size
+        - name: SHOP_CACHE_TTL
+          value: "3"
+      - name: proxy
+        image: envoy
+"""
+
+
+def test_diff_follows_references_as_the_kubelet_does(podready: Podready, tmp_path: Path) -> None:
+    """Keys, namespaces, prefixes, begun sections, and the init container that checks the app."""
+    (tmp_path / "all.yaml").write_text(CONNECTED)
+    done = podready("main:App", "--diff", "all.yaml")
+    assert done.stdout.splitlines() == [
+        "all.yaml:26: container check lacks SHOP_DATABASE_URL (str, required) Postgres DSN",
+        "all.yaml:39: container shop lacks SHOP_CACHE_HOST (str, required)",
+        "all.yaml:40: SHOP_DATABASE_URL: Secret shop has no key rul",
+        "all.yaml:42: SHOP_API_KEY is set but empty",
+        "all.yaml:48: both SHOP_SIZE and SHOP_SIZE_FILE are set",
+        "not seen: what is in Secret elsewhere; name its file with another --diff",
+    ]
+    assert done.returncode == 1
+    done = podready("main:App", "--diff", "all.yaml", "--container", "migrate")
+    assert "container migrate lacks SHOP_DATABASE_URL" in done.stdout
+
+
 def test_a_file_variable_or_a_mount_stands_for_the_value(
     podready: Podready, tmp_path: Path
 ) -> None:
@@ -252,6 +326,10 @@ def test_a_file_variable_or_a_mount_stands_for_the_value(
         (("main:App", "--diff", "deploy.yaml", "--check"), "exclude each other"),
         (("main:App", "--diff", "nosuch.yaml"), "nosuch.yaml: no such file or folder"),
         (("main:App", "--diff", "deploy.yaml", "--container", "x"), "no container 'x'"),
+        (("../main:App",), "is not MODULE:CLASS, such as main:AppSettings"),
+        (("",), "is not MODULE:CLASS"),
+        (("main:App", "--configmap", "--name", "Shop_1"), "'Shop_1' is no name of an object"),
+        (("main:App", "--markdown", "--name", "x"), "--name goes with --configmap or --secret"),
     ],
 )
 def test_mistakes_are_one_sentence(
@@ -293,6 +371,36 @@ def test_classes_of_other_libraries(podready: Podready, tmp_path: Path) -> None:
     assert "hunter2" not in table
     done = podready("other:A", "--prefix", "A_", "--check")
     assert "A_PORT  missing  required  (int, required) listens" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "form", ["", "--env-example", "--configmap", "--json-schema", "--markdown"]
+)
+def test_a_default_with_a_password_in_it_is_not_shown(
+    podready: Podready, tmp_path: Path, form: str
+) -> None:
+    """A URL for the developer's desk, of a variable that nobody calls secret."""
+    (tmp_path / "desk.py").write_text(
+        "import podready\nclass App(podready.Settings):\n"
+        "    broker: str = 'amqp://guest:hunter2@localhost/'\n"
+    )
+    done = podready("desk:App", *filter(None, [form]))
+    assert done.returncode == 0
+    assert "hunter2" not in done.stdout
+    assert "BROKER" in podready("desk:App", "--secret").stdout
+
+
+def test_a_text_of_several_lines_stays_one_line(podready: Podready, tmp_path: Path) -> None:
+    """A `doc` that goes over lines does not break a table or a comment."""
+    (tmp_path / "lines.py").write_text(
+        "import podready\nclass App(podready.Settings):\n"
+        "    port: int = podready.var(default=1, doc='where the app\\nlistens')\n"
+    )
+    assert "# where the app listens (int)\n#PORT=1" in podready("lines:App", "--env-example").stdout
+    assert (
+        "| `PORT` | int | `1` | where the app listens |"
+        in podready("lines:App", "--markdown").stdout
+    )
 
 
 def test_only_configmap_secret_and_diff_need_an_extra(podready: Podready, tmp_path: Path) -> None:

@@ -125,6 +125,11 @@ def test_a_token_file_that_is_not_there() -> None:
         load_config(["main:app", "--admin-token-file", "/no/such"], {})
 
 
+def test_the_place_of_the_termination_message_is_no_misspelled_setting() -> None:
+    """It is a variable without a flag."""
+    assert unknown_variables({"PODREADY_TERMINATION_LOG": "/tmp/x"}) == []
+
+
 def test_a_misspelled_variable_is_noticed() -> None:
     """A PODREADY_ variable that nobody reads gets a hint."""
     assert unknown_variables({"PODREADY_DRAIN_DELY": "5s"}) == [

@@ -7,7 +7,6 @@ import dataclasses
 import enum
 import io
 import json
-import pickle
 import subprocess
 import sys
 from datetime import timedelta
@@ -113,6 +112,9 @@ def test_a_text_becomes_the_type_of_its_field(
         ("APP_LABELS", "{1", "is not valid JSON"),
         ("APP_TIMEOUT", "30", '"30" is not a duration such as 500ms, 30s, 5m or 1h30m'),
         ("APP_EVEN", "x", "invalid literal"),
+        ("APP_HOSTS", "a::b", "has an empty item"),
+        ("APP_LABELS", "a=1,a=2", "has a key twice"),
+        ("APP_LABELS", '{"a": 1, "a": 2}', "has a key twice"),
         ("APP_NAME", "", "set but empty"),
     ],
 )
@@ -148,6 +150,30 @@ def test_kubernetes_service_links_are_no_typos() -> None:
     """A Service called `app` fills the environment with APP_PORT_80_TCP and the like."""
     links = {"APP_SERVICE_HOST": "10.0.0.1", "APP_SERVICE_PORT": "80", "APP_PORT_80_TCP": "tcp://x"}
     assert Everything.load({**links, "APP_SERVICE_PORT_HTTP": "80"}).port == 3000
+
+
+def test_a_misspelt_port_is_no_service_link() -> None:
+    """Only the value says whether the kubelet wrote APP_X_PORT."""
+
+    class App(podready.Settings, prefix="APP_"):
+        admin_port: int = 1
+
+    assert App.load({"APP_ADMNI_PORT": "tcp://10.0.0.1:80"}).admin_port == 1
+    report = problems_of(App, {"APP_ADMNI_PORT": "80"})
+    assert "APP_ADMNI_PORT  unknown  did you mean APP_ADMIN_PORT?" in report
+
+
+@pytest.mark.parametrize("name", ["app_port", "App_Port", "APP_port"])
+def test_a_name_in_another_case_is_a_near_miss(name: str) -> None:
+    """The environment of Linux knows case, people forget it."""
+    assert f"{name}  unknown  did you mean APP_PORT?" in problems_of(Everything, {name: "1"})
+    report = problems_of(Keyed, {"secret_key": "x"})
+    assert "required; is secret_key a typo?" in report
+
+
+def test_an_empty_path_is_named_as_empty() -> None:
+    """As an overlay that switches a mount off leaves it."""
+    assert "SECRET_KEY_FILE  invalid  set but empty" in problems_of(Keyed, {"SECRET_KEY_FILE": ""})
 
 
 def test_far_off_names_and_foreign_prefixes_are_left_alone() -> None:
@@ -191,58 +217,6 @@ def test_an_unreadable_file_is_reported_by_its_path(tmp_path: Path) -> None:
     binary = tmp_path / "binary"
     binary.write_bytes(b"\xff\xfe")
     assert "is not a text file" in problems_of(Keyed, {"SECRET_KEY_FILE": str(binary)})
-
-
-def test_a_secret_is_never_shown(tmp_path: Path) -> None:
-    """Not in reports, not in repr, str, format or a dataclass' repr."""
-    assert "hunter2" not in problems_of(Keyed, {"SECRET_KEY": "k", "PIN": "hunter2"})
-    file = tmp_path / "pin"
-    file.write_text("hunter2")
-    assert "hunter2" not in problems_of(Keyed, {"SECRET_KEY": "k", "PIN_FILE": str(file)})
-    secret = podready.Secret("hunter2")
-    assert "hunter2" not in f"{secret} {secret!r} {secret:>20} {Keyed(secret_key=secret)}"
-
-
-@pytest.mark.parametrize("name", ["TOKEN", "DB_PASSWORD", "API_KEY"])
-def test_a_name_that_smells_of_a_secret_hides_its_value(name: str) -> None:
-    """Even where the class forgot to say Secret."""
-
-    class Careless(podready.Settings):
-        number: int = podready.var(default=1, env=name)
-
-    assert "hunter2" not in problems_of(Careless, {name: "hunter2"})
-
-
-def test_a_secret_in_a_list_is_never_shown() -> None:
-    """An item that cannot be read is not quoted either."""
-
-    class Pins(podready.Settings):
-        codes: list[podready.Secret[int]]
-
-    assert "hunter2" not in problems_of(Pins, {"CODES": "1,hunter2"})
-    assert [code.reveal() for code in Pins.load({"CODES": "1,2"}).codes] == [1, 2]
-
-
-def test_a_secret_with_a_parser_of_its_own_stays_secret() -> None:
-    """A parser given to var() does not take the mask off."""
-
-    class App(podready.Settings):
-        key: podready.Secret[bytes] = podready.var(parser=bytes.fromhex)
-
-    assert App.load({"KEY": "00ff"}).key.reveal() == b"\x00\xff"
-    assert "hunter2" not in problems_of(App, {"KEY": "hunter2"})
-
-
-def test_secrets_compare_and_hash_by_value_and_cannot_be_changed() -> None:
-    """A Secret behaves as the value it hides, except for showing it."""
-    secret = podready.Secret("a")
-    assert secret == podready.Secret("a")
-    assert {secret: 1}[podready.Secret("a")] == 1
-    assert secret != "a"
-    assert not podready.Secret("")
-    assert pickle.loads(pickle.dumps(secret)) == secret
-    with pytest.raises(AttributeError):
-        secret._value = "b"
 
 
 def test_settings_cannot_be_changed() -> None:
@@ -294,13 +268,62 @@ def test_a_type_that_settings_do_not_know_is_the_authors_mistake() -> None:
         Ambiguous.load({"WHAT": "1"})
 
 
+def test_a_mistake_in_a_class_names_class_and_field() -> None:
+    """The type that nobody knows, the default that its type refuses, without a secret's."""
+
+    class Odd(podready.Settings):
+        when: complex
+
+    class Defaults(podready.Settings):
+        port: int = podready.var(default="80a")
+
+    class Hidden(podready.Settings):
+        pin: podready.Secret[int] = podready.var(default="hunter2")
+
+    with pytest.raises(TypeError, match=r"Odd\.when: .* give var\(\) a parser"):
+        Odd.load({})
+    with pytest.raises(ValueError, match=r"Defaults\.port: the default '80a' is not an integer"):
+        Defaults.load({})
+    with pytest.raises(ValueError, match=r"Hidden\.pin: the default is not a valid secret") as told:
+        Hidden.load({})
+    assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["load", "watch", "schema", "_options", "_schema", "__doc__"])
+def test_a_field_cannot_have_a_name_that_settings_use(name: str) -> None:
+    """It would be called instead of the method, and fail far away."""
+    with pytest.raises(TypeError, match=f"Bad.{name}: the name is taken by podready.Settings"):
+        type("Bad", (podready.Settings,), {"__annotations__": {name: str}})
+
+
 def test_a_parser_that_raises_anything_is_a_problem_of_its_variable() -> None:
     """A KeyError in a custom parser ends in the report, without its argument."""
 
     class App(podready.Settings):
         level: int = podready.var(parser=lambda text: {"low": 1}[text])
 
-    assert "LEVEL  invalid" in problems_of(App, {"LEVEL": "high"})
+    report = problems_of(App, {"LEVEL": "high"})
+    assert "LEVEL  invalid" in report
+    assert f"cannot be parsed (KeyError in {__file__}:" in report
+
+
+def test_what_a_class_itself_raises_is_a_problem_whatever_it_is() -> None:
+    """A KeyError in __post_init__ shows where it happened, and not its argument."""
+
+    class App(podready.Settings):
+        key: podready.Secret[str]
+        mode: str = "a"
+
+        def __post_init__(self) -> None:
+            if self.mode == "a":
+                raise KeyError(self.key.reveal())
+            assert self.mode != "b", f"b needs another key than {self.key.reveal()!r}"
+
+    report = problems_of(App, {"KEY": "hunter2"})
+    assert f"*  invalid  cannot be made (KeyError in {__file__}:" in report
+    assert "hunter2" not in report
+    report = problems_of(App, {"KEY": "hunter2", "MODE": "b"})
+    assert "*  invalid  b needs another key than '**********'" in report
 
 
 def test_the_error_is_an_exit_with_code_78() -> None:

@@ -90,6 +90,8 @@ def config(
     """
     if diff and form:
         raise UsageError(f"--diff and --{form} exclude each other")
+    if name is not None and form not in ("configmap", "secret"):
+        raise UsageError("--name goes with --configmap or --secret")
     environ = dict(os.environ)  # before the app is imported: loading may take secrets out of it
     schema = find_schema(target, app_dir, prefix)
     if diff:
@@ -109,7 +111,7 @@ def _form(schema: Schema, form: str | None, name: str | None, environ: Mapping[s
         case "markdown":
             return markdown(schema)
         case "configmap" | "secret":
-            return str(_manifests().render(schema, form, name))
+            return str(_manifests("config_manifests").render(schema, form, name))
         case _:
             return present_table(schema, schema.read(environ, desk=True))
 
@@ -126,15 +128,15 @@ def _check(schema: Schema, environ: Mapping[str, str]) -> int:
 
 
 def _diff(schema: Schema, paths: tuple[Path, ...], container: str | None) -> int:
-    differences = _manifests().diff(schema, paths, container)
+    differences = _manifests("config_diff").diff(schema, paths, container)
     for line in differences.lines:
         say(line)
     return ExitCode.NOT_READY if differences.count else ExitCode.OK
 
 
-def _manifests() -> Any:
+def _manifests(module: str) -> Any:
     try:
-        return import_module("podready.cli.config_manifests")
+        return import_module(f"podready.cli.{module}")
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "podready":
             raise
@@ -148,6 +150,8 @@ def find_schema(target: str, app_dir: str, prefix: str) -> Schema:
     that lacks some, has still defined the class. UsageError when there is none.
     """
     module_name, _, path = target.partition(":")
+    if not all(part.isidentifier() for part in module_name.split(".")):
+        raise UsageError(f"{target!r} is not MODULE:CLASS, such as main:AppSettings")
     names, failure = _import(module_name, app_dir)
     found = _walk(names, path) if path else _only_class(names, module_name)
     if found is None:

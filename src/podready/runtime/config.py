@@ -40,6 +40,7 @@ from podready.runtime.option_kinds import (
     choice,
 )
 from podready.runtime.secret_files import read_secret
+from podready.runtime.termination import ENV_TERMINATION_LOG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -391,7 +392,7 @@ def _is_service_link(text: str) -> bool:
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Return a sentence for each PODREADY_* variable that no setting reads."""
-    known = {name for option in OPTIONS for name in option.variables}
+    known = {name for option in OPTIONS for name in option.variables} | {ENV_TERMINATION_LOG}
     sentences = []
     for name in sorted(environ):
         if not name.startswith(ENV_PREFIX) or name in known or _is_service_variable(name):

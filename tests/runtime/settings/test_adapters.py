@@ -6,6 +6,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -306,3 +307,64 @@ def test_any_environment_gives_settings_or_problems(schema: Schema) -> None:
         assert all(line.isprintable() for line in text.split("\n"))
 
     check()
+
+
+class Written(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="W_", env_nested_delimiter="__")
+
+    hosts: list[str] = ["a", "b"]
+    limits: dict[str, list[int]] = {"a": [1]}
+    wait: timedelta = timedelta(minutes=5)
+    size: pydantic.ByteSize = pydantic.ByteSize(2**20)
+    site: pydantic.HttpUrl = pydantic.HttpUrl("http://h/p")
+    raw: bytes = b"x"
+    mode: Literal["a", 1] = "a"
+    flag: bool = True
+
+
+class WrittenStruct(msgspec.Struct):
+    raw: bytes = b"hi"
+    hosts: list[str] = msgspec.field(default_factory=lambda: ["a", "b"])
+    wait: timedelta = timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("kind", [Written, WrittenStruct])
+def test_defaults_are_written_as_their_library_reads_them(kind: Any) -> None:
+    """What --env-example and --configmap write is fit to be applied."""
+    schema = adapt(kind, prefix="W_")
+    written = {each.name: each.default_text or "" for each in schema.variables()}
+    assert len(written) == len(schema.variables())
+    assert report(schema, written) == ""
+    assert schema.load(written) == schema.load({})
+
+
+class Login(pydantic.BaseModel):
+    password: pydantic.SecretStr
+
+
+class Repeating(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="R_", env_nested_delimiter="__")
+
+    key: pydantic.SecretStr = pydantic.SecretStr("")
+    login: Login | None = None
+
+    @pydantic.model_validator(mode="after")
+    def refuse(self) -> Repeating:
+        held = self.login.password.get_secret_value() if self.login else ""
+        raise ValueError(f"refused: {self.key.get_secret_value()} {held}")
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"R_KEY": "hunter2"},
+        {"R_KEY": "hunter2", "R_KEY_FILE": "/nowhere"},
+        {"R_LOGIN": '{"password": "hunter2"}'},
+        {"R_LOGIN__PASSWORD": "hunter2"},
+    ],
+)
+def test_what_a_validator_repeats_of_a_secret_is_hidden(environ: dict[str, str]) -> None:
+    """By whatever way pydantic-settings got it."""
+    found = report(adapt(Repeating), environ)
+    assert "refused: " in found
+    assert "hunter2" not in found

@@ -7,9 +7,10 @@ import decimal
 import ipaddress
 import uuid
 import zoneinfo
+from collections.abc import Collection, Iterable
 from enum import Enum
-from pathlib import Path
-from typing import Any, Literal
+from pathlib import Path, PurePath
+from typing import Any, Final, Literal, Optional
 
 import pytest
 from hypothesis import given
@@ -28,6 +29,7 @@ class Colour(Enum):
 
 SCALARS: list[tuple[Any, st.SearchStrategy[Any]]] = [
     (str, st.text(min_size=1)),
+    (bytes, st.binary(min_size=1)),
     (int, st.integers()),
     (float, st.floats(allow_nan=False, allow_infinity=False)),
     (bool, st.booleans()),
@@ -41,6 +43,8 @@ SCALARS: list[tuple[Any, st.SearchStrategy[Any]]] = [
     (uuid.UUID, st.uuids()),
     (ipaddress.IPv4Address, st.ip_addresses(v=4)),
     (ipaddress.IPv6Address, st.ip_addresses(v=6)),
+    (ipaddress.IPv4Interface, st.ip_addresses(v=4).map(ipaddress.IPv4Interface)),
+    (ipaddress.IPv6Interface, st.ip_addresses(v=6).map(ipaddress.IPv6Interface)),
     (zoneinfo.ZoneInfo, st.sampled_from(["UTC", "Europe/Madrid"]).map(zoneinfo.ZoneInfo)),
     (ByteSize, st.integers(min_value=0).map(ByteSize)),
     (LogLevel, st.sampled_from(LogLevel)),
@@ -93,7 +97,7 @@ def test_any_text_gives_a_value_or_a_value_error(hint: Any) -> None:
 
 @pytest.mark.parametrize(
     "hint",
-    [hint for hint, _ in SCALARS if hint not in (str, Path)],
+    [hint for hint, _ in SCALARS if hint not in (str, bytes, Path)],
     ids=lambda each: str(each)[:40],
 )
 def test_a_refusal_never_repeats_the_text(hint: Any) -> None:
@@ -101,3 +105,19 @@ def test_a_refusal_never_repeats_the_text(hint: Any) -> None:
     with pytest.raises(ValueError, match="is not") as raised:
         parser_for(hint).parse("hunter2!")
     assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("hint", "text", "value"),
+    [
+        (Final[int], "1", 1),
+        (Iterable[int], "1,2", (1, 2)),
+        (Collection[str], "a", ("a",)),
+        (PurePath, "/a", PurePath("/a")),
+        (Optional[list[int]], "1", [1]),  # noqa: UP045 - what people write
+    ],
+)
+def test_further_ways_to_write_a_type(hint: Any, text: str, value: Any) -> None:
+    """They read as the type that they mean."""
+    found = parser_for(hint).parse(text)
+    assert (type(found), found) == (type(value), value)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, NewType
 
 import pytest
@@ -140,3 +143,22 @@ class Odd(podready.Settings):
 def test_what_a_parser_says_is_cleaned_of_a_secret() -> None:
     """int() repeats its argument; the name says that it is a secret."""
     assert "hunter2" not in problems_of(Odd, {"TOKEN": "hunter2"})
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="`type` statements are of Python 3.12")
+def test_type_statements_stand_for_what_they_name(tmp_path: Path) -> None:
+    """Of a value, a list, None, a secret and a section."""
+    (tmp_path / "aliases.py").write_text(
+        "import podready\n"
+        "class Part(podready.Settings):\n    size: int = 1\n"
+        "type Port = int\ntype Ports = list[Port]\ntype Maybe = Part | None\n"
+        "class App(podready.Settings):\n    port: Port\n    ports: Ports\n    part: Maybe = None\n"
+        "    key: podready.Secret[Port]\n"
+        "given = {'PORT': '1', 'PORTS': '1,2', 'KEY': '3', 'PART_SIZE': '4'}\n"
+        "loaded = App.load(given)\n"
+        "print(loaded.port, loaded.ports, loaded.key.reveal(), loaded.part.size)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "aliases.py"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "1 [1, 2] 3 4\n"

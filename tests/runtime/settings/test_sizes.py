@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podready.runtime.settings.sizes import ByteSize, format_size, parse_size
+from podready.runtime.settings.sizes import ByteSize
+from podready.runtime.sizes import format_size
 
 
 @given(st.integers(min_value=0, max_value=2**80))
 def test_every_size_reads_back(size: int) -> None:
-    """format_size and parse_size are inverse."""
-    assert parse_size(format_size(size)) == size
+    """format_size and ByteSize.parse are inverse."""
+    assert ByteSize.parse(format_size(size)) == size
 
 
 @pytest.mark.parametrize(
@@ -31,14 +32,14 @@ def test_every_size_reads_back(size: int) -> None:
 )
 def test_units_are_kubernetes_own(text: str, size: int) -> None:
     """Ki is 1024, k is 1000; a B at the end says nothing new."""
-    assert parse_size(text) == size
+    assert ByteSize.parse(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "64m", "64mb", "-1", "1e3", "MiB", "٣Mi", "1 000", "9" * 200])
 def test_what_could_mean_anything_is_refused(text: str) -> None:
     """`m` is a thousandth in Kubernetes and a million elsewhere."""
     with pytest.raises(ValueError, match="is not a size"):
-        parse_size(text)
+        ByteSize.parse(text)
 
 
 def test_a_size_is_a_number() -> None:
@@ -54,6 +55,6 @@ def test_a_size_is_a_number() -> None:
 def test_any_text_gives_a_size_or_a_value_error(text: str) -> None:
     """Nothing else comes out."""
     try:
-        assert parse_size(text) >= 0
+        assert ByteSize.parse(text) >= 0
     except ValueError:
         pass

@@ -27,7 +27,7 @@ class Shop(podready.Settings, prefix="SHOP_"):
 
 def schema(**options: object) -> Schema:
     """Return Shop read with other options."""
-    return Schema(Shop, Shop._options.replace(**options))
+    return Schema(Shop, Shop._options.but(**options))
 
 
 def report(of: Schema, environ: dict[str, str], *, desk: bool = False) -> str:
@@ -70,6 +70,15 @@ def test_two_files_for_one_variable_are_a_problem(tmp_path: Path) -> None:
     for name in ("name", "SHOP_NAME"):
         (tmp_path / name).write_text(name)
     assert "SHOP_NAME  invalid  both" in report(schema(directories=(str(tmp_path),)), {})
+
+
+def test_a_misspelt_file_with_the_prefix_is_named(tmp_path: Path) -> None:
+    """Files of other names are other people's."""
+    (tmp_path / "shop-nmae").write_text("x")
+    (tmp_path / "nmae").write_text("x")
+    (tmp_path / "keystore.jks").write_bytes(b"\xff\xfe")
+    found = report(schema(directories=(str(tmp_path),)), {})
+    assert found.splitlines()[1:] == ["  SHOP_NMAE  unknown  did you mean SHOP_NAME?"]
 
 
 def test_a_directory_that_is_not_there_is_no_problem() -> None:

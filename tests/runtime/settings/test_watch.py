@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -158,3 +159,43 @@ def test_a_callback_may_end_its_own_watch(tmp_path: Path, monkeypatch: pytest.Mo
     file.write_text("42")
     assert ended.wait(20)
     watching.stop()
+
+
+def test_what_changed_between_the_load_and_the_watch_is_found(
+    volume: Volume, told: list[Pool]
+) -> None:
+    """An app loads at import and watches once it serves: seconds lie between."""
+    volume.write(password="one", size="1")
+    schema = Schema(Pool, Options(directories=(str(volume.root),)))
+    loaded = schema.read({}).value
+    volume.write(password="two", size="1")
+    watch = Watch(schema, loaded, told.append, {}, every=3600)
+    assert watch.poll()
+    assert [pool.password.reveal() for pool in told] == ["two"]
+    assert not watch.poll()
+
+
+def test_without_files_there_is_nothing_to_look_at(told: list[Pool]) -> None:
+    """Settings made by hand are not compared with an environment."""
+    watch = Watch(Schema(Pool, Options()), Pool(size=7), told.append, {"SIZE": "x"}, every=3600)
+    assert not watch.poll()
+    assert told == []
+
+
+def test_a_swap_under_way_is_not_read_half_and_half(
+    watch: Watch[Pool], volume: Volume, told: list[Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of files that change while they are read, the next look takes all."""
+    volume.write(password="two", size="2")
+    read = Schema.read
+
+    def slow(self: Schema, *args: Any, **words: Any) -> Any:
+        found = read(self, *args, **words)
+        monkeypatch.undo()
+        volume.write(password="three", size="3")
+        return found
+
+    monkeypatch.setattr(Schema, "read", slow)
+    assert not watch.poll()
+    assert watch.poll()
+    assert [(pool.password.reveal(), pool.size) for pool in told] == [("three", 3)]

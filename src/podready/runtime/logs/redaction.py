@@ -46,6 +46,9 @@ _ABOUT: Final = frozenset({"id", "ids", "name", "names", "count", "type", "versi
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _MOST_NAMES: Final = 4096
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+_MAPPINGS: Final = (dict, Mapping)
+_LISTS: Final = (list, tuple, set, frozenset)
+_USUAL: Final = frozenset({list, tuple})
 _BRACE: Final = ord("{")
 _DEPTH: Final = 20
 """Containers in containers; deeper ones may hide a secret and are left out."""
@@ -83,14 +86,12 @@ class Redaction:
 
     def hides(self, fields: Event) -> bool:
         """Say whether a secret is inside a container among the values; looks, copies nothing."""
-        for name, value in fields.items():
-            if type(value) is dict and len(self._holders) < _MOST_HOLDERS:
-                self._holders = tuple({*self._holders, name})
-        return any(
-            self._is_dirty(value, _DEPTH)
-            for value in fields.values()
-            if type(value) not in _SCALARS
-        )
+        for value in fields.values():
+            if type(value) in _SCALARS or self._is_flat(value):
+                continue
+            if self._is_dirty(value, _DEPTH):
+                return True
+        return False
 
     def hides_behind(self, braces: bytes, fields: Event) -> bool:
         """Say the same of fields whose JSON has these bytes after its first brace.
@@ -104,7 +105,19 @@ class Redaction:
             value = fields.get(name)
             if type(value) is dict and is_harmless(value):
                 objects -= 1
-        return objects != 0 and self.hides(fields)
+        if objects == 0:
+            return False
+        if len(self._holders) < _MOST_HOLDERS:
+            found = {name for name, value in fields.items() if type(value) is dict}
+            self._holders = (*self._holders, *found.difference(self._holders))[:_MOST_HOLDERS]
+        return self.hides(fields)
+
+    def _is_flat(self, value: Any) -> bool:
+        """Say whether a value is one of the usual containers, with nothing inside to look at."""
+        if type(value) is dict:
+            inner = value.values()
+            return self.harmless.issuperset(value) and _SCALARS.issuperset(map(type, inner))
+        return type(value) in _USUAL and _SCALARS.issuperset(map(type, value))
 
     def object_in(self, line: str) -> tuple[Event, bool] | None:
         """Return the object that a text of JSON is, secrets starred, and whether that changed it.
@@ -159,7 +172,7 @@ class Redaction:
         inner = _inner(value)
         if inner is None:
             return False
-        if isinstance(value, dict | Mapping) and not all(map(self.passes, list(value))):
+        if isinstance(value, _MAPPINGS) and not all(map(self.passes, list(value))):
             return True
         if _SCALARS.issuperset(map(type, inner)):
             return False
@@ -211,7 +224,7 @@ class _Walk:
         inner = _inner(value)
         if inner is None:
             return value
-        mapping = isinstance(value, dict | Mapping)
+        mapping = isinstance(value, _MAPPINGS)
         if not mapping and _SCALARS.issuperset(map(type, inner)):
             return value
         if depth <= 0:
@@ -226,7 +239,7 @@ def _inner(value: Any) -> Collection[Any] | None:
     """Return what is inside a value that becomes an object or a list, None for any other."""
     if isinstance(value, dict):
         return dict.values(value)  # as encoders see it, whatever a subclass makes of values()
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, _LISTS):
         return value
     if isinstance(value, Enum):
         return (value.value,)

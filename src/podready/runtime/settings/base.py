@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, dataclass_transform, get_origin
 
 from podready.runtime.settings.load import Reading, read
 from podready.runtime.settings.schema import Section, Variable, section_of
-from podready.runtime.settings.variable import MISSING, Declaration, Options, Unknown, var
+from podready.runtime.settings.variable import MISSING, Declaration, Options, var
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from podready.runtime.settings.variable import Unknown
     from podready.runtime.settings.watch import Watch
+
+_CACHES: Final = ("_schema", "_shadow")
+"""What is computed once for a class and kept in it."""
 
 _taken: dict[str, str] = {}
 """Secrets that were taken out of the environment, for whoever loads again in this process."""
@@ -41,22 +44,43 @@ class Schema:
 
     def load(self, environ: Mapping[str, str] | None = None) -> Any:
         """Return an instance; see `Settings.load`, which this is."""
-        given = {**_taken, **os.environ} if environ is None else environ
-        reading = self.read(given, desk=environ is None)
+        desk = environ is None  # and no mapping of all secrets in a local, for who logs locals
+        reading = self.read(environment() if environ is None else environ, desk=desk)
         if reading.problems:
             from podready.errors import SettingsError
             from podready.runtime.settings.announce import announce
             from podready.runtime.settings.report import render_report
 
             raise announce(SettingsError(render_report(reading.problems, self.options.prefix)))
-        if self.options.unset_secrets and environ is None:
+        if self.options.unset_secrets and desk:
             self._take_secrets()
         return reading.value
 
     def _take_secrets(self) -> None:
+        """Keep what is secret where `environment` finds it, then take it out: in this order.
+
+        Another thread that loads meanwhile finds it in one of the two places.
+        """
         for variable in self.variables():
-            if variable.secret and variable.name in os.environ:
-                _taken[variable.name] = os.environ.pop(variable.name)
+            for name in (variable.name, *variable.aliases) if variable.secret else ():
+                text = os.environ.get(name)
+                if text is None:
+                    continue
+                _taken[name] = text
+                try:
+                    del os.environ[name]
+                except KeyError:  # another thread was first; `pop` would not be spared this either
+                    pass
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of the process, with the secrets that were taken out of it."""
+    while True:
+        try:
+            now = {**os.environ}
+        except (KeyError, RuntimeError):  # another thread changes it at this moment
+            continue
+        return {**_taken, **now}
 
 
 class AsDataclass:
@@ -111,8 +135,8 @@ class Settings:
             "unset_secrets": unset_secrets,
         }
         said = {name: value for name, value in given.items() if value is not None}
-        cls._options = cls._options.replace(**said)
         cls._declared = _declarations(cls)
+        cls._options = cls._options.but(**said)
 
     def __init__(self, **values: Any) -> None:
         _fill(self, values)
@@ -188,7 +212,7 @@ class Settings:
         """
         from podready.runtime.settings.watch import Watch
 
-        return Watch(self.schema(), self, callback, {**_taken, **os.environ}, every).start()
+        return Watch(self.schema(), self, callback, environment(), every).start()
 
 
 def _declarations(kind: type) -> dict[str, Declaration]:
@@ -197,8 +221,14 @@ def _declarations(kind: type) -> dict[str, Declaration]:
     for base in reversed(kind.__mro__[1:]):
         found |= base.__dict__.get("_declared", {})
     for name, hint in _annotations(kind).items():
-        if not _is_class_variable(hint):
-            found[name] = _declaration(kind, name)
+        if _is_class_variable(hint):
+            continue
+        if hasattr(Settings, name) or name in _CACHES:
+            raise TypeError(
+                f"{kind.__name__}.{name}: the name is taken by podready.Settings; "
+                f"choose another and var(env={name.upper()!r})"
+            )
+        found[name] = _declaration(kind, name)
     return found
 
 
@@ -228,7 +258,7 @@ def _declaration(kind: type, name: str) -> Declaration:
         from podready.runtime.settings.adapters.plain_dataclasses import declared_of
 
         return declared_of(said)
-    return Declaration(said)
+    return Declaration(default=said)
 
 
 def _fill(instance: Any, values: dict[str, Any]) -> None:

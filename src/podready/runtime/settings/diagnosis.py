@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from podready.runtime.settings.load import UnusableError
+from podready.runtime.settings.near_miss import near_miss
 from podready.runtime.settings.report import (
     Kind,
     Problem,
     mask_userinfo,
-    near_miss,
     quote,
-    smells_secret,
 )
 from podready.runtime.settings.schema import Section, Variable
 from podready.runtime.settings.secret import MASK
@@ -19,7 +19,10 @@ from podready.runtime.settings.secret import MASK
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from podready.runtime.settings.sources import Given, UnusableError
+    from podready.runtime.settings.load import Environment, Given
+    from podready.runtime.settings.parsers import Parser
+    from podready.runtime.settings.schema import Field
+    from podready.runtime.settings.sources import Sources
 
 SERVICE_LINK: Final = (
     r".+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
@@ -73,21 +76,47 @@ def unparsable(
     error: Exception,
     found: Mapping[str, Given],
 ) -> Problem:
-    """Report a text that is no value; `texts` are the one that was given and it expanded."""
+    """Report a text that is no value; `texts` are the one that was given and it expanded.
+
+    What a parser says may repeat a part of the value, in some other form: of a secret by type or
+    by name, and of a text into which other variables came, it is not shown.
+    """
+    valid = f"is not a valid {variable.parser.name}"
     if variable.secret:
-        return describe(root, variable, "invalid", f"is not a valid {variable.parser.name}")
+        return describe(root, variable, "invalid", valid)
     shown, text = texts
-    reason = str(error)
-    if not isinstance(error, ValueError):
-        reason = f"cannot be parsed ({type(error).__name__})"
     if re.match(_LINK_VALUE, text) and variable.name.endswith("_PORT"):
         reason = _service_link(variable)
-    if text:
-        reason = reason.replace(text, "(value hidden)" if smells_secret(variable.name) else shown)
-    reason = scrub(reason, root, found)
+    elif text != shown:
+        reason = f"{valid}, once its references are replaced"
+    elif variable.sensitive:
+        reason = valid
+    else:
+        reason = scrub(said_by(error, "cannot be parsed"), root, found)
     return describe(
         root, variable, "invalid", f"{quote(variable.name, shown, secret=False)} {reason}"
     )
+
+
+def said_by(error: Exception, otherwise: str) -> str:
+    """Return the sentence of an app's own code, or that and where it failed.
+
+    Only ValueError and AssertionError are raised to be read; the text of others may be anything.
+    """
+    if isinstance(error, ValueError | AssertionError) and str(error):
+        return str(error)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" in {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+    return f"{otherwise} ({type(error).__name__}{place})"
+
+
+def bad_default(kind: Any, field: Field, parser: Parser, error: Exception) -> str:
+    """Return what to tell the author of a class whose default is refused by its own type."""
+    default = "" if parser.secret else f" {field.declared.default!r}"
+    reason = "is not a valid secret" if parser.secret else said_by(error, "cannot be parsed")
+    return f"{kind.__name__}.{field.attribute}: the default{default} {reason}"
 
 
 def _service_link(variable: Variable) -> str:
@@ -106,6 +135,7 @@ def refusal(
     said = scrub(said, root, found)
     for member in section.members:
         if isinstance(member, Variable) and member.field == field:
+            said = "is refused" if member.sensitive else said
             given = found.get(member.name)
             shown = quote(member.name, given.text, secret=member.secret) if given else ""
             return describe(root, member, "invalid", f"{shown} {said}".strip())
@@ -114,18 +144,48 @@ def refusal(
 
 def scrub(reason: str, root: Section, found: Mapping[str, Given]) -> str:
     """Return what somebody else's code said, without the secrets that it may have repeated."""
+    needles: set[str] = set()
     for variable in root.variables():
         given = found.get(variable.name)
-        if given and len(given.text) >= _SHORTEST_SECRET and variable.sensitive:
-            reason = reason.replace(given.text, MASK)
+        if given and variable.sensitive:
+            needles |= _forms(given.text)
+    for needle in sorted(needles, key=len, reverse=True):
+        if len(needle) >= _SHORTEST_SECRET:
+            reason = reason.replace(needle, MASK)
     return mask_userinfo(reason)
 
 
-def misspelt(names: Iterable[str], known: set[str]) -> list[Problem]:
+def _forms(secret: str) -> set[str]:
+    """Return a secret, and what of it other code may show: a line, an item, a URL's password."""
+    _, sign, rest = secret.partition("://")
+    userinfo = rest.rpartition("@")[0] if sign else ""
+    parts = {secret, *secret.splitlines(), *userinfo.split(":", 1)}
+    parts |= {item for part in re.split(r"[,;]", secret) for item in part.split("=", 1)[1:]}
+    parts |= set(re.split(r"[,;]", secret))
+    parts |= {part.strip() for part in parts}
+    return parts | {repr(part)[1:-1] for part in parts}
+
+
+def misspelt(
+    names: Iterable[str], known: set[str], sources: Environment | Sources
+) -> list[Problem]:
     """Return those of the names that look like one of ours."""
     problems = []
     for name in names:
-        meant = None if re.fullmatch(SERVICE_LINK, name) else near_miss(name, known)
+        meant = None if _is_service_link(name, sources) else near_miss(name, known)
         if meant:
             problems.append(Problem(name, "unknown", f"did you mean {meant}?"))
     return problems
+
+
+def _is_service_link(name: str, sources: Environment | Sources) -> bool:
+    """Say whether the kubelet added it; of `X_PORT` only the value tells."""
+    if not re.fullmatch(SERVICE_LINK, name):
+        return False
+    if not name.endswith("_PORT") or name.endswith("_SERVICE_PORT"):
+        return True
+    try:
+        given = sources.find(name)
+    except UnusableError:
+        return False
+    return given is not None and re.match(_LINK_VALUE, given.text) is not None

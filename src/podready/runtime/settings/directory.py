@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from podready.runtime.settings.sources import Given, UnusableError, read_text
+from podready.runtime.settings.files import read_text
+from podready.runtime.settings.load import Given, UnusableError
 
 _DEEPEST: Final = 8
 """Levels of folders in a config tree; more is a loop of links."""
@@ -22,8 +23,11 @@ class Directory:
         for path in files_in(root):
             self._files.setdefault(_normal(os.path.relpath(path, root)), []).append(path)
 
-    def find(self, name: str) -> Given | None:
-        """Return what is in the file of this name, with or without the prefix."""
+    def find(self, name: str, aliases: tuple[str, ...] = ()) -> Given | None:
+        """Return what is in the file of the first of the names, with or without the prefix."""
+        return next(filter(None, map(self._value, (name, *aliases))), None)
+
+    def _value(self, name: str) -> Given | None:
         short = name.removeprefix(self._prefix)
         paths = [path for each in dict.fromkeys((name, short)) for path in self._at(each)]
         if not paths:

@@ -35,8 +35,8 @@ def docs_of(root: Section) -> dict[str, str]:
         by_field = field_docs(section.kind)
         for member in section.members:
             if isinstance(member, Variable):
-                text = member.declared.doc or by_field.get(member.attribute or member.field, "")
-                found |= {member.name: text} if text else {}
+                text = member.declared.doc or by_field.get(member.attribute, "")
+                found |= {member.name: " ".join(text.split())} if text else {}
     return found
 
 

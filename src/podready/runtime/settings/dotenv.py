@@ -11,8 +11,9 @@ import os
 import re
 from typing import Final, NamedTuple
 
+from podready.runtime.settings.files import read_text
+from podready.runtime.settings.load import UnusableError
 from podready.runtime.settings.report import Problem
-from podready.runtime.settings.sources import UnusableError, read_text
 
 _ENTRY: Final = re.compile(
     r"""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from podready.runtime.settings.sources import Sources, UnusableError
+from podready.runtime.settings.load import UnusableError
 
 if TYPE_CHECKING:
+    from podready.runtime.settings.load import Environment
     from podready.runtime.settings.schema import Variable
+    from podready.runtime.settings.sources import Sources
 
 _REFERENCE: Final = re.compile(r"\$(\$?)\{(\w+)(?::-([^}]*))?\}", re.ASCII)
 
 
-def expand(variable: Variable, text: str, sources: Sources) -> str:
+def expand(variable: Variable, text: str, sources: Environment | Sources) -> str:
     """Replace `${X}` and `${X:-default}` by other variables; `$${X}` stays `${X}`."""
 
     def value(found: re.Match[str]) -> str:

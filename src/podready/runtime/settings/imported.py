@@ -61,15 +61,13 @@ def _number(hint: Any) -> Read:
 
 
 def _duration(_hint: Any) -> Read:
-    from podready.runtime.settings.durations import parse_duration
+    from podready.runtime.durations import parse_timedelta
 
-    return parse_duration
+    return parse_timedelta
 
 
-def _size(_hint: Any) -> Read:
-    from podready.runtime.settings.sizes import parse_size
-
-    return parse_size
+def _size(hint: Any) -> Read:
+    return hint.parse  # type: ignore[no-any-return]  # ByteSize.parse
 
 
 def _level(_hint: Any) -> Read:
@@ -84,6 +82,7 @@ def _itself(hint: Any) -> Read:
 
 _TYPES: Final[dict[tuple[str, str], tuple[str, Callable[[Any], Read]]]] = {
     ("pathlib", "Path"): ("path", _path),
+    ("pathlib", "PurePath"): ("path", _path),
     ("pathlib", "PurePosixPath"): ("path", _path),
     ("datetime", "timedelta"): ("duration", _duration),
     ("datetime", "datetime"): (
@@ -99,6 +98,14 @@ _TYPES: Final[dict[tuple[str, str], tuple[str, Callable[[Any], Read]]]] = {
     ("ipaddress", "IPv6Address"): ("IPv6 address", _checked("an IPv6 address", "fd00::1")),
     ("ipaddress", "IPv4Network"): ("IPv4 network", _checked("an IPv4 network", "10.0.0.0/8")),
     ("ipaddress", "IPv6Network"): ("IPv6 network", _checked("an IPv6 network", "fd00::/8")),
+    ("ipaddress", "IPv4Interface"): (
+        "IPv4 interface",
+        _checked("an IPv4 interface", "10.0.0.1/24"),
+    ),
+    ("ipaddress", "IPv6Interface"): (
+        "IPv6 interface",
+        _checked("an IPv6 interface", "fd00::1/64"),
+    ),
     ("podready.runtime.settings.sizes", "ByteSize"): ("size", _size),
     ("podready.runtime.settings.levels", "LogLevel"): ("log level", _level),
     ("podready.runtime.settings.urls", "Url"): ("url", _itself),

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from podready.runtime.settings.record import Record
 from podready.runtime.settings.secret import Secret
 
 Parse = Callable[[str], Any]
@@ -26,33 +25,47 @@ SEQUENCES: Final[dict[Any, type]] = {
     set: set,
     frozenset: frozenset,
     Sequence: tuple,
+    Collection: tuple,
+    Iterable: tuple,
     AbstractSet: frozenset,
 }
 """Types with items -> what is made of them; where the hint leaves a choice, what cannot change."""
 
 
-class Parser(Record):
+class Parser:
     """How a type is read, and what to call it in a report."""
 
-    name: str
-    parse: Parse
-    secret: bool = False
-    optional: bool = False  # the type allows None
+    def __init__(
+        self,
+        name: str,
+        parse: Parse,
+        *,
+        secret: bool = False,
+        optional: bool = False,
+        write: Callable[[Any], str] | None = None,
+    ) -> None:
+        self.name, self.parse = name, parse
+        self.secret = secret
+        self.optional = optional  # the type allows None
+        self.write = write  # the inverse of `parse`, where it is not texts.text_of
 
 
 def parser_for(hint: Any, separator: str = ",", key_separator: str = "=") -> Parser:
     """Return the parser of a type hint; TypeError for a type that settings do not know."""
-    hint = _plain(hint)
+    if type(hint) is type and hint in _SCALARS:
+        return _SCALARS[hint]
+    hint = plain_type(hint)
     origin = get_origin(hint) or hint
     if origin in (Union, types.UnionType):
-        return parser_for(_but_none(hint), separator, key_separator).replace(optional=True)
+        known = parser_for(_but_none(hint), separator, key_separator)
+        return Parser(known.name, known.parse, secret=known.secret, optional=True)
     if origin is Literal:
         return _literal(get_args(hint))
     if origin is Secret:
         inner = parser_for((*get_args(hint), str)[0], separator, key_separator)
         return Parser(inner.name, lambda text: Secret(inner.parse(text)), secret=True)
     if origin in SEQUENCES:
-        args = get_args(hint) if origin is not Sequence else (*get_args(hint), Ellipsis)
+        args = get_args(hint) if origin is tuple else (*get_args(hint), Ellipsis)
         return _sequence(SEQUENCES[origin], args, separator)
     if origin in (dict, Mapping):
         return _mapping(get_args(hint), separator, key_separator)
@@ -73,10 +86,10 @@ def _single(hint: Any) -> Parser:
     raise TypeError(f"settings do not know the type {hint!r}: give var() a parser")
 
 
-def _plain(hint: Any) -> Any:
-    """Return the type behind Annotated, NewType and `type` aliases."""
+def plain_type(hint: Any) -> Any:
+    """Return the type behind Annotated, Final, NewType and `type` aliases."""
     while True:
-        if get_origin(hint) is Annotated:
+        if get_origin(hint) in (Annotated, Final):
             hint = get_args(hint)[0]
         elif hasattr(hint, "__supertype__"):
             hint = hint.__supertype__
@@ -110,8 +123,14 @@ def _number(text: str) -> float:
     return number
 
 
+def _bytes(text: str) -> bytes:
+    """Return the bytes that the text has in the environment, those that are not UTF-8 too."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 _SCALARS: Final[dict[Any, Parser]] = {
     str: Parser("str", str),
+    bytes: Parser("bytes", _bytes),
     int: Parser("int", _integer),
     float: Parser("float", _number),
     bool: Parser("bool", _boolean),
@@ -186,11 +205,13 @@ def _item(parser: Parser, text: str) -> Any:
 def _texts(text: str, separator: str) -> list[str]:
     """Divide a list into the texts of its items; surrounding blanks do not count."""
     if not text.lstrip().startswith("["):
-        return [part.strip() for part in text.split(separator)] if text.strip() else []
-    found = _json(text)
-    if not isinstance(found, list):
-        raise ValueError("is not a JSON array")  # noqa: TRY004 - the text is wrong, not a type
-    return [_json_text(item) for item in found]
+        parts = [part.strip() for part in text.split(separator)] if text.strip() else []
+        if "" in parts:
+            raise ValueError("has an empty item")
+        return parts
+    from podready.runtime.settings.json_texts import items_of
+
+    return items_of(text)
 
 
 def _mapping(args: tuple[Any, ...], separator: str, sign: str) -> Parser:
@@ -199,7 +220,10 @@ def _mapping(args: tuple[Any, ...], separator: str, sign: str) -> Parser:
 
     def parse(text: str) -> Any:
         pairs = _pairs(text, separator, sign)
-        return {_item(key, left): _item(value, right) for left, right in pairs}
+        found = {_item(key, left): _item(value, right) for left, right in pairs}
+        if len(found) < len(pairs):
+            raise ValueError("has a key twice")
+        return found
 
     name = f"dict of {key.name}{sign}{value.name} separated by {separator!r}"
     return Parser(name, parse, secret=key.secret or value.secret)
@@ -207,28 +231,10 @@ def _mapping(args: tuple[Any, ...], separator: str, sign: str) -> Parser:
 
 def _pairs(text: str, separator: str, sign: str) -> list[tuple[str, str]]:
     if text.lstrip().startswith("{"):
-        found = _json(text)
-        if not isinstance(found, dict):
-            raise ValueError("is not a JSON object")
-        return [(key, _json_text(value)) for key, value in found.items()]
+        from podready.runtime.settings.json_texts import pairs_of
+
+        return pairs_of(text)
     pairs = [part.partition(sign) for part in _texts(text, separator)]
     if not all(found for _, found, _ in pairs):
         raise ValueError(f"has an item without {sign}")
     return [(left.strip(), right.strip()) for left, _, right in pairs]
-
-
-def _json(text: str) -> Any:
-    import json
-
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError("is not valid JSON") from None
-
-
-def _json_text(item: Any) -> str:
-    if item is None:
-        raise ValueError("has an item null")
-    import json
-
-    return item if isinstance(item, str) else json.dumps(item)

@@ -7,11 +7,23 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from podready.runtime.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
 Kind = Literal["missing", "empty", "invalid", "unknown"]
 
-_SENSITIVE: Final = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "DSN")
+_SENSITIVE: Final = (
+    "PASSWORD",
+    "PASSWD",
+    "PASSPHRASE",
+    "SECRET",
+    "TOKEN",
+    "KEY",
+    "CREDENTIAL",
+    "DSN",
+)
+_SENSITIVE_WORDS: Final = frozenset({"PASS", "PWD"})
+"""Only as a word between underscores: BYPASS is none."""
+
 _WIDEST: Final = 60
 
 
@@ -40,7 +52,11 @@ def render_report(problems: Sequence[Problem], prefix: str) -> str:
 
 def _printable(problem: Problem) -> Problem:
     """Return the problem without characters that could drive a terminal."""
-    return problem._replace(name=printable(problem.name), what=printable(problem.what))
+    return problem._replace(
+        name=printable(problem.name),
+        what=printable(problem.what),
+        note=printable(" ".join(problem.note.split())),
+    )
 
 
 def quote(name: str, value: str, *, secret: bool) -> str:
@@ -53,7 +69,10 @@ def quote(name: str, value: str, *, secret: bool) -> str:
 
 def smells_secret(name: str) -> bool:
     """Say whether a variable's name suggests that its value is a secret."""
-    return any(word in name.upper() for word in _SENSITIVE)
+    upper = name.upper()
+    if any(word in upper for word in _SENSITIVE):
+        return True
+    return not _SENSITIVE_WORDS.isdisjoint(upper.split("_"))
 
 
 def mask_userinfo(text: str) -> str:
@@ -61,10 +80,3 @@ def mask_userinfo(text: str) -> str:
     before, sign, rest = text.partition("://")
     userinfo, at, host = rest.rpartition("@")
     return f"{before}{sign}***@{host}" if sign and at and userinfo else text
-
-
-def near_miss(name: str, known: Collection[str]) -> str | None:
-    """Return the known name that `name` was probably meant to be."""
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(name, known, n=1, cutoff=0.8)), None)

@@ -6,21 +6,27 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
-from podready.runtime.settings.parsers import SEQUENCES, Parser, parser_for
-from podready.runtime.settings.record import Record
+from podready.runtime.settings.parsers import SEQUENCES, Parser, parser_for, plain_type
 from podready.runtime.settings.secret import MASK, Secret
 from podready.runtime.settings.variable import COMPUTED, MISSING, Declaration, Missing, Options
 
 
-class Field(Record):
+class Field:
     """One field: the keyword of its class' constructor, its type, and what is declared of it."""
 
-    name: str
-    hint: Any
-    declared: Declaration
-    parser: Parser | None = None  # instead of the type's own
-    attribute: str = ""  # its name in the class, where that is another one
-    aliases: tuple[str, ...] = ()  # further names of its variable
+    def __init__(
+        self,
+        name: str,
+        hint: Any,
+        declared: Declaration,
+        parser: Parser | None = None,
+        attribute: str = "",
+        aliases: tuple[str, ...] = (),
+    ) -> None:
+        self.name, self.hint, self.declared = name, hint, declared
+        self.parser = parser  # instead of the type's own
+        self.attribute = attribute or name  # its name in the class
+        self.aliases = aliases  # further names of its variable
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
@@ -31,11 +37,15 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
         self.reasons = reasons
 
 
-class Dialect(Record):
+class Dialect:
     """The two things that settings need to know about a kind of class."""
 
-    fields: Callable[[Any], Iterable[Field]]
-    make: Callable[[Any, dict[str, Any]], Any]
+    def __init__(
+        self,
+        fields: Callable[[Any], Iterable[Field]],
+        make: Callable[[Any, dict[str, Any]], Any],
+    ) -> None:
+        self.fields, self.make = fields, make
 
 
 _MARKS: Final = {
@@ -49,7 +59,7 @@ _MARKS: Final = {
 
 def dialect_of(kind: Any) -> Dialect | None:
     """Return the dialect of a class with fields, None for any other type."""
-    if not isinstance(kind, type):
+    if not isinstance(kind, type) or kind.__module__ == "builtins":
         return None
     if hasattr(kind, "_declared"):
         return OURS
@@ -68,16 +78,14 @@ def hints_of(kind: type) -> dict[str, Any]:
         return get_type_hints(kind)
     except NameError as error:
         raise TypeError(
-            f"{kind.__name__}: {error} at run time; import the type outside `if TYPE_CHECKING:`"
+            f"{kind.__name__}: {error} at run time; it has to be in the module, not in "
+            "a function, and imported outside `if TYPE_CHECKING:`"
         ) from None
 
 
 def make(kind: Any, values: dict[str, Any]) -> Any:
-    """Make an instance; a ValueError of its __post_init__ concerns all of it."""
-    try:
-        return kind(**values)
-    except ValueError as error:
-        raise Refused([("", str(error))]) from None
+    """Return an instance; what its __post_init__ raises concerns all of it."""
+    return kind(**values)
 
 
 def _fields(kind: Any) -> list[Field]:
@@ -88,17 +96,15 @@ def _fields(kind: Any) -> list[Field]:
 OURS: Final = Dialect(_fields, make)
 
 
-class Variable(Record):
+class Variable:
     """One environment variable and the field it fills."""
 
-    field: str
-    name: str
-    parser: Parser
-    declared: Declaration
-    default: Any  # of the field's type, or MISSING, or COMPUTED
-    hint: Any = str
-    attribute: str = ""
-    aliases: tuple[str, ...] = ()
+    def __init__(self, field: Field, name: str, parser: Parser, default: Any) -> None:
+        self.field, self.attribute = field.name, field.attribute
+        self.hint, self.declared = field.hint, field.declared
+        self.aliases = field.aliases
+        self.name, self.parser = name, parser
+        self.default = default  # of the field's type, or MISSING, or COMPUTED
 
     @property
     def required(self) -> bool:
@@ -112,10 +118,14 @@ class Variable(Record):
 
     @property
     def sensitive(self) -> bool:
-        """Say whether its type or its name says that its value must never be shown."""
-        from podready.runtime.settings.report import smells_secret
+        """Say whether its type, its name or its default says that its value is never shown.
 
-        return self.secret or smells_secret(self.name)
+        A default says it by being a URL with a password.
+        """
+        from podready.runtime.settings.report import mask_userinfo, smells_secret
+
+        text = "" if self.secret else self.default_text or ""
+        return self.secret or smells_secret(self.name) or mask_userinfo(text) != text
 
     def fresh_default(self) -> Any:
         """Return the default; of a list, dict or set a copy, so that instances share nothing."""
@@ -127,6 +137,8 @@ class Variable(Record):
         """The default as it would stand in the environment; None where no text says it."""
         if isinstance(self.default, Missing) or self.default is None:
             return None
+        if self.parser.write is not None:
+            return self.parser.write(self.default)
         from podready.runtime.settings.texts import text_of
 
         return text_of(self.default, self.declared)
@@ -147,19 +159,28 @@ class Variable(Record):
             return MASK
         if self.default is None:
             return "none"
-        return self.default_text or "empty"
+        empty = hasattr(self.default, "__len__") and not self.default
+        return "empty" if empty else self.default_text or "empty"
 
 
-class Section(Record):
+class Section:
     """A class with fields: the whole of the settings, or a part of them with a name."""
 
-    kind: Any
-    field: str
-    stem: str  # what the names of its variables begin with
-    dialect: Dialect
-    members: tuple[Variable | Section, ...]
-    default: Any = MISSING  # None: it may be missing as a whole
-    aliases: tuple[str, ...] = ()
+    def __init__(
+        self,
+        kind: Any,
+        field: str,
+        stem: str,
+        dialect: Dialect,
+        members: tuple[Variable | Section, ...],
+        default: Any = MISSING,
+        aliases: tuple[str, ...] = (),
+    ) -> None:
+        self.kind, self.field, self.dialect = kind, field, dialect
+        self.stem = stem  # what the names of its variables begin with
+        self.members = members
+        self.default = default  # None: it may be missing as a whole
+        self.aliases = aliases
 
     def variables(self) -> Iterator[Variable]:
         """Yield the variables of this section and of those inside it, in their order."""
@@ -212,16 +233,16 @@ def _members(
     found: list[Variable | Section] = []
     for field in dialect.fields(kind):
         if not isinstance(default, Missing):
-            value = getattr(default, field.attribute or field.name)
-            field = field.replace(declared=field.declared.replace(default=value))  # noqa: PLW2901
-        found.append(_section(field, stem, options, outer) or _variable(field, stem))
+            field.declared = field.declared.but(default=getattr(default, field.attribute))
+        section = _section(field, stem, options, outer)
+        found.append(section or _variable(kind, field, stem))
     return tuple(found)
 
 
 def _section(field: Field, stem: str, options: Options, outer: tuple[Any, ...]) -> Section | None:
     """Return the section that a field is, None if it is a variable."""
     declared = field.declared
-    kind, optional = _without_none(field.hint)
+    kind, optional = _without_none(plain_type(field.hint))
     dialect = None if declared.parser or field.parser else dialect_of(kind)
     if dialect is None:
         return None
@@ -252,16 +273,22 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
     return (kinds[0], True) if len(kinds) == 1 else (hint, False)
 
 
-def _variable(field: Field, stem: str) -> Variable:
+def _variable(kind: Any, field: Field, stem: str) -> Variable:
     declared = field.declared
-    parser = field.parser or _parser(field.hint, declared)
+    try:
+        parser = field.parser or _parser(field.hint, declared)
+    except TypeError as error:
+        raise TypeError(f"{kind.__name__}.{field.attribute}: {error}") from None
     name = declared.env or f"{stem}{field.name.upper()}"
     default = declared.default
     if field.parser is None:
-        default = _default(field.hint, parser, default)
-    return Variable(
-        field.name, name, parser, declared, default, field.hint, field.attribute, field.aliases
-    )
+        try:
+            default = _default(field.hint, parser, default)
+        except Exception as error:  # noqa: BLE001 - a parser given to var() may raise anything
+            from podready.runtime.settings.diagnosis import bad_default
+
+            raise ValueError(bad_default(kind, field, parser, error)) from None
+    return Variable(field, name, parser, default)
 
 
 def _parser(hint: Any, declared: Declaration) -> Parser:

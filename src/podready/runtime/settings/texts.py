@@ -37,16 +37,18 @@ def _survives(text: str, separator: str) -> bool:
 def _scalar(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
     if type(value).__name__ == "LogLevel":
         return str(value.name).lower()
     if isinstance(value, Enum):
         return str(value.value)
     if type(value).__name__ == "timedelta":
-        from podready.runtime.settings.durations import format_duration
+        from podready.runtime.durations import format_timedelta
 
-        return format_duration(value)
+        return format_timedelta(value)
     if type(value).__name__ == "ByteSize":
-        from podready.runtime.settings.sizes import format_size
+        from podready.runtime.sizes import format_size
 
         return format_size(value)
     if isinstance(value, dict | list | tuple):

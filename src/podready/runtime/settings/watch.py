@@ -8,8 +8,8 @@ import threading
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from podready.runtime.settings.directory import files_in
+from podready.runtime.settings.load import FILE_SUFFIX
 from podready.runtime.settings.report import render_report
-from podready.runtime.settings.sources import FILE_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,7 +40,7 @@ class Watch(Generic[T]):
         self.current = current
         self._schema, self._callback = schema, callback
         self._environ, self._every = dict(environ), every
-        self._stamp = self._look()
+        self._stamp: Stamp | None = None  # the files may have changed since `current` was read
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name="podready-settings-watch", daemon=True
@@ -66,10 +66,12 @@ class Watch(Generic[T]):
     def poll(self) -> bool:
         """Look once; load again if a file changed, and say whether the settings are new ones."""
         stamp = self._look()
-        if stamp == self._stamp:
+        if stamp == self._stamp or (not stamp and self._stamp is None):
             return False
         self._stamp = stamp  # taken before the files are read: a later change is seen next time
         reading = self._schema.read(self._environ, desk=True)
+        if self._look() != stamp:
+            return False  # they changed meanwhile: some are old, some are new
         if reading.problems:
             report = render_report(reading.problems, self._schema.options.prefix)
             _log.error("changed settings are not used\n%s", report)

@@ -10,11 +10,15 @@ None of the libraries is imported before a class of theirs is seen, and none is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from podready.runtime.settings.base import Schema, Settings
-from podready.runtime.settings.variable import Options, Unknown
+from podready.runtime.settings.variable import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from podready.runtime.settings.variable import Unknown
 
 __all__ = ["adapt"]
 
@@ -43,4 +47,12 @@ def adapt(
 
         return PydanticSchema(kind, Options(unknown=unknown, unset_secrets=unset_secrets))
     found = tuple(map(str, directories))
-    return Schema(kind, Options(prefix, unknown, delimiter, found, env_file, unset_secrets))
+    options = Options(
+        prefix=prefix,
+        unknown=unknown,
+        delimiter=delimiter,
+        directories=found,
+        env_file=env_file,
+        unset_secrets=unset_secrets,
+    )
+    return Schema(kind, options)

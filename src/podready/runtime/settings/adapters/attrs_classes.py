@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import attrs
 
+from podready.runtime.settings.diagnosis import said_by
 from podready.runtime.settings.parsers import Parser
 from podready.runtime.settings.schema import Dialect, Field, Refused
 from podready.runtime.settings.variable import COMPUTED, MISSING, Declaration
@@ -60,8 +61,11 @@ def _converted(attribute: Any) -> Parser:
 def _make(kind: Any, values: dict[str, Any]) -> Any:
     try:
         return kind(**values)
-    except (ValueError, TypeError) as error:
-        raise Refused(_reasons(kind, values) or [("", _said(error))]) from None
+    except Exception:
+        reasons = _reasons(kind, values)
+        if not reasons:
+            raise
+        raise Refused(reasons) from None
 
 
 def _reasons(kind: Any, values: dict[str, Any]) -> list[tuple[str, str]]:
@@ -69,7 +73,7 @@ def _reasons(kind: Any, values: dict[str, Any]) -> list[tuple[str, str]]:
     with attrs.validators.disabled():
         try:
             instance = kind(**values)
-        except (ValueError, TypeError):
+        except Exception:  # noqa: BLE001 - no validator's doing: it is reported of the whole
             return []
     found = []
     for attribute in attrs.fields(kind):
@@ -77,14 +81,16 @@ def _reasons(kind: Any, values: dict[str, Any]) -> list[tuple[str, str]]:
             continue
         try:
             attribute.validator(instance, attribute, getattr(instance, attribute.name))
-        except (ValueError, TypeError) as error:
+        except Exception as error:  # noqa: BLE001 - validators may raise anything
             found.append((attribute.alias, _said(error)))
     return found
 
 
 def _said(error: Exception) -> str:
     """Return the sentence; attrs' own errors carry the field and the value beside it."""
-    return str(error.args[0]) if error.args else type(error).__name__
+    if isinstance(error, ValueError | TypeError) and error.args:
+        return str(error.args[0])
+    return said_by(error, "is refused")
 
 
 DIALECT: Final = Dialect(_fields, _make)

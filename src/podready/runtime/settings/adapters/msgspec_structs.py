@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, get_args, get_origin
 import msgspec
 
 from podready.runtime.settings.parsers import Parser, parser_for
-from podready.runtime.settings.schema import Dialect, Field, Refused
+from podready.runtime.settings.schema import Dialect, Field, make
 from podready.runtime.settings.variable import MISSING, Declaration
 
 
@@ -58,21 +58,39 @@ def _parser(hint: Any, declared: Declaration, *, checked: bool) -> Parser | None
 
     None leaves the field to be a section or to have no other parser than its type's.
     """
-    try:
-        parser = parser_for(hint, declared.separator, declared.key_separator)
-    except TypeError:
-        if get_args(hint) or not isinstance(hint, type) or not _read_by_msgspec(hint):
+    plain = get_args(hint)[0] if checked else hint
+    parser = _ours(plain, declared)
+    if parser is None:
+        if get_args(plain) or not isinstance(plain, type) or not _read_by_msgspec(plain):
             return None
-        return Parser(hint.__name__, lambda text: _convert(text, hint))
+        return Parser(plain.__name__, lambda text: _convert(text, hint), write=_write)
     if not checked:
         return None
-    return parser.replace(parse=lambda text: _convert(parser.parse(text), hint))
+    return Parser(
+        parser.name,
+        lambda text: _convert(parser.parse(text), hint),
+        secret=parser.secret,
+        optional=parser.optional,
+    )
+
+
+def _ours(hint: Any, declared: Declaration) -> Parser | None:
+    if hint is bytes:
+        return None  # base64 to msgspec
+    try:
+        return parser_for(hint, declared.separator, declared.key_separator)
+    except TypeError:
+        return None
 
 
 def _read_by_msgspec(hint: type) -> bool:
     """Say whether msgspec makes this type of a text (it knows it, and it has no fields)."""
     kind = type(msgspec.inspect.type_info(hint)).__name__
     return kind not in {"CustomType", "StructType", "DataclassType"}
+
+
+def _write(value: Any) -> str:
+    return str(msgspec.to_builtins(value))
 
 
 def _convert(value: Any, hint: Any) -> Any:
@@ -82,11 +100,4 @@ def _convert(value: Any, hint: Any) -> Any:
         raise ValueError(f"is refused: {error}") from None
 
 
-def _make(kind: Any, values: dict[str, Any]) -> Any:
-    try:
-        return kind(**values)
-    except (ValueError, TypeError) as error:
-        raise Refused([("", str(error))]) from None
-
-
-DIALECT: Final = Dialect(_fields, _make)
+DIALECT: Final = Dialect(_fields, make)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Sequence
+from json import dumps
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import pydantic
@@ -38,19 +39,28 @@ def pydantic_parser(info: Any, *, json: bool) -> Parser:
     hint = info.annotation
 
     def parse(text: str) -> Any:
-        kind: Any = Annotated[hint, *info.metadata] if info.metadata else hint
-        config = pydantic.ConfigDict(arbitrary_types_allowed=True)
-        model = isinstance(hint, type) and issubclass(hint, pydantic.BaseModel)
-        adapter = pydantic.TypeAdapter(kind, config=None if model else config)
+        adapter = _adapter(info)
         try:
             return adapter.validate_json(text) if json else adapter.validate_python(text)
         except pydantic.ValidationError as error:
             raise ValueError(reason_of(error.errors(include_url=False)[0])) from None
 
+    def write(value: Any) -> str:
+        plain = _adapter(info).dump_python(value, mode="json", warnings=False)
+        return plain if isinstance(plain, str) and not json else dumps(plain)
+
     name = type_name(hint)
     if json:
         name = f"{name.partition(' separated by ')[0]} as JSON"
-    return Parser(name, parse, is_secret(hint), is_optional(hint))
+    return Parser(name, parse, secret=is_secret(hint), optional=is_optional(hint), write=write)
+
+
+def _adapter(info: Any) -> pydantic.TypeAdapter[Any]:
+    hint = info.annotation
+    kind: Any = Annotated[hint, *info.metadata] if info.metadata else hint
+    config = pydantic.ConfigDict(arbitrary_types_allowed=True)
+    model = isinstance(hint, type) and issubclass(hint, pydantic.BaseModel)
+    return pydantic.TypeAdapter(kind, config=None if model else config)
 
 
 def reason_of(error: Any) -> str:
@@ -66,8 +76,12 @@ def type_name(hint: Any) -> str:
         return parser_for(hint).name
     except TypeError:
         pass
+    kinds = [each for each in get_args(hint) if each is not type(None)]
     if is_optional(hint):
-        return type_name(next(each for each in get_args(hint) if each is not type(None)))
+        return type_name(kinds[0]) if len(kinds) == 1 else " or ".join(map(type_name, kinds))
+    if kinds and get_origin(hint) in (list, set, frozenset, tuple, dict):
+        items = ", ".join(type_name(each) for each in kinds if each is not Ellipsis)
+        return f"{get_origin(hint).__name__} of {items}"
     return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
 
 

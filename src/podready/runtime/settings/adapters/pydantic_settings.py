@@ -6,8 +6,10 @@ wrong, all of it at once, near misses, `NAME_FILE`, and that no value of a secre
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, get_args, get_origin
@@ -24,17 +26,18 @@ from podready.runtime.settings.adapters.pydantic_models import (
     reason_of,
 )
 from podready.runtime.settings.base import Schema
-from podready.runtime.settings.diagnosis import describe, scrub
-from podready.runtime.settings.load import Reading, unknown_variables
-from podready.runtime.settings.report import Problem, near_miss, quote
-from podready.runtime.settings.schema import Section, Variable
-from podready.runtime.settings.sources import (
+from podready.runtime.settings.diagnosis import describe, said_by, scrub
+from podready.runtime.settings.load import (
     FILE_SUFFIX,
     Given,
-    Sources,
+    Reading,
     UnusableError,
-    open_sources,
+    unknown_variables,
 )
+from podready.runtime.settings.near_miss import near_miss
+from podready.runtime.settings.report import Problem, quote
+from podready.runtime.settings.schema import Field, Section, Variable
+from podready.runtime.settings.sources import Sources, open_sources
 from podready.runtime.settings.variable import Options
 
 _UNREADABLE: Final = re.compile(r'field "([^"]+)"')
@@ -48,7 +51,7 @@ class PydanticSchema(Schema):
         config = kind.model_config
         secrets, file = config.get("secrets_dir"), config.get("env_file")
         self.kind = kind
-        self.options = options.replace(
+        self.options = options.but(
             prefix=_cased(config.get("env_prefix", ""), config),
             directories=_paths(secrets),
             env_file=next(iter(_paths(file)), None),
@@ -66,11 +69,12 @@ class PydanticSchema(Schema):
             name: given.text for name, given in found.items() if folded.get(name + FILE_SUFFIX)
         }
         with _environment({**environ, **files}):
-            value, refused = _Attempt(self.section, found, desk=desk).make()
+            attempt = _Attempt(self.section, found, _texts(self.section, folded, found), desk=desk)
+            value, refused = attempt.make()
         named = {problem.name for problem in problems}
         problems += [problem for problem in refused if problem.name not in named]
         if self.options.prefix and self.options.unknown == "error":
-            problems += unknown_variables(names, sources.set_names(), self.options.prefix)
+            problems += unknown_variables(names, sources, self.options.prefix)
         problems = self._ordered(problems)
         return Reading(None if problems else value, problems, found)
 
@@ -96,8 +100,16 @@ class PydanticSchema(Schema):
 class _Attempt:
     """One or more tries to make the instance, until everything that is wrong is known."""
 
-    def __init__(self, root: Section, found: Mapping[str, Given], *, desk: bool) -> None:
+    def __init__(
+        self,
+        root: Section,
+        found: Mapping[str, Given],
+        texts: Mapping[str, Given],
+        *,
+        desk: bool,
+    ) -> None:
         self._root, self._found = root, found
+        self._texts = texts  # all that pydantic may have read, for the secrets in it
         self._arguments: dict[str, Any] = {} if desk else {"_env_file": None}
         self.problems: list[Problem] = []
 
@@ -105,8 +117,12 @@ class _Attempt:
         """Return the instance, or all problems."""
         try:
             return self._root.kind(**self._arguments), []
-        except (pydantic.ValidationError, pydantic_settings.SettingsError):
+        except (pydantic.ValidationError, pydantic_settings.SettingsError) as error:
             self._collect(self._root)
+            if not self.problems:  # what was wrong is gone: another thread's doing
+                self._note_failure(self._root, error)
+        except Exception as error:  # noqa: BLE001 - the app's own validators may raise anything
+            self._note_failure(self._root, error)
         return None, self.problems
 
     def _collect(self, section: Section) -> None:
@@ -128,6 +144,8 @@ class _Attempt:
                 if self._set_aside(section, str(error)):
                     continue
                 raise
+            except Exception as error:  # noqa: BLE001 - as above
+                self._note_failure(section, error)
             return
 
     def _set_aside(self, section: Section, message: str) -> bool:
@@ -160,7 +178,13 @@ class _Attempt:
             what = f"did you mean {meant}?" if meant else "is not a variable of this class"
             self.problems.append(Problem(name, "unknown", what))
             return
-        reason = scrub(reason_of(error), self._root, self._found)
+        self._fail_whole(section, reason_of(error))
+
+    def _note_failure(self, section: Section, error: Exception) -> None:
+        self._fail_whole(section, said_by(error, "cannot be made"))
+
+    def _fail_whole(self, section: Section, reason: str) -> None:
+        reason = scrub(reason, self._root, self._texts)
         name = section.kind.__name__
         self.problems.append(Problem(f"{section.stem}*", "invalid", reason, name))
 
@@ -182,8 +206,42 @@ class _Attempt:
             what = f"is not a valid {member.parser.name}"
         else:
             shown = quote(member.name, given.text, secret=False) if given else ""
-            what = f"{shown} {scrub(reason, self._root, self._found)}".strip()
+            what = f"{shown} {scrub(reason, self._root, self._texts)}".strip()
         self.problems.append(describe(self._root, member, "invalid", what))
+
+
+def _texts(
+    root: Section, environ: Mapping[str, str], found: Mapping[str, Given]
+) -> dict[str, Given]:
+    """Return every text that may have become a variable's value, a line for each.
+
+    Beside those that were found, what stands beside its file, and the parts of a section's JSON.
+    """
+    lines = {name: [given.text] for name, given in found.items()}
+    for variable in root.variables():
+        given = [environ[name] for name in (variable.name, *variable.aliases) if name in environ]
+        lines.setdefault(variable.name, []).extend(given)
+    for section in root.sections():
+        parts = [part for name in section.aliases for part in _parts(environ.get(name, ""))]
+        for variable in section.variables() if parts else ():
+            lines[variable.name] += parts
+    return {name: Given("\n".join(texts), "") for name, texts in lines.items()}
+
+
+def _parts(text: str) -> list[str]:
+    """Return the texts in a JSON document; the text itself if it is none."""
+    try:
+        left = [json.loads(text)]
+    except (ValueError, RecursionError):
+        return [text]
+    found: list[str] = []
+    while left:
+        each = left.pop()
+        if isinstance(each, dict | list):
+            left += each.values() if isinstance(each, dict) else each
+        else:
+            found.append(str(each))
+    return found
 
 
 def _section(kind: Any, field: str, stem: str, aliases: tuple[str, ...]) -> Section:
@@ -214,9 +272,8 @@ def _variable(name: str, info: Any, names: list[str], *, decoded: bool) -> Varia
     declared = declared_of(info)
     json = decoded and _is_complex(info)
     parser = pydantic_parser(info, json=json)
-    return Variable(
-        name, names[0], parser, declared, declared.default, info.annotation, name, tuple(names[1:])
-    )
+    field = Field(name, info.annotation, declared, parser, aliases=tuple(names[1:]))
+    return Variable(field, names[0], parser, declared.default)
 
 
 def _absent(info: Any) -> Any:
@@ -280,16 +337,26 @@ def _paths(said: Any) -> tuple[str, ...]:
     return tuple(map(str, said)) if isinstance(said, list | tuple) else (str(said),)
 
 
+_one_at_a_time: Final = threading.RLock()
+
+
 @contextmanager
 def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
-    """Make `wanted` the process's environment meanwhile: pydantic-settings reads no other."""
-    before = dict(os.environ)
-    if before != wanted:
-        os.environ.clear()
-        os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        if dict(os.environ) != before:
-            os.environ.clear()
-            os.environ.update(before)
+    """Make `wanted` the process's environment meanwhile: pydantic-settings reads no other.
+
+    Only what differs is changed: other threads read the environment too.
+    """
+    with _one_at_a_time:
+        before = dict(os.environ)
+        _become(wanted)
+        try:
+            yield
+        finally:
+            _become(before)
+
+
+def _become(wanted: Mapping[str, str]) -> None:
+    now = dict(os.environ)
+    for name in now.keys() - wanted.keys():
+        del os.environ[name]
+    os.environ.update({name: text for name, text in wanted.items() if now.get(name) != text})
