@@ -166,6 +166,28 @@ def test_what_a_signal_handler_raises_goes_its_way(call: str, handler: str, erro
     assert ended.stderr.strip() == error
 
 
+def test_what_an_app_handles_while_it_logs_is_not_raised_again(events: Events) -> None:
+    """A line about Ctrl-C, with a value that fails: the signal has been dealt with."""
+    found = events(
+        BAD
+        + """
+import os, signal
+class Wrapped:
+    def __str__(self): raise ValueError("no text") from handled
+signal.signal(signal.SIGUSR2, lambda *_: sys.exit(3))
+for number in (signal.SIGINT, signal.SIGUSR2):
+    try:
+        os.kill(os.getpid(), number)
+    except BaseException as error:
+        handled = error
+        for kind in KINDS:
+            log.info("bye", extra={"x": Bad(kind), "y": 2**200, "z": Wrapped()})
+            log.exception("bye %s", Bad(kind))
+"""
+    )
+    assert len(found) == 20
+
+
 def test_fronts_raise_nothing_either(events: Events) -> None:
     """structlog and loguru, with what they are given and what their own parts do."""
     pytest.importorskip("structlog")

@@ -9,35 +9,41 @@ and Python's own handler of SIGINT raises without any `raise` being written ther
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+_PACKAGE: Final = __name__.rpartition(".")[0]
 
 
 def let_pass(error: BaseException) -> None:
     """Raise what a signal handler has raised, if that is the error or what led to it.
 
-    Encoders wrap what their callbacks raise, so causes and contexts are looked at too.
+    Encoders wrap what their callbacks raise, so the cause is looked at too.
     """
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        if _is_of_a_signal(current):
-            raise current
-        current = current.__cause__ or current.__context__
+    for each in (error, error.__cause__):
+        if each is not None and _is_of_a_signal(each):
+            raise each
 
 
 def _is_of_a_signal(error: BaseException) -> bool:
+    """Say so of an error that came up in here; what the app is handling while it logs is its own.
+
+    The first frame of a traceback is the one that caught it, or that an encoder called.
+    """
     trace = error.__traceback__
-    if trace is None:
+    if trace is None or not _is_ours(trace):
         return False
     while trace.tb_next is not None:
         if _is_handler(trace.tb_next, of=trace):
             return True
         trace = trace.tb_next
     return isinstance(error, KeyboardInterrupt) and not _raises(trace)
+
+
+def _is_ours(trace: TracebackType) -> bool:
+    return str(trace.tb_frame.f_globals.get("__name__", "")).startswith(_PACKAGE)
 
 
 def _is_handler(trace: TracebackType, *, of: TracebackType) -> bool:
