@@ -1,13 +1,14 @@
 """Telemetry: what counting a request costs, what a scrape costs, what spans cost, beside the peers.
 
-python -m benchmarks.telemetry [record|scrape|request|traces ...] [--rounds 5] [--seconds 3]
+python -m benchmarks.telemetry [record|scrape|together|request|traces ...]
+                               [--rounds 5] [--seconds 3]
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
@@ -30,6 +31,7 @@ RECORDS = 100_000
 PACKAGES = (
     "uvicorn",
     "prometheus-client",
+    "python-json-logger",
     "opentelemetry-sdk",
     "opentelemetry-instrumentation-asgi",
 )
@@ -46,6 +48,34 @@ REQUEST_VARIANTS = [
         "otel-traces": "OpenTelemetry's middleware, defaults",
     }.items()
 ]
+
+_NOTHING = "a middleware that counts nothing"
+_CELLS = "podready's cells in that middleware"
+_EVERYTHING = "podready run: access log, metrics, ids"
+_SILENT = "podready run, no access log: metrics"
+TOGETHER_VARIANTS = [
+    uvicorn("raw", "--no-access-log", "uvicorn, bare"),
+    podready("raw", name=_EVERYTHING),
+    podready("raw", "--no-access-log", _SILENT),
+    uvicorn("raw", name="uvicorn, its own text access log"),
+    Variant(
+        "python-json-logger in a middleware",
+        uvicorn("measured", "--no-access-log").command,
+        {"MEASURED": "json-log"},
+    ),
+    Variant(
+        "OpenTelemetry's middleware, defaults",
+        uvicorn("measured", "--no-access-log").command,
+        {"MEASURED": "otel-traces"},
+    ),
+    Variant(_NOTHING, uvicorn("measured", "--no-access-log").command, {"MEASURED": "pass"}),
+    Variant(_CELLS, uvicorn("measured", "--no-access-log").command, {"MEASURED": "podready"}),
+]
+TOGETHER_PAIRS = [
+    ("Metrics alone", _CELLS, _NOTHING),
+    ("Access log and ids", _EVERYTHING, _SILENT),
+]
+"""What differs between two rows, and whose difference it is."""
 
 _NOWHERE = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_LOG_LEVEL": "error"}
 TRACE_VARIANTS = [
@@ -68,6 +98,13 @@ def main() -> None:
     tables: dict[str, Callable[[int, int], None]] = {
         "record": recording,
         "scrape": scraping,
+        "together": lambda number, seconds: requests(
+            "Telemetry: log, metrics and ids together",
+            TOGETHER_VARIANTS,
+            number,
+            seconds,
+            TOGETHER_PAIRS,
+        ),
         "request": lambda number, seconds: requests(
             "Telemetry: metrics of a request", REQUEST_VARIANTS, number, seconds
         ),
@@ -92,15 +129,23 @@ def cpu_of(work: Callable[[], object]) -> float:
 
 
 def in_process(
-    title: str, peers: dict[str, Callable[[], object]], number: int, unit: tuple[float, str, str]
+    title: str,
+    peers: dict[str, Callable[[], object]],
+    number: int,
+    unit: tuple[float, str, str],
+    between: Callable[[], object] = int,
 ) -> None:
-    """Measure functions in alternating rounds; `unit` is the factor, its name, and the method."""
+    """Measure functions in alternating rounds; `unit` is the factor, its name, and the method.
+
+    `between` runs before each call and is not measured.
+    """
     factor, name, how = unit
     seen: dict[str, list[float]] = {peer: [] for peer in peers}
     for work in peers.values():
         work()
     for _ in range(number * 3):
         for peer, work in peers.items():
+            between()
             seen[peer].append(cpu_of(work) * factor)
     base = median(next(iter(seen.values())))
     rows = [
@@ -162,40 +207,66 @@ def theirs(*, cached: bool = False) -> Callable[[], object]:
 
 
 def scraping(number: int, _seconds: int) -> None:
-    """Measure one page of 150 histograms."""
+    """Measure one page of 150 histograms, all of which have changed since the last one."""
+    one, four, traced = Pages(1), Pages(4), Pages(4, traced=True)
+
+    def requests_come() -> None:
+        for pages in (one, four, traced):
+            pages.count()
+
+    how = (
+        f"{SERIES} histograms of 15 buckets, drawn as Prometheus text; each has counted a request "
+        "in every worker since the last scrape."
+    )
     in_process(
         f"Telemetry: a scrape of {SERIES} series",
         {
-            "podready, 1 worker": our_page(1),
-            "podready, 4 workers merged": our_page(4),
+            "podready, 1 worker": one.draw,
+            "podready, 4 workers merged": four.draw,
+            "the same as OpenMetrics, one exemplar a series": traced.draw,
             "prometheus_client": their_page(),
         },
         number,
-        (1e3, "ms a scrape", f"{SERIES} histograms of 15 buckets, drawn as Prometheus text."),
+        (1e3, "ms a scrape", how),
+        requests_come,
     )
 
 
-def our_page(workers: int) -> Callable[[], object]:
-    """Return what the supervisor does for its workers' cells at a scrape."""
-    from podready.runtime.http_metrics import HttpMetrics
-    from podready.runtime.metrics import FAMILIES
-    from podready.runtime.metrics_text import Renderer
-    from podready.runtime.shelf import Shelf
-    from podready.runtime.shelves import Shelves
+class Pages:
+    """What the supervisor does for its workers' cells at a scrape."""
 
-    shelves, renderer, living = Shelves(), Renderer(), [Shelf() for _ in range(workers)]
-    for shelf in living:
-        for each in range(SERIES):
-            door = HttpMetrics(shelf).door({"method": "GET", "scheme": "http"})
-            door.enter()
-            door.leave(f"/routes/{each}/{{id}}", 200, each / 100)
+    def __init__(self, workers: int, *, traced: bool = False) -> None:
+        from podready.runtime.http_metrics import HttpMetrics
+        from podready.runtime.metrics_text import Renderer
+        from podready.runtime.shelf import Shelf
+        from podready.runtime.shelves import Shelves
 
-    def page() -> bytes:
-        totals = shelves.totals(living)
-        drawn = (renderer.family(each, totals.get(each, {}).items()) for each in FAMILIES)
-        return b"".join(drawn)
+        self._shelves, self._renderer = Shelves(), Renderer()
+        self._living = [Shelf() for _ in range(workers)]
+        scope = {"method": "GET", "scheme": "http"}
+        self._doors = [HttpMetrics(shelf).door(scope) for shelf in self._living]
+        self._mark = (b"\xab" * 16, b"\xcd" * 8, 1.0) if traced else None
+        self._turn = 0
+        self.count()
 
-    return page
+    def count(self) -> None:
+        """Count a request on every series of every worker."""
+        self._turn += 1
+        for door in self._doors:
+            for each in range(SERIES):
+                door.enter()
+                seconds = each / 100 if self._mark else each * self._turn % 977 / 100
+                door.leave(f"/routes/{each}/{{id}}", 200, seconds, self._mark)
+
+    def draw(self) -> bytes:
+        """Return the page."""
+        from podready.runtime.shelves import exemplars
+
+        totals = self._shelves.totals(self._living)
+        if self._mark is None:
+            return self._renderer.page(totals)
+        marks = exemplars(self._living)
+        return self._renderer.page(totals, openmetrics=True, exemplars=marks)
 
 
 def their_page() -> Callable[[], object]:
@@ -220,29 +291,46 @@ def measure(variant: Variant, seconds: int) -> Load:
         return wrk(server, seconds)
 
 
-def requests(title: str, variants: list[Variant], number: int, seconds: int) -> None:
-    """Measure servers; the first variant is what the others are compared with."""
+def requests(
+    title: str,
+    variants: list[Variant],
+    number: int,
+    seconds: int,
+    pairs: Sequence[tuple[str, str, str]] = (),
+) -> None:
+    """Measure servers; the first variant is what the others are compared with.
+
+    Each of `pairs` is a line below the table: what differs, the dearer and the cheaper variant.
+    """
     seen = rounds(variants, number, lambda variant: measure(variant, seconds))
     base = next(iter(seen.values()))
-    rows = []
-    for name, loads in seen.items():
-        more = [load.cpu_us - other.cpu_us for load, other in zip(loads, base, strict=True)]
-        rows.append(
-            (
-                name,
-                spread([load.per_second for load in loads]),
-                spread([load.cpu_us for load in loads], 1),
-                f"{median(more):+.1f}",
-                sum(load.errors for load in loads),
-            )
+    rows = [
+        (
+            name,
+            spread([load.per_second for load in loads]),
+            spread([load.cpu_us for load in loads], 1),
+            f"{median(more(loads, base)):+.1f}",
+            sum(load.errors for load in loads),
         )
+        for name, loads in seen.items()
+    ]
     header = ("raw ASGI", "requests/s", "CPU us/request", "more", "errors")
     how = f"wrk -t1 -c32, {number} alternating rounds of {seconds} s, server on one CPU."
+    below = "".join(
+        f"\n\n{what} ({dearer}, less: {cheaper}): "
+        f"{spread(more(seen[dearer], seen[cheaper]), 1)} us of CPU a request."
+        for what, dearer, cheaper in pairs
+    )
     record(
         title,
         f"{how} Median (lowest-highest); `more` is the median difference of the rounds. "
-        f"{machine(PACKAGES)}\n\n{table(header, rows)}",
+        f"{machine(PACKAGES)}\n\n{table(header, rows)}{below}",
     )
+
+
+def more(loads: list[Load], base: list[Load]) -> list[float]:
+    """Return how many us of CPU a request took more than with `base`, round by round."""
+    return [load.cpu_us - other.cpu_us for load, other in zip(loads, base, strict=True)]
 
 
 if __name__ == "__main__":

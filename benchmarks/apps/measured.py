@@ -7,6 +7,7 @@ All ways are the same kind of middleware, so that what differs is the counting:
     podready          our cells in shared memory
     prometheus        prometheus_client, a histogram child by .labels() for each request
     prometheus-cached the same with children kept in a dict
+    json-log          an access line by python-json-logger, as its documentation sets it up
     otel-traces       OpenTelemetry's ASGI middleware: always on, batched, exported to nowhere
     otel-sampled      the same with a parent-based ratio of 1 % and no receive and send spans
 """
@@ -98,6 +99,28 @@ def with_prometheus(app: App, *, cached: bool) -> App:
     return measured(app, count)
 
 
+def with_json_log(app: App) -> App:
+    """Return the app with one JSON line a request on stdout."""
+    import logging
+    import sys
+
+    from pythonjsonlogger.json import JsonFormatter
+
+    logger = logging.getLogger("access")
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+    def log(scope: Scope, status: int, seconds: float) -> None:
+        method, path, client = scope["method"], scope["path"], scope["client"]
+        facts = {"method": method, "path": path, "status": status, "seconds": seconds}
+        logger.info("%s %s %s", method, path, status, extra={**facts, "client": client[0]})
+
+    return measured(app, log)
+
+
 def with_otel(app: App, *, sampled: bool) -> App:
     """Return the app behind OpenTelemetry's own ASGI middleware."""
     os.environ["OTEL_SEMCONV_STABILITY_OPT_IN"] = "http"
@@ -124,6 +147,7 @@ WAYS: dict[str, Callable[[App], App]] = {
     "podready": with_podready,
     "prometheus": lambda app: with_prometheus(app, cached=False),
     "prometheus-cached": lambda app: with_prometheus(app, cached=True),
+    "json-log": with_json_log,
     "otel-traces": lambda app: with_otel(app, sampled=False),
     "otel-sampled": lambda app: with_otel(app, sampled=True),
 }

@@ -138,7 +138,9 @@ def test_openmetrics_for_those_who_ask(pod: Pod) -> None:
         if sample.exemplar is not None
     ]
     (exemplar,) = exemplars
-    assert exemplar.labels == {"trace_id": traceparent[3:35], "span_id": traceparent[36:52]}
+    line = pod.line("GET /users/1 200")
+    assert line["trace_id"] == traceparent[3:35]
+    assert exemplar.labels == {"trace_id": line["trace_id"], "span_id": line["span_id"]}
 
 
 def test_a_killed_worker_takes_no_count_with_it(pod: Pod) -> None:

@@ -103,6 +103,39 @@ def test_exemplars_stand_behind_their_buckets() -> None:
     assert b"trace_id" not in plain
 
 
+def test_series_that_come_and_go_are_drawn_as_they_are_now() -> None:
+    """One renderer for the life of the pod: a new route, a worker that has gone, a new order."""
+    renderer = Renderer()
+    first, second = (label_text(REQUEST_DURATION, "GET", each, "200", "http") for each in "ab")
+    for labels in ([first], [first, second], [second, first], [second], [first, second]):
+        series = [(each, (*[place + 1] * 15, 0.5)) for place, each in enumerate(labels)]
+        drawn = renderer.family(REQUEST_DURATION, series)
+        assert drawn == Renderer().family(REQUEST_DURATION, series)
+        samples = parse(drawn, openmetrics=False)[REQUEST_DURATION.name].samples
+        counts = [each.value for each in samples if each.name.endswith("_count")]
+        assert counts == [15.0 * (place + 1) for place in range(len(labels))]
+
+
+def test_an_exemplar_finds_its_series_among_many() -> None:
+    """The third of four routes has one, in its last bucket and in its first."""
+    shelf = Shelf()
+    door = HttpMetrics(shelf).door({"method": "GET", "scheme": "http"})
+    for route in ("/a", "/b", "/c", "/d"):
+        for seconds in (0.001, 99.0):
+            mark = (b"\xab" * 16, b"\xcd" * 8, 1.0) if route == "/c" else None
+            door.enter()
+            door.leave(route, 200, seconds, mark)
+    totals = Shelves().totals([shelf])
+    text = Renderer().page(totals, openmetrics=True, exemplars=exemplars([shelf]))
+    page = text.removesuffix(b"# EOF\n")
+    samples = parse(page, openmetrics=True)[REQUEST_DURATION.name].samples
+    marked = [each for each in samples if each.exemplar is not None]
+    assert [(each.labels["http_route"], each.labels["le"]) for each in marked] == [
+        ("/c", "0.005"),
+        ("/c", "+Inf"),
+    ]
+
+
 def test_a_family_without_series_is_not_on_the_page() -> None:
     """No exit yet: no head without samples."""
     assert Renderer().family(WORKER_EXITS, []) == b""

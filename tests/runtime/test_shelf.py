@@ -127,7 +127,7 @@ def test_what_the_client_makes_up_is_not_a_label() -> None:
     labels = label_text(REQUEST_DURATION, "_OTHER", "", "400", "http")
     assert values(shelf)[REQUEST_DURATION.name, labels][0] == 3000
     assert len(shelf.cells()) == 2
-    assert not [key for key in metrics._doors if key[0].startswith("M")]
+    assert not [key for key in metrics.doors if key[0].startswith("M")]
 
 
 def test_the_newest_exemplar_of_a_bucket_wins() -> None:
@@ -139,6 +139,36 @@ def test_the_newest_exemplar_of_a_bucket_wins() -> None:
         door.leave("/", 200, 0.02, (bytes([when]) * 16, bytes([when]) * 8, float(when)))
     (by_bucket,) = exemplars(shelves)[REQUEST_DURATION].values()
     assert by_bucket == {2: (b"\2" * 16, b"\2" * 8, 2.0, 0.02)}
+
+
+def test_all_cells_are_read_at_once_as_they_are_one_by_one() -> None:
+    """Histograms and numbers in any order, published between two readings."""
+    shelf = Shelf()
+    assert list(shelf.readings()) == []
+    for number in range(20):
+        shelf.number(HOOK_SECONDS, str(number)).set(number + 0.5)
+        cell = shelf.histogram(REQUEST_DURATION, "GET", f"/{number}", "200", "http")
+        for _ in range(number):
+            cell.observe(number / 10)
+        readings = list(shelf.readings())
+        assert [each for each, _ in readings] == shelf.cells()
+        assert all(read == shelf.read(each) for each, read in readings)
+    assert len(readings) == 40
+
+
+def test_workers_that_met_their_routes_in_another_order_are_added_up_alike() -> None:
+    """Four workers, the same routes in four orders: each series is the sum of its own."""
+    routes = [f"/{number}" for number in range(6)]
+    shelves = [Shelf() for _ in range(4)]
+    for turn, shelf in enumerate(shelves):
+        door = HttpMetrics(shelf).door(GET)
+        for route in routes[turn:] + routes[:turn]:
+            door.enter()
+            door.leave(route, 200, 0.25 * (turn + 1))
+    series = Shelves().totals(shelves)[REQUEST_DURATION]
+    assert len(series) == 6
+    for values in series.values():
+        assert (sum(values[:-1]), values[-1]) == (4, 2.5)
 
 
 def test_the_registry_of_the_app_has_room_beside_the_cells() -> None:

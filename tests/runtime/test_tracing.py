@@ -243,9 +243,14 @@ def test_fastapi_does_not_make_a_second_server_span(
 
 
 def test_an_app_with_its_own_provider_keeps_it(start_pod: StartPod, collector: Collector) -> None:
-    """The app has set OpenTelemetry up itself: we add no span, but flush its provider."""
+    """The app has set OpenTelemetry up itself: we add no span, but flush its provider.
+
+    Its span's ids are in the lines inside it; outside we make none up that would contradict it.
+    """
     app = """
+        import logging
         from opentelemetry import trace
+        from podready.runtime.propagation import outgoing_headers
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -257,13 +262,21 @@ def test_an_app_with_its_own_provider_keeps_it(start_pod: StartPod, collector: C
         async def app(scope, receive, send):
             assert scope["type"] == "http"
             with trace.get_tracer("shop").start_as_current_span("mine"):
-                await send({"type": "http.response.start", "status": 204, "headers": []})
-            await send({"type": "http.response.body"})
+                logging.getLogger("shop").warning("inside")
+                sent = outgoing_headers()["traceparent"].encode()
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+            logging.getLogger("shop").warning("outside")
+            await send({"type": "http.response.body", "body": sent})
     """
     pod = traced(start_pod, collector, app)
-    pod.get("/")
+    sent = pod.get("/")[2].decode()
     assert pod.stop() == 0
-    assert [span.name for span in collector.spans] == ["mine"]
+    (mine,) = collector.spans
+    ids = {"trace_id": mine.trace_id.hex(), "span_id": mine.span_id.hex()}
+    assert sent[:52] == f"00-{ids['trace_id']}-{ids['span_id']}"
+    assert pod.line("inside").items() >= ids.items()
+    for made_up in (pod.line("outside"), pod.line("GET / 200")):
+        assert "trace_id" not in made_up
 
 
 def test_a_collector_that_is_silent_does_not_hold_the_stop(start_pod: StartPod) -> None:
@@ -278,23 +291,105 @@ def test_a_collector_that_is_silent_does_not_hold_the_stop(start_pod: StartPod) 
     assert float(stopped.split()[2]) < 5
 
 
-def test_without_an_exporter_there_is_no_sdk(start_pod: StartPod) -> None:
-    """Nothing configured: OpenTelemetry's SDK is not even imported, and ids are still logged."""
-    app = """
-        import sys
+def test_googles_header_is_a_parent_too(start_pod: StartPod, collector: Collector) -> None:
+    """A load balancer of Google's calls: its trace goes on, and its decision to record it."""
+    pod = traced(start_pod, collector, STARLETTE)
+    pod.get("/many", headers={"x-cloud-trace-context": f"{TRACE}/13235353014750950193;o=1"})
+    assert pod.stop() == 0
+    (span,) = collector.spans
+    assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, PARENT)
 
-        async def app(scope, receive, send):
-            assert scope["type"] == "http"
-            loaded = b"yes" if "opentelemetry.sdk" in sys.modules else b"no"
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-            await send({"type": "http.response.body", "body": loaded})
-    """
-    pod = start_pod(app).ready()
-    assert pod.get("/", headers=SAMPLED)[2] == b"no"
-    line = eventually(
-        lambda: next((each for each in list(pod.log) if "trace_id" in each), None), "a line"
-    )
-    assert (line["trace_id"], line["span_id"]) == (TRACE, PARENT)
+
+PLAIN = """
+    import logging, sys
+    from podready.runtime.propagation import outgoing_headers
+
+    async def app(scope, receive, send):
+        if scope["type"] == "websocket":
+            await receive()
+            logging.getLogger("shop").warning("socket")
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        assert scope["type"] == "http"
+        logging.getLogger("shop").warning("loading")
+        sent = outgoing_headers().get("traceparent", "")
+        body = f"{sent} {'opentelemetry.sdk' in sys.modules}".encode()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+"""
+
+PLAIN_FLASK = """
+    import logging, sys
+    from flask import Flask
+    from podready.runtime.propagation import outgoing_headers
+    app = Flask("shop")
+
+    @app.get("/")
+    def hello():
+        logging.getLogger("shop").warning("loading")
+        return f"{outgoing_headers()['traceparent']} {'opentelemetry.sdk' in sys.modules}"
+"""
+
+
+@pytest.mark.parametrize("source", [PLAIN, PLAIN_FLASK], ids=["asgi", "wsgi"])
+def test_without_an_exporter_there_is_no_sdk_and_the_trace_goes_on(
+    start_pod: StartPod, source: str
+) -> None:
+    """The caller's trace is in every line, with a span of our own that the next service gets."""
+    pod = start_pod(source).ready()
+    version, trace, span, rest = pod.get("/", headers=SAMPLED)[2].decode().split("-")
+    assert (version, trace, rest) == ("00", TRACE, "01 False")
+    assert span != PARENT
+    for line in (pod.line("loading"), pod.line("GET / 200")):
+        assert (line["trace_id"], line["span_id"], line["trace_sampled"]) == (trace, span, True)
+    pod.stop()
+
+
+@pytest.mark.parametrize("source", [PLAIN, PLAIN_FLASK], ids=["asgi", "wsgi"])
+def test_a_request_without_a_trace_begins_one(start_pod: StartPod, source: str) -> None:
+    """Two requests, two traces; one has the same ids in all its lines and in what goes on."""
+    pod = start_pod(source).ready()
+    first, second = (pod.get("/")[2].decode().split("-") for _ in range(2))
+    assert first[3] == second[3] == "02 False"
+    assert len({first[1], second[1], first[2], second[2]}) == 4
+    eventually(lambda: len([each for each in pod.log if "httpRequest" in each]) == 2, "two lines")
+    for _, trace, span, _ in (first, second):
+        lines = [each for each in pod.log if each.get("trace_id") == trace]
+        assert [each["message"] for each in lines] == ["loading", "GET / 200"]
+        assert {each["span_id"] for each in lines} == {span}
+        assert not any(each["trace_sampled"] for each in lines)
+    pod.stop()
+
+
+def test_a_websocket_has_ids_too(start_pod: StartPod) -> None:
+    """The upgrade's own headers name the trace and the request."""
+    pod = start_pod(PLAIN).ready()
+    headers = {
+        **SAMPLED,
+        "x-request-id": "r-7",
+        "connection": "upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    assert pod.get("/", headers=headers)[0] == 403  # closed before it was accepted
+    line = pod.line("socket")
+    assert (line["trace_id"], line["request_id"]) == (TRACE, "r-7")
+    assert line["span_id"] != PARENT
+    pod.stop()
+
+
+def test_exemplars_only_for_traces_that_somebody_records(start_pod: StartPod) -> None:
+    """A trace that begins here is in the log, but a bucket does not point at it."""
+    pod = start_pod(PLAIN).ready()
+    accept = {"accept": "application/openmetrics-text"}
+    pod.get("/")
+    pod.get("/", headers={"traceparent": f"00-{TRACE}-{PARENT}-00"})
+    assert b"trace_id" not in pod.get("/metrics", port=pod.admin, headers=accept)[2]
+    sent = pod.get("/", headers=SAMPLED)[2].decode().split("-")
+    mark = f'trace_id="{TRACE}",span_id="{sent[2]}"'.encode()
+    assert mark in pod.get("/metrics", port=pod.admin, headers=accept)[2]
+    pod.stop()
 
 
 def test_a_missing_package_is_a_warning(

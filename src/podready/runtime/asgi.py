@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from podready.runtime.http_request import CLOSE, HttpRequest
+from podready.runtime.http_request import CLOSE, HttpRequest, too_late
 from podready.runtime.inflight import CURRENT, InFlight, Kind, Scope, Work, task_finder
 from podready.runtime.logs import add_source
 from podready.runtime.logs.access_log import log_request
@@ -34,7 +34,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_EXTENSION = {"podready.shutdown": {"given": shutting_down, "notice": shutdown_notice}}
+_OURS = {"podready.shutdown": {"given": shutting_down, "notice": shutdown_notice}}
 """For frameworks and libraries that would rather look at the scope than import podready."""
 
 
@@ -57,6 +57,7 @@ class Wrapper:
         self._current_task: Callable[[], asyncio.Task[Any] | None] = asyncio.current_task
         self._app = app
         self._inflight = inflight
+        self._works = inflight.works
         self.client_gone = client_gone
         self._limit = limit
         self.observer = observer or Observer()
@@ -81,13 +82,20 @@ class Wrapper:
         return self._app(scope, receive, send)
 
     async def _serve_http(self, work: HttpRequest, scope: Scope, receive: Receive) -> None:
-        """Serve a request in this one frame, or in one more where there is a limit."""
+        """Serve a request in this one frame, or in one more where there is a limit.
+
+        What `_enter` and `_leave` do stands here once more: in an app that has just filled the
+        processor's caches with its own, each function called costs several times its time alone.
+        """
         failure: BaseException | None = None
         self.observer.begin(work, scope)
         token = CURRENT.set(work)
         try:
             if self._limit is None:
-                self._enter(work, scope)
+                extensions = scope.get("extensions")
+                scope["extensions"] = {**extensions, **_OURS} if extensions else _OURS.copy()
+                work.task = self._current_task()
+                self._works.add(work)
                 await self._app(scope, receive, work.send)
             else:
                 await self._serve_limited(self._limit, work, receive)
@@ -98,10 +106,18 @@ class Wrapper:
         finally:
             CURRENT.reset(token)
             if work.task is not None:
-                self._leave(work)
+                self._works.discard(work)
+                if not self._works:
+                    self._inflight.emptied()
+                work.task = None
+                self.served += 1
                 if self._access_log:
                     log_access(scope, work)
-            self.observer.end(work, failure)
+            self.observer.end(work, scope, failure)
+            # The server's keep-alive timer keeps the context of the request, and so `work`, longer
+            # than its own exchange; what hangs on both would pile up and set off the collector.
+            work.scope = None
+            work.send_on = too_late
 
     async def _serve_limited(self, limit: Limit, work: HttpRequest, receive: Receive) -> None:
         assert work.scope is not None
@@ -118,7 +134,7 @@ class Wrapper:
     def _enter(self, work: Work, scope: Scope) -> None:
         """Count `work` in."""
         extensions = scope.get("extensions")
-        scope["extensions"] = {**extensions, **_EXTENSION} if extensions else _EXTENSION.copy()
+        scope["extensions"] = {**extensions, **_OURS} if extensions else _OURS.copy()
         work.task = self._current_task()
         self._inflight.add(work)
 

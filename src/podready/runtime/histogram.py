@@ -33,14 +33,18 @@ class Histogram:
         self._bounds = bounds
         self._exemplify = exemplify
 
-    def observe(self, value: float, trace: tuple[bytes, bytes, float] | None = None) -> None:
-        """Count `value`; `trace` (trace id, span id, wall-clock time) makes it an exemplar."""
-        bucket = bisect_left(self._bounds, value)
+    def observe(self, value: float, trace: Mark | None = None) -> None:
+        """Count `value`; a `trace` makes it an exemplar."""
+        bounds = self._bounds
+        bucket = 0 if value <= bounds[0] else bisect_left(bounds, value)
         self._counts[bucket] += 1
         self._total[0] += value
         if trace is not None and self._exemplify is not None:
             self._exemplify(bucket, (*trace, value))
 
+
+Mark = tuple[bytes, bytes, float]
+"""Trace id, span id, seconds since 1970."""
 
 Exemplar = tuple[bytes, bytes, float, float]
 """Trace id, span id, seconds since 1970, value."""
@@ -49,15 +53,15 @@ Exemplar = tuple[bytes, bytes, float, float]
 class Number:
     """A counter or a gauge."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("view",)
 
-    def __init__(self, value: memoryview[float]) -> None:
-        self._value = value
+    def __init__(self, view: memoryview[float]) -> None:
+        self.view = view
 
     def add(self, amount: float = 1.0) -> None:
         """Add `amount`."""
-        self._value[0] += amount
+        self.view[0] += amount
 
     def set(self, value: float) -> None:
         """Be `value` from now on."""
-        self._value[0] = value
+        self.view[0] = value

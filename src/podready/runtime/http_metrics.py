@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from podready.runtime.metrics import ACTIVE_REQUESTS, REQUEST_DURATION
 
 if TYPE_CHECKING:
-    from podready.runtime.histogram import Histogram, Number
+    from podready.runtime.histogram import Histogram, Mark
     from podready.runtime.inflight import Scope
     from podready.runtime.shelf import Shelf
 
@@ -26,36 +26,31 @@ OTHER_METHOD: Final = "_OTHER"
 class Door:
     """The requests of one method and scheme."""
 
-    __slots__ = ("_active", "_cells", "_labels", "_shelf")
+    __slots__ = ("_labels", "_shelf", "active", "cells")
 
     def __init__(self, shelf: Shelf, method: str, scheme: str) -> None:
         self._shelf = shelf
         self._labels = (method, scheme)
-        self._active: Number = shelf.number(ACTIVE_REQUESTS, method, scheme)
-        self._cells: dict[tuple[str, int], Histogram] = {}
+        self.active = shelf.number(ACTIVE_REQUESTS, method, scheme).view
+        self.cells: dict[tuple[str, int], Histogram] = {}
 
     def enter(self) -> None:
         """Count a request in."""
-        self._active.add(1.0)
+        self.active[0] += 1.0
 
-    def leave(
-        self,
-        route: str,
-        status: int,
-        seconds: float,
-        trace: tuple[bytes, bytes, float] | None = None,
-    ) -> None:
-        """Count a request out; a `trace` that is sampled becomes an exemplar."""
-        self._active.add(-1.0)
-        cell = self._cells.get((route, status))
+    def leave(self, route: str, status: int, seconds: float, mark: Mark | None = None) -> None:
+        """Count a request out; the `mark` of a trace that is sampled becomes an exemplar."""
+        self.active[0] -= 1.0
+        cell = self.cells.get((route, status))
         if cell is None:
-            cell = self._open(route, status)
-        cell.observe(seconds, trace)
+            cell = self.open(route, status)
+        cell.observe(seconds, mark)
 
-    def _open(self, route: str, status: int) -> Histogram:
+    def open(self, route: str, status: int) -> Histogram:
+        """Return the cell for a route and a status that it has not seen yet."""
         method, scheme = self._labels
         cell = self._shelf.histogram(REQUEST_DURATION, method, route, str(status), scheme)
-        self._cells[route, status] = cell
+        self.cells[route, status] = cell
         return cell
 
 
@@ -64,20 +59,17 @@ class HttpMetrics:
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
-        self._doors: dict[tuple[str, str], Door] = {}
+        self.doors: dict[tuple[str, str], Door] = {}
 
     def door(self, scope: Scope) -> Door:
         """Return the door that this request comes in by."""
         key = (scope["method"], scope.get("scheme", "http"))
-        door = self._doors.get(key)
+        door = self.doors.get(key)
         return self._open(*key) if door is None else door
 
     def _open(self, method: str, scheme: str) -> Door:
         method = method if method in METHODS else OTHER_METHOD
         scheme = scheme if scheme == "https" else "http"
-        if (method, scheme) not in self._doors:
-            self._doors[method, scheme] = self._new(method, scheme)
-        return self._doors[method, scheme]
-
-    def _new(self, method: str, scheme: str) -> Door:
-        return Door(self._shelf, method, scheme)
+        if (method, scheme) not in self.doors:
+            self.doors[method, scheme] = Door(self._shelf, method, scheme)
+        return self.doors[method, scheme]

@@ -28,7 +28,7 @@ from podready.runtime.leader import Leader
 from podready.runtime.lifecycle import Lifecycle
 from podready.runtime.listener import bind, listen
 from podready.runtime.listening import has_listener
-from podready.runtime.locked_metrics import LockedHttpMetrics
+from podready.runtime.locked_observer import LockedObserver
 from podready.runtime.logs import take_over
 from podready.runtime.loop import Loop
 from podready.runtime.meter import METER
@@ -127,8 +127,8 @@ class InProcess:
         shelf = self._follower.shelf
         METER.use(shelf)
         self._vitals = Vitals(shelf, _BEAT)
-        metrics = HttpMetrics(shelf) if self._asgi else LockedHttpMetrics(shelf)
-        self.observe(Observer(metrics, self._tracing))
+        observer = Observer if self._asgi else LockedObserver
+        self.observe(observer(HttpMetrics(shelf), self._tracing))
 
     def observe(self, observer: Observer) -> None:
         """Have every face use this observer."""

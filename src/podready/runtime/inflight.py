@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import os
-import random
 import sys
 import threading
 import time
@@ -17,14 +15,21 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from podready.runtime.trace_context import TraceContext
+from podready.runtime.caller_headers import REQUEST_ID, UNKNOWN, headers_read
+from podready.runtime.random_ids import new_id
+from podready.runtime.trace_context import (
+    TraceContext,
+    begin_trace,
+    callers_span,
+    continue_trace,
+)
 
 Scope = MutableMapping[str, Any]
 
-_LONGEST_ID = 128
+_SDK: Final = "opentelemetry.sdk.trace"
+_LONGEST_ID: Final = 128
 
 
 class Kind(StrEnum):
@@ -41,28 +46,28 @@ class Work:
 
     __slots__ = (
         "_id",
+        "_trace",
         "end",
         "ended",
         "gone",
         "kind",
         "name",
         "route",
+        "said",
         "scope",
         "started",
         "task",
         "thread",
-        "trace",
     )
 
-    def __init__(
-        self, kind: Kind, scope: Scope | None = None, name: str = "", given_id: bytes = b""
-    ) -> None:
+    def __init__(self, kind: Kind, scope: Scope | None = None, name: str = "") -> None:
         self.kind = kind
         self.scope = scope
         self.name = name
-        self.trace: TraceContext | None = None
         self.route = ""  # where only the app's framework can tell it; see `route`
-        self._id: str | bytes = given_id
+        self.said = UNKNOWN if scope is None else headers_read(scope.get("headers"))
+        self._id = ""
+        self._trace: TraceContext | None = None
         self.started = time.monotonic()
         self.task: asyncio.Task[Any] | None = None
         self.thread: int | None = None
@@ -84,14 +89,46 @@ class Work:
     @property
     def request_id(self) -> str:
         """The caller's X-Request-ID when it is short and printable, else a new one."""
-        if isinstance(self._id, bytes):
-            self._id = _safe(self._id) or new_id()
+        if not self._id:
+            self._id = _safe(self.said.get(REQUEST_ID, b"")) or new_id()
         return self._id
+
+    @property
+    def trace(self) -> TraceContext | None:
+        """The span that this work is, in its caller's trace or in one that begins here.
+
+        None where nothing is known of the caller, and where only the app's own OpenTelemetry SDK
+        knows: ids that we made up would contradict its spans.
+        """
+        if self._trace is None and self.said is not UNKNOWN:
+            if _SDK in sys.modules:
+                return self._trace_beside_sdk()
+            caller = callers_span(self.said) if self.said else None
+            self._trace = begin_trace() if caller is None else continue_trace(caller)
+        return self._trace
+
+    def join(self, trace: TraceContext) -> None:
+        """Be this span from now on: podready's own tracing records it."""
+        self._trace = trace
+
+    def _trace_beside_sdk(self) -> TraceContext | None:
+        from podready.runtime.tracing import app_traces, current_span
+
+        span = current_span()
+        if span is not None:
+            return span
+        caller = callers_span(self.said)
+        if caller is not None:
+            self._trace = continue_trace(caller)
+        elif not app_traces():
+            self._trace = begin_trace()
+        return self._trace
 
     def log_fields(self) -> dict[str, object]:
         """Return the ids that every log line of this work gets."""
         fields: dict[str, object] = {"request_id": self.request_id}
-        return fields if self.trace is None else fields | self.trace.log_fields()
+        trace = self.trace
+        return fields if trace is None else fields | trace.log_fields()
 
     @property
     def title(self) -> str:
@@ -112,15 +149,6 @@ def task_finder(loop: asyncio.AbstractEventLoop) -> Callable[[], asyncio.Task[An
     from asyncio.tasks import _current_tasks  # type: ignore[attr-defined]
 
     return partial(_current_tasks.get, loop)
-
-
-_random = random.Random()  # noqa: S311 - ids are no secrets; urandom costs a system call each
-os.register_at_fork(after_in_child=_random.seed)
-
-
-def new_id() -> str:
-    """Return 128 random bits in hexadecimal, whatever an app does to `random`'s own generator."""
-    return f"{_random.getrandbits(128):032x}"
 
 
 def _safe(given: bytes) -> str:
@@ -144,7 +172,12 @@ class InFlight:
     def discard(self, work: Work) -> None:
         """Count `work` out."""
         self.works.discard(work)
-        if not self.works and self._empty is not None and self._loop is not None:
+        if not self.works:
+            self.emptied()
+
+    def emptied(self) -> None:
+        """Tell those who wait for it that nothing is under way."""
+        if self._empty is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(self._empty.set)
 
     def count(self, *kinds: Kind) -> int:

@@ -139,20 +139,10 @@ class MetricsPage:
         totals = self._shelves.totals(shelves)
         self._own.add_to(totals)
         marks = exemplars(shelves) if openmetrics else {}
-        text = b"".join(
-            self._renderer.family(
-                family,
-                totals[family].items(),
-                openmetrics=openmetrics,
-                exemplars=marks.get(family),
-            )
-            for family in FAMILIES
-            if family in totals
+        text = self._renderer.page(
+            totals, self._app_text(openmetrics).encode(), openmetrics=openmetrics, exemplars=marks
         )
-        text += self._app_text(openmetrics).encode()
-        if openmetrics:
-            return Answer(200, text + b"# EOF\n", OPENMETRICS)
-        return Answer(200, text, PLAIN)
+        return Answer(200, text, OPENMETRICS if openmetrics else PLAIN)
 
     def _app_text(self, openmetrics: bool) -> str:
         texts = {

@@ -3,66 +3,68 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from podready.runtime.route import route_of
-from podready.runtime.trace_context import parse_traceparent
+from podready.runtime.route import route_in
+from podready.runtime.trace_context import names_trace
 
 if TYPE_CHECKING:
+    from podready.runtime.histogram import Mark
     from podready.runtime.http_metrics import HttpMetrics
     from podready.runtime.http_request import HttpRequest
     from podready.runtime.inflight import Scope
-    from podready.runtime.trace_context import TraceContext
     from podready.runtime.tracing import Tracing
     from podready.runtime.wsgi_face import WsgiRequest
 
-_TRACEPARENT = b"traceparent"
-_TRACESTATE = b"tracestate"
+_monotonic: Final = time.monotonic
 
 
 class Observer:
-    """Observes requests; with neither metrics nor tracing it only reads the trace's ids.
+    """Observes requests; with neither metrics nor tracing it does nothing.
 
     What it knows of a request hangs on the request, so that observing one makes no object.
     """
 
     def __init__(self, metrics: HttpMetrics | None = None, tracing: Tracing | None = None) -> None:
         self._metrics = metrics
+        self._doors = metrics.doors if metrics is not None else {}
         self._tracing = tracing
 
     def begin(self, work: HttpRequest | WsgiRequest, scope: Scope) -> None:
-        """Begin to observe a request; from now on it has its trace context."""
+        """Begin to observe a request."""
         if self._tracing is not None:
-            work.span = self._tracing.begin(scope)
-        if work.span is not None:
-            work.trace = work.span.context
-        elif work.traced:
-            work.trace = _callers_trace(scope)
+            work.span = span = self._tracing.begin(scope)
+            if span is not None:
+                work.join(span.context)
         if self._metrics is not None:
-            work.door = door = self._metrics.door(scope)
-            door.enter()
+            method_and_scheme = (scope["method"], scope.get("scheme", "http"))
+            door = self._doors.get(method_and_scheme) or self._metrics.door(scope)
+            door.active[0] += 1.0
+            work.door = door
 
-    def end(self, work: HttpRequest | WsgiRequest, failure: BaseException | None) -> None:
+    def end(
+        self, work: HttpRequest | WsgiRequest, scope: Scope, failure: BaseException | None
+    ) -> None:
         """Count the request and end its span; in the task that began it."""
-        if work.door is None and work.span is None:
-            return
-        route = route_of(work)
-        if work.door is not None:
-            trace = work.trace
-            mark = None
-            if trace is not None and trace.sampled:
-                mark = (bytes.fromhex(trace.trace_id), bytes.fromhex(trace.span_id), time.time())
-            work.door.leave(route, work.status, time.monotonic() - work.started, mark)
+        door = work.door
+        if door is not None:
+            seconds = _monotonic() - work.started
+            door.active[0] -= 1.0
+            route, status = work.route or route_in(scope), work.status
+            mark = _mark(work) if work.said or work.span is not None else None
+            (door.cells.get((route, status)) or door.open(route, status)).observe(seconds, mark)
         if work.span is not None:
-            work.span.end(route, work.status, failure)
+            work.span.end(work.route or route_in(scope), work.status, failure)
 
 
-def _callers_trace(scope: Scope) -> TraceContext | None:
-    """Read the trace context that the caller sent."""
-    parent, state = b"", b""
-    for name, value in scope["headers"]:
-        if name == _TRACEPARENT:
-            parent = value
-        elif name == _TRACESTATE:
-            state = state + b"," + value if state else value
-    return parse_traceparent(parent, state)
+def _mark(work: HttpRequest | WsgiRequest) -> Mark | None:
+    """Return what makes a request an exemplar: only a trace that somebody records.
+
+    One that begins here is not, so that it need not be made for this.
+    """
+    if work.span is None and not names_trace(work.said):
+        return None
+    trace = work.trace
+    if trace is None or not trace.sampled:
+        return None
+    return bytes.fromhex(trace.trace_id), bytes.fromhex(trace.span_id), time.time()

@@ -33,6 +33,7 @@ def end_process(code: int) -> NoReturn:
 
 def _flush_files() -> None:
     """Write out what the app has left in the buffers of files that it never closed."""
+    gc.unfreeze()  # the worker froze all that was made before it listened, files too
     # By exact type: to ask a lazy object of some framework for its class would wake it.
     files = [each for each in gc.get_objects() if type(each) in _BUFFERED]
     for file in (sys.stdout, sys.stderr, *files):

@@ -13,16 +13,18 @@ from podready.runtime.inflight import CURRENT
 def outgoing_headers() -> dict[str, str]:
     """Return `traceparent`, `tracestate` and `x-request-id` for a call made by this request.
 
-    The trace headers are there when the request itself brought them, or when `podready[otel]`
-    records spans; outside a request there are none at all. Works in coroutines, and in threads
-    that were given the request's context, as those of asyncio.to_thread and of WSGI apps are.
+    The request's own span is the parent of what is called; a request that brought no trace begins
+    one, which is not sampled. Outside a request there are no headers at all. Works in coroutines,
+    and in threads that were given the request's context, as those of asyncio.to_thread and of WSGI
+    apps are.
     """
     work = CURRENT.get()
     if work is None:
         return {}
     headers = {"x-request-id": work.request_id}
-    if work.trace is not None:
-        headers["traceparent"] = work.trace.header
-        if work.trace.state:
-            headers["tracestate"] = work.trace.state
+    trace = work.trace
+    if trace is not None:
+        headers["traceparent"] = trace.header
+        if trace.state:
+            headers["tracestate"] = trace.state
     return headers

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sys
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from podready.runtime.inflight import CURRENT
 
@@ -27,23 +27,41 @@ if TYPE_CHECKING:
     WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-def route_of(work: Work) -> str:
-    """Return the route template of a request that has been answered, or ""."""
-    if work.route:
-        return work.route
-    scope = work.scope
-    return _from_scope(scope) if scope is not None else ""
+_known: dict[int, tuple[Any, str]] = {}
+"""Templates by the id of what tells them (kept, so that its id stays its own)."""
+
+_MOST_KNOWN: Final = 4096
+"""An app that makes routes without end must not fill the memory."""
 
 
-def _from_scope(scope: Scope) -> str:
+def route_in(scope: Scope) -> str:
+    """Return the route template of a request that has been answered, or "".
+
+    A route that stands in no mount is looked at once: its template stays what it is.
+    """
+    route = scope.get("route")
+    teller = route
+    if "fastapi" in scope:
+        teller = scope["fastapi"].get("effective_route_context") or route
+    known = _known.get(id(teller))
+    mounted = scope.get("root_path") != scope.get("app_root_path")
+    if known is not None and known[0] is teller and not mounted:
+        return known[1]
+    return _found(scope, route, teller)
+
+
+def _found(scope: Scope, route: Any, teller: Any) -> str:
     template = scope.get("path_template")
     if template is not None:
         return str(template)
-    route = scope.get("route")
     if route is None and "endpoint" not in scope:
         return ""
     own = _own_template(scope, route)
-    return _mounted(scope, own) if "app_root_path" in scope else own
+    if scope.get("root_path") != scope.get("app_root_path"):
+        return _mounted(scope, own) if "app_root_path" in scope else own
+    if route is not None and len(_known) < _MOST_KNOWN:
+        _known[id(teller)] = (teller, own)
+    return own
 
 
 def _own_template(scope: Scope, route: Any) -> str:

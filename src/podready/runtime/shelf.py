@@ -14,10 +14,13 @@ import mmap
 import struct
 from dataclasses import dataclass
 from operator import add
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from podready.runtime.histogram import BUCKETS, Exemplar, Histogram, Number
 from podready.runtime.metrics import FAMILIES, PLACE, Family, label_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CELLS: Final = 2048
 """OpenTelemetry's SDKs stop at 2000 series a metric; this is for all metrics of a worker."""
@@ -28,7 +31,8 @@ TEXT_BYTES: Final = 4 << 20
 OVERFLOW: Final = 'otel_metric_overflow="true"'
 """Labels of the cell that counts what found no cell: OpenTelemetry's own name for it."""
 
-_HEAD = struct.Struct("<BBH")  # family's place + 1, 1 with exemplars, bytes of label text
+_HEAD = struct.Struct("<BxHBB")  # family's place + 1, bytes of label text, a bit a bucket: marked
+_MARKS_AT: Final = 4
 _LABELS_AT: Final = _HEAD.size
 _VALUES_AT: Final = 512
 _MOST_LABEL_BYTES: Final = _VALUES_AT - _LABELS_AT
@@ -46,6 +50,13 @@ _RESERVED: Final = len(FAMILIES)
 
 _HISTOGRAM = struct.Struct(f"<{BUCKETS}Qd")
 _NUMBER = struct.Struct("<d")
+_ROW = struct.Struct(
+    f"<{_VALUES_AT}x{_HISTOGRAM.format[1:]}{_STRIDE - _VALUES_AT - _HISTOGRAM.size}x"
+)
+"""A whole cell, of which only a histogram's values are read."""
+
+_BITS: Final = [[bit for bit in range(8) if byte >> bit & 1] for byte in range(256)]
+"""Which bits are set in a byte."""
 
 Counts = tuple[float, ...]
 """Values of a cell: the buckets and the sum, or one number."""
@@ -85,7 +96,7 @@ class Shelf:
         def exemplify(bucket: int, exemplar: Exemplar) -> None:
             offset = at + _EXEMPLARS_AT + bucket * _EXEMPLAR.size
             _EXEMPLAR.pack_into(self._memory, offset, *exemplar)
-            self._memory[at + 1] = 1
+            self._memory[at + _MARKS_AT + (bucket >> 3)] |= 1 << (bucket & 7)
 
         return Histogram(counts, total, family.bounds, exemplify)
 
@@ -111,7 +122,7 @@ class Shelf:
         self._used += 1
         text = labels.encode()
         self._memory[at + _LABELS_AT : at + _LABELS_AT + len(text)] = text
-        _HEAD.pack_into(self._memory, at, 0, 0, len(text))
+        _HEAD.pack_into(self._memory, at, 0, len(text), 0, 0)
         self._memory[at] = PLACE[family] + 1
         return at
 
@@ -141,7 +152,7 @@ class Shelf:
     def cells(self) -> list[Cell]:
         """Return all published cells, in the order of their publication."""
         while (known := len(self._seen)) < CELLS:
-            place, _, length = _HEAD.unpack_from(self._memory, known * _STRIDE)
+            place, length, *_ = _HEAD.unpack_from(self._memory, known * _STRIDE)
             if place == 0:
                 break
             begin = known * _STRIDE + _LABELS_AT
@@ -153,17 +164,31 @@ class Shelf:
         """Return what stands in the cell."""
         return _layout(cell.family).unpack_from(self._memory, cell.at + _VALUES_AT)
 
-    def exemplars(self, cell: Cell) -> dict[int, Exemplar]:
+    def readings(self) -> Iterator[tuple[Cell, Counts]]:
+        """Return all published cells with what stands in them; much cheaper than one by one."""
+        cells = self.cells()
+        with memoryview(self._memory)[: len(cells) * _STRIDE] as rows:
+            values: list[Counts] = list(_ROW.iter_unpack(rows))
+        for place, cell in enumerate(cells):
+            if cell.family.kind != "histogram":
+                values[place] = self.read(cell)
+        return zip(cells, values, strict=True)
+
+    def exemplars(self) -> Iterator[tuple[Cell, int, Exemplar]]:
         """Return the last exemplar of each bucket that has one."""
-        if not self._memory[cell.at + 1]:
-            return {}
-        begin = cell.at + _EXEMPLARS_AT
-        raw = self._memory[begin : begin + BUCKETS * _EXEMPLAR.size]
-        return {
-            bucket: exemplar
-            for bucket, exemplar in enumerate(_EXEMPLAR.iter_unpack(raw))
-            if exemplar[2]
-        }
+        cells = self.cells()
+        end = len(cells) * _STRIDE
+        low = self._memory[_MARKS_AT:end:_STRIDE]
+        high = self._memory[_MARKS_AT + 1 : end : _STRIDE]
+        for cell, some, more in zip(cells, low, high, strict=True):
+            for bucket in _BITS[some] if some else ():
+                yield cell, bucket, self._exemplar(cell, bucket)
+            for bucket in _BITS[more] if more else ():
+                yield cell, bucket + 8, self._exemplar(cell, bucket + 8)
+
+    def _exemplar(self, cell: Cell, bucket: int) -> Exemplar:
+        offset = cell.at + _EXEMPLARS_AT + bucket * _EXEMPLAR.size
+        return _EXEMPLAR.unpack_from(self._memory, offset)
 
     def read_text(self, length: int) -> str:
         """Return what the worker left with `write_text`."""

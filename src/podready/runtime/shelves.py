@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from operator import add
 from typing import TYPE_CHECKING
 
 from podready.runtime.histogram import Exemplar
 from podready.runtime.metrics import Family
-from podready.runtime.shelf import Counts, Shelf, merged
+from podready.runtime.shelf import Cell, Counts, Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 Totals = dict[Family, dict[str, Counts]]
 """Values by family and label text."""
@@ -33,29 +34,53 @@ class Shelves:
 
     def totals(self, living: Iterable[Shelf]) -> Totals:
         """Return the values of all cells, as they stand now."""
-        totals: Totals = {}
+        groups: Groups = {}
         for shelf in living if self._ledger is None else (self._ledger, *living):
-            for cell in shelf.cells():
-                _put(totals, cell.family, cell.labels, shelf.read(cell))
-        return totals
+            _group(groups, shelf.readings())
+        return _merged(groups)
 
 
 def exemplars(living: Iterable[Shelf]) -> Exemplars:
     """Return the newest exemplar of every bucket that has one."""
     found: Exemplars = {}
     for shelf in living:
-        for cell in shelf.cells():
-            for bucket, exemplar in shelf.exemplars(cell).items():
-                by_bucket = found.setdefault(cell.family, {}).setdefault(cell.labels, {})
-                if bucket not in by_bucket or by_bucket[bucket][2] < exemplar[2]:
-                    by_bucket[bucket] = exemplar
+        for cell, bucket, exemplar in shelf.exemplars():
+            by_bucket = found.setdefault(cell.family, {}).setdefault(cell.labels, {})
+            if bucket not in by_bucket or by_bucket[bucket][2] < exemplar[2]:
+                by_bucket[bucket] = exemplar
     return found
 
 
-def _put(totals: Totals, family: Family, labels: str, values: Counts) -> None:
-    series = totals.setdefault(family, {})
-    known = series.get(labels)
-    if known is None:
-        series[labels] = values
-    else:
-        series[labels] = merged(family, known, values)
+Groups = dict[Family, dict[str, list[Counts]]]
+"""What is to be added up, by family and label text."""
+
+
+def _group(groups: Groups, readings: Iterable[tuple[Cell, Counts]]) -> None:
+    for cell, values in readings:
+        series = groups.get(cell.family)
+        if series is None:
+            series = groups[cell.family] = {}
+        group = series.get(cell.labels)
+        if group is None:
+            series[cell.labels] = [values]
+        else:
+            group.append(values)
+
+
+def _merged(groups: Groups) -> Totals:
+    return {
+        family: {labels: _one(family, group) for labels, group in series.items()}
+        for family, series in groups.items()
+    }
+
+
+def _one(family: Family, group: list[Counts]) -> Counts:
+    """Return what a group of values amounts to; the sums are made in one pass of C code."""
+    if len(group) == 1:
+        return group[0]
+    if family.merge == "max":
+        return tuple(map(max, *group))
+    added: Iterator[float] = map(add, group[0], group[1])
+    for values in group[2:]:
+        added = map(add, added, values)
+    return tuple(added)

@@ -18,8 +18,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from podready import __version__
+from podready.runtime.caller_headers import headers_read
 from podready.runtime.http_metrics import METHODS, OTHER_METHOD
-from podready.runtime.trace_context import TraceContext
+from podready.runtime.trace_context import CLOUD_TRACE, NO_SPAN, TraceContext, callers_span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +37,13 @@ _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_E
 _PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _NATIVE: Final = "fastapi.telemetry"
 """FastAPI (0.16x and later) makes a server span of its own unless the scope has this key."""
+
+_CLOUD_TRACE: Final = CLOUD_TRACE.decode()
+_DECIDED: Final = ";o="
+"""Without it Google's header leaves the decision to us; as a parent it would say no."""
+
+_RANDOM: Final = 2
+"""A flag of level 2 of the specification, which not every SDK knows by name."""
 
 _log = logging.getLogger("podready.tracing")
 
@@ -191,25 +199,54 @@ class Span:
     @property
     def context(self) -> TraceContext:
         """Its ids, for logs, exemplars and outgoing requests."""
-        own = self._span.get_span_context()
-        return TraceContext(
-            f"{own.trace_id:032x}",
-            f"{own.span_id:016x}",
-            own.trace_flags.sampled,
-            own.trace_state.to_header(),
-        )
+        return _context(self._span.get_span_context())
 
     def end(self, route: str, status: int, failure: BaseException | None) -> None:
         """End it."""
         self._tracing.end(self._span, self._token, (route, status, failure))
 
 
+def app_traces() -> bool:
+    """Return whether this process has a tracer provider of OpenTelemetry's SDK."""
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+
+    return isinstance(trace.get_tracer_provider(), TracerProvider)
+
+
+def current_span() -> TraceContext | None:
+    """Return OpenTelemetry's span at this place, which the app or a library has begun."""
+    from opentelemetry import trace
+
+    context = trace.get_current_span().get_span_context()
+    return _context(context) if context.is_valid else None
+
+
+def _context(span: Any) -> TraceContext:
+    return TraceContext(
+        f"{span.trace_id:032x}",
+        f"{span.span_id:016x}",
+        span.trace_flags.sampled,
+        span.trace_state.to_header(),
+        bool(span.trace_flags & _RANDOM),
+    )
+
+
 def _carrier(headers: Headers) -> dict[str, str]:
-    """Return the headers as propagators want them; repeated ones joined (RFC 9110, 5.3)."""
+    """Return the headers as propagators want them; repeated ones joined (RFC 9110, 5.3).
+
+    Google's header stands in for a `traceparent` that is missing or broken, when it says who
+    called and whether that is recorded.
+    """
     carrier: dict[str, str] = {}
     for raw_name, raw_value in headers:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         carrier[name] = f"{carrier[name]},{value}" if name in carrier else value
+    if _CLOUD_TRACE in carrier and _DECIDED in carrier[_CLOUD_TRACE]:
+        said = headers_read(headers)
+        caller = callers_span(said)
+        if caller is not None and caller.span_id != NO_SPAN:
+            carrier["traceparent"] = caller.header
     return carrier
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from podready.runtime.asgi import log_access
+from podready.runtime.caller_headers import NONE, READ, USER_AGENT
 from podready.runtime.inflight import CURRENT, IN_FLIGHT, Kind, Work
 from podready.runtime.meter import METER
 from podready.runtime.route import watch_wsgi
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from podready.runtime.answers import Answer
     from podready.runtime.http_metrics import Door
     from podready.runtime.in_process import InProcess
+    from podready.runtime.inflight import Scope
     from podready.runtime.route import WsgiApp
     from podready.runtime.tracing import Span
 
@@ -60,19 +62,30 @@ def _answer_probe(answer: Answer | None, start_response: Callable[..., Any]) -> 
 class WsgiRequest(Work):
     """One request under way."""
 
-    __slots__ = ("agent", "door", "size", "span", "status", "traced")
+    __slots__ = ("door", "size", "span", "status")
 
     def __init__(self, environ: dict[str, Any]) -> None:
-        super().__init__(
-            Kind.REQUEST, EnvironScope(environ), given_id=_header(environ, "HTTP_X_REQUEST_ID")
-        )
+        super().__init__(Kind.REQUEST, EnvironScope(environ))
+        self.said = _said(environ)
         self.thread = threading.get_ident()
-        self.agent = _header(environ, "HTTP_USER_AGENT")
-        self.traced = "HTTP_TRACEPARENT" in environ
         self.door: Door | None = None
         self.span: Span | None = None
         self.status = 500  # what the server answers when the app raises before it answered
         self.size = 0
+
+    @property
+    def agent(self) -> bytes:
+        """The caller's User-Agent."""
+        return self.said.get(USER_AGENT, b"")
+
+
+_KEYS: Final = {f"HTTP_{name.decode().upper().replace('-', '_')}": name for name in READ}
+
+
+def _said(environ: dict[str, Any]) -> Mapping[bytes, bytes]:
+    """Return the headers that podready reads."""
+    found = {name: _header(environ, key) for key, name in _KEYS.items() if key in environ}
+    return found or NONE
 
 
 def _header(environ: dict[str, Any], key: str) -> bytes:
@@ -120,6 +133,7 @@ class _Answer:
         self._process = process
         self._observer = process.observer
         self.work = work
+        self._scope: Scope = work.scope or {}
         self._start_response = start_response
         self._access_log = access_log
 
@@ -128,7 +142,7 @@ class _Answer:
         work = self.work
         token = CURRENT.set(work)
         IN_FLIGHT.add(work)
-        self._observer.begin(work, work.scope or {})
+        self._observer.begin(work, self._scope)
         try:
             chunks = app(environ, self.start)
         except BaseException as error:
@@ -171,9 +185,9 @@ class _Answer:
         IN_FLIGHT.discard(work)
         if self._access_log:
             token = CURRENT.set(work)
-            log_access(work.scope or {}, work)
+            log_access(self._scope, work)
             CURRENT.reset(token)
-        self._observer.end(work, failure)
+        self._observer.end(work, self._scope, failure)
 
 
 class _Counted:

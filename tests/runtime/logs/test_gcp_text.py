@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from podready.runtime.logs import context_fields as log_context
@@ -79,7 +79,7 @@ VALUES = st.recursive(
 EVENTS = st.dictionaries(NAMES, VALUES, max_size=6)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     level=st.sampled_from([0, 5, 10, 15, 20, 25, 29, 30, 40, 50]),
     message=TEXTS,
@@ -150,6 +150,7 @@ def test_a_changed_second_is_noticed(output: Output) -> None:
         assert read["time"] == rfc3339(seconds)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 4e9))
 def test_a_time_is_the_one_of_datetime(seconds: float) -> None:
     """To the microsecond, cut and not rounded."""

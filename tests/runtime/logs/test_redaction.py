@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from podready.runtime.logs import encoder as log_encoder
@@ -248,7 +248,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(mappings(VALUES))
 def test_no_secret_gets_through_by_any_way(fields: dict[str, Any]) -> None:
     """In any format, with and without details, the first time and when all names are known."""

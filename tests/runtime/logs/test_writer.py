@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from podready.runtime.logs import nowait
@@ -422,7 +422,7 @@ class Reader:
 SIZES = st.integers(1, 60) | st.sampled_from([4095, 5000, 20_000])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     sizes=st.lists(SIZES, max_size=40),
     takes=st.lists(st.sampled_from([0, 0, 1, 7, 100, 4096, 100_000]), max_size=40),
