@@ -30,7 +30,7 @@ def write_termination_message(text: str, environ: Mapping[str, str] = os.environ
     except OSError:
         return False
     try:
-        os.write(fd, without_passwords(text.encode("utf-8", "replace"))[:_MOST_BYTES])
+        os.write(fd, without_passwords(text.encode("utf-8", "replace"), bare=True)[:_MOST_BYTES])
     except OSError:
         return False
     finally:

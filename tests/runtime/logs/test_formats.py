@@ -205,3 +205,47 @@ def test_who_writes_is_read_from_the_platforms_variables() -> None:
     )
     assert service_of({"DD_ENV": "prod", "DD_VERSION": "2"}) == Service("", "2", "prod")
     assert service_of({}) == Service()
+
+
+def test_ecs_has_no_text_where_elasticsearch_has_an_object() -> None:
+    """`error` beside `error.type` would cost the whole document."""
+    output = Output()
+    output._choose(LogOptions(format="ecs"))
+    names = ("error", "log", "service", "http", "trace", "span", "url", "client", "event")
+    fields = dict.fromkeys((*names, "user_agent", "ecs", "order", "url.path"), "x")
+    read = json.loads(output.line(40, "m", "l", 1.0, fields, Details(error=failed())))
+    assert {f"{name}_" for name in (*names, "user_agent", "ecs", "url.path")} <= set(read)
+    assert read["order"] == "x"
+    assert not set(names) & set(read)
+
+
+def test_gcp_names_that_are_taken_are_renamed_not_lost() -> None:
+    """Names that only some lines have are the app's in all others."""
+    prefix = "logging.googleapis.com/"
+    taken = {
+        "serviceContext": "mine",
+        f"{prefix}labels": "mine",
+        f"{prefix}trace": "mine",
+        f"{prefix}spanId": "mine",
+        f"{prefix}sourceLocation": "mine",
+    }
+    ids = {"trace_id": "a" * 32, "span_id": "b" * 16}
+    details = Details(Source("a.py", 1, "f"), failed())
+    service = SHOP._replace(project="acme")
+    read = line(gcp.shaper(service), 40, details, **taken, **ids)
+    assert {read[f"{name}_"] for name in taken} == {"mine"}
+    assert read[f"{prefix}trace"] == f"projects/acme/traces/{'a' * 32}"
+    assert read["serviceContext"]["service"] == "shop"
+    alone = line(gcp.shaper(Service()), 20, None, **taken)
+    assert {name: alone[name] for name in taken} == taken
+
+
+@pytest.mark.parametrize("name", ["gcp", "otel", "ecs", "datadog"])
+def test_what_is_not_known_of_a_request_is_left_out(name: str) -> None:
+    """A latency of zero is a number that somebody would count."""
+    shape = {"gcp": gcp, "otel": otel, "ecs": ecs, "datadog": datadog}[name].shaper(Service())
+    known = json.dumps(line(shape, 20, Details(request=Request("GET", "/", 200, 7, 0.25))))
+    unknown = line(shape, 20, Details(request=Request("GET", "/", 200, None, None)))
+    for word in ("latency", "duration", "bytes", "responseSize", "body.size", "network", "null"):
+        assert word not in json.dumps(unknown)
+    assert any(word in known for word in ("latency", "duration"))

@@ -158,3 +158,52 @@ def test_both_fronts_are_sampled_like_the_rest(events: Events) -> None:
         PODREADY_LOG_SAMPLE="10/50",
     )
     assert 20 <= len(found) < 120
+
+
+def test_structlog_arguments_by_name(events: Events) -> None:
+    """As its own filtering logger has it; what does not fit is shown."""
+    named, unnamed, unfit, hidden = events(
+        STRUCTLOG
+        + """
+shop.info("user %(a)s", {"a": 1})
+shop.info("user %s", {"a": 1})
+shop.info("user %d %d", "ada")
+shop.info("user %(b)s", {"password": "hunter2"})
+"""
+    )
+    assert named["message"] == "user 1"
+    assert unnamed["message"] == "user {'a': 1}"
+    assert unfit["message"] == "user %d %d (arguments do not fit: TypeError)"
+    assert unfit["log_arguments"] == ["ada"]
+    assert hidden["log_arguments"] == {"password": "[redacted]"}
+
+
+def test_loguru_is_sampled_by_the_line_of_code(events: Events) -> None:
+    """Its record has no template, only the text that differs each time."""
+    found = events(
+        LOGURU
+        + """
+for n in range(100): logger.info("paid {}", n)
+logger.info("done")
+""",
+        PODREADY_LOG_SAMPLE="5/50",
+    )
+    assert len(found) <= 6 + 6 + 1  # the second may turn over in between
+    assert found[-1]["message"] == "done"
+
+
+def test_a_stack_beside_an_exception_is_kept(events: Events) -> None:
+    """Both in one field, the exception first."""
+    found = events(
+        STRUCTLOG
+        + """
+try: 1 / 0
+except ZeroDivisionError:
+    shop.exception("boom", stack_info=True)
+    log.exception("boom", stack_info=True)
+"""
+    )
+    for event in found:
+        failed, _, stack = event["stack_trace"].partition("division by zero\n")
+        assert failed.startswith("Traceback")
+        assert stack.startswith("Stack (most recent call last)")

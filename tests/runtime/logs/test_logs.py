@@ -87,6 +87,7 @@ def test_arguments_that_do_not_fit_cost_nobody_the_line() -> None:
     """`log.info("%d", "x")` is a bug in the app, not a reason to lose what it said."""
     (event,) = events("log.info('%d items', 'x')")
     assert event["message"] == "%d items (arguments do not fit: TypeError)"
+    assert event["log_arguments"] == ["x"]
 
 
 def test_everything_a_process_can_say_is_in_the_same_form() -> None:

@@ -83,3 +83,14 @@ def test_a_process_samples_only_when_told_to(events: Events) -> None:
     found = events(code, PODREADY_LOG_SAMPLE="100/100")
     assert 102 <= len(found) < 300  # the second may turn over in between
     assert sum(event.get("suppressed", 0) for event in found) > 0
+
+
+def test_a_template_that_has_no_text_is_counted_all_the_same(clock: list[float]) -> None:
+    """A failing __str__ is the app's, and no reason to raise."""
+
+    class Bad:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    sampler = Sampler(Rule(1, 1_000_000))
+    assert [sampler.passes(20, "shop", Bad()) for _ in range(2)] == [0, -1]

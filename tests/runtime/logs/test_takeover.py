@@ -95,67 +95,6 @@ def test_dictconfig_does_not_silence_the_server(events: Events) -> None:
     assert [event["message"] for event in found] == ["still here"]
 
 
-def test_what_an_app_prints_becomes_lines(events: Events) -> None:
-    """Text is wrapped, JSON objects pass, half lines wait for their ends."""
-    found = events(
-        """
-        import json, threading
-        print("hello", 42)
-        print(json.dumps({"severity": "INFO", "message": "mine"}))
-        print("[1, 2]\\n\\nthree", end="")
-        thread = threading.Thread(target=print, args=("other",))
-        thread.start(); thread.join()
-        print(" parts")
-        sys.stdout.write("the end")
-        """
-    )
-    words = ["hello 42", "mine", "[1, 2]", "other", "three parts", "the end"]
-    assert [event["message"] for event in found] == words
-    assert {event.get("logger") for event in found} == {"stdout", None}
-
-
-def test_stdout_is_still_a_text_file(events: Events) -> None:
-    """What containers' apps do to it in their first lines works, and does no harm."""
-    found = events(
-        """
-        sys.stdout.reconfigure(line_buffering=True)
-        sys.stdout.reconfigure(encoding="utf-8")
-        assert (sys.stdout.mode, sys.stdout.line_buffering) == ("w", True)
-        print("still a line")
-        """
-    )
-    assert [event["message"] for event in found] == ["still a line"]
-
-
-def test_half_a_line_of_a_thread_that_ends_is_a_line(events: Events) -> None:
-    """Nobody will ever end it."""
-    found = events(
-        """
-        import threading
-        thread = threading.Thread(target=print, args=("partial",), kwargs={"end": ""})
-        thread.start(); thread.join()
-        print("later")
-        """
-    )
-    assert sorted(event["message"] for event in found) == ["later", "partial"]
-
-
-@pytest.mark.parametrize(
-    "text", ['{"x": NaN}', '{"x": -Infinity}', '{"a":' * 100_000 + "1" + "}" * 100_000]
-)
-def test_what_is_not_json_to_everybody_is_wrapped(events: Events, text: str) -> None:
-    """json.dumps writes NaN, and nobody else reads it; depth is no reason to raise from print."""
-    found = events(
-        """
-        print(sys.stdin.read(), end="")
-        """,
-        stdin=text,
-    )
-    (event,) = found
-    assert event["logger"] == "stdout"
-    assert event["message"][:8] == text[:8]
-
-
 def test_switches_leave_both_as_they_are(events: Events) -> None:
     """For those who want to have it their own way."""
     code = """
@@ -248,3 +187,49 @@ def test_basic_config_and_files(events: Events, tmp_path: Path) -> None:
     )
     assert [event["message"] for event in found] == ["one", "two"]
     assert (tmp_path / "log").read_text() == "INFO:shop:two\n"
+
+
+def test_root_handlers_to_elsewhere_survive_configure(tmp_path: Path) -> None:
+    """An audit log, an error tracker: only what writes to stdout or stderr is replaced."""
+    code = f"""
+import logging, sys
+logging.basicConfig(level="INFO", handlers=[
+    logging.FileHandler({str(tmp_path / "audit")!r}), logging.StreamHandler(sys.stderr)])
+from podready.runtime import logs
+logs.configure()
+logs.configure()
+logging.getLogger("shop").info("paid")
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert (tmp_path / "audit").read_text() == "INFO:shop:paid\n"
+    assert [json.loads(line)["message"] for line in ended.stdout.splitlines()] == ["paid"]
+    assert ended.stderr == ""
+
+
+def test_the_level_of_a_replaced_handler_hides_nothing_that_was_asked_for(events: Events) -> None:
+    """`PUT /loggers/NAME` and SIGUSR1 are about what is written, not about who writes it."""
+    found = events(
+        """
+        from podready.runtime.logs.levels import LEVELS
+        handler = logging.StreamHandler()
+        handler.setLevel(logging.WARNING)
+        np = logging.getLogger("np")
+        np.addHandler(handler)
+        np.propagate = False
+        logs.take_over()
+        logs.take_over()
+        np.info("no")
+        for table in ({"np": 10}, {"": 10}):
+            LEVELS.override(table)
+            np.debug("yes")
+        LEVELS.override({"np": 20})
+        np.debug("no")
+        LEVELS.override({})
+        np.info("no")
+        LEVELS.configure(20, {"np": 10})
+        np.debug("yes")
+        """
+    )
+    assert [event["message"] for event in found] == ["yes", "yes", "yes"]

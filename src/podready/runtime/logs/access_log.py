@@ -13,10 +13,10 @@ import time
 from asyncio import _get_running_loop
 from typing import TYPE_CHECKING, Final, Protocol
 
-from podready.contract import LIVEZ, READYZ, STARTUPZ
 from podready.runtime.logs.gcp import SAMPLED, SPAN, TRACE
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.logs.output import OUTPUT
+from podready.runtime.logs.quiet import is_quiet
 from podready.runtime.logs.shape import Details, Request
 from podready.runtime.logs.timestamp import rfc3339
 
@@ -24,11 +24,6 @@ if TYPE_CHECKING:
     from podready.runtime.logs.encoder import Event
 
 LOGGER: Final = "podready.access"
-PROBE_PATHS: Final = frozenset({LIVEZ, READYZ, STARTUPZ, "/healthz", "/health", "/metrics"})
-SLOW_PROBE: Final = 1.0
-"""Seconds after which a probe gets its line: the kubelet's default timeoutSeconds."""
-
-_PROBERS: Final = ("kube-probe/", "GoogleHC/", "ELB-HealthChecker/")
 _PLAIN: Final = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*").fullmatch
 _LONGEST_PLAIN: Final = 2000
 _gate = LEVELS.gate(LOGGER)
@@ -59,7 +54,7 @@ def log_request(request: Request, request_id: str = "", trace: Trace | None = No
     level = 40 if status >= 500 else 20
     if level < _gate.level:
         return
-    if 200 <= status < 300 and _is_quiet(request):
+    if is_quiet(request):
         return
     if level == 20 and OUTPUT.is_gcp and OUTPUT.sampler is None:
         line = _by_hand(request, request_id, trace)
@@ -69,17 +64,12 @@ def log_request(request: Request, request_id: str = "", trace: Trace | None = No
     _log(level, request, request_id, trace)
 
 
-def _is_quiet(request: Request) -> bool:
-    probe = request.path in PROBE_PATHS or request.user_agent.startswith(_PROBERS)
-    return probe and request.seconds < SLOW_PROBE
-
-
 def _by_hand(request: Request, request_id: str, trace: Trace | None = None) -> bytes:
     """Return the line, or nothing when a part of it needs escaping or cutting."""
     method, path, status, size, seconds, client, agent, protocol = request
     trace_id, span_id = (trace.trace_id, trace.span_id) if trace is not None else ("", "")
     given = f"{method}{path}{client}{agent}{request_id}{trace_id}{span_id}"
-    if len(given) > _LONGEST_PLAIN or not _PLAIN(given):
+    if len(given) > _LONGEST_PLAIN or not _PLAIN(given) or ("@" in given and "://" in given):
         return b""
     ids = "" if trace is None else _ids(trace_id, span_id, "true" if trace.sampled else "false")
     return (

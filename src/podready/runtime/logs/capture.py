@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from podready.errors import SettingsError
@@ -14,7 +15,7 @@ from podready.runtime.logs.prints import log_prints
 from podready.runtime.logs.reconfigured import after_each_configuration
 from podready.runtime.logs.records import RecordHandler
 from podready.runtime.logs.shape import Source
-from podready.runtime.logs.takeover import SERVERS, take_over
+from podready.runtime.logs.takeover import take_over, take_over_servers
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -22,25 +23,30 @@ if TYPE_CHECKING:
     from podready.runtime.logs.output import Output
 
 _CRASH: Final = "podready.crash"
+_WARNINGS: Final = "py.warnings"
+
+
+class _Hooks:
+    """Where the hooks write; they have no argument for it."""
+
+    output: Output
+
+
+_hooks = _Hooks()
 
 
 def capture(output: Output, *, takeover: bool, prints: bool) -> None:
     """Route the standard library's logging, warnings and uncaught exceptions to `output`.
 
-    Handlers that servers or `logging.basicConfig` put up before are taken down: two handlers
-    would write each line twice, one of them not as JSON.
+    Handlers to stdout and stderr that servers or `logging.basicConfig` put up before are taken
+    down: two handlers would write each line twice, one of them not as JSON.
     """
-    logging.getLogger().handlers.clear()
+    _hooks.output = output
     LEVELS.apply(logging)
-    for name in SERVERS:
-        logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.propagate = True
+    take_over_servers(output)
     if takeover:
         take_over(output)
         after_each_configuration(lambda: take_over(output))
-    else:
-        logging.getLogger().addHandler(RecordHandler(output))
     if prints:
         log_prints(output)
     warnings.showwarning = _show_warning
@@ -58,8 +64,10 @@ def _show_warning(
     line: object = None,  # noqa: ARG001 - the same
 ) -> None:
     """Log a warning at its own place (the signature is that of warnings.showwarning)."""
+    if logging.getLogger(_WARNINGS).getEffectiveLevel() > logging.WARNING:
+        return
     where = Source(filename, lineno, "")
-    _log_at(where, "py.warnings", logging.WARNING, "%s", message, category=category.__name__)
+    _log_at(where, _WARNINGS, logging.WARNING, "%s", message, category=category.__name__)
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -109,12 +117,27 @@ def _log_at(
     error: BaseException | None = None,
     **extra: object,
 ) -> None:
-    """Log with the place that is meant, not with that of the hook."""
-    logger = logging.getLogger(name)
-    if not logger.isEnabledFor(level):
+    """Log with the place that is meant, not with that of the hook.
+
+    The line is written here and not by way of the logger, which a `dictConfig` may have disabled
+    or cut off: Python's own hook, which would have written to stderr, is no longer there.
+    """
+    if level < LEVELS.gate(name).level:
         return
     info = None if error is None else (type(error), error, error.__traceback__)
     file, line, function = where
-    logger.handle(
-        logger.makeRecord(name, level, file, line, text, args, info, function, extra or None)
-    )
+    logger = logging.getLogger(name)
+    record = logger.makeRecord(name, level, file, line, text, args, info, function, extra or None)
+    RecordHandler(_hooks.output).emit(record)
+    _tell_others(logger, record)
+
+
+def _tell_others(logger: logging.Logger, record: logging.LogRecord) -> None:
+    """Give a record to handlers that are not ours: files, error trackers."""
+    current: logging.Logger | None = None if logger.disabled else logger
+    while current is not None:
+        for handler in list(current.handlers):
+            if record.levelno >= handler.level and not isinstance(handler, RecordHandler):
+                with suppress(Exception):  # the line is out already
+                    handler.handle(record)
+        current = current.parent if current.propagate else None

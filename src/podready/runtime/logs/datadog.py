@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 OURS: Final = frozenset(
     {"timestamp", "status", "message", "logger", "service", "version", "env"}
-    | {"dd.trace_id", "dd.span_id", "error", "http", "network", "duration"}
+    | {"dd", "dd.trace_id", "dd.span_id", "error", "http", "network", "duration"}
 )
 """Names that a field of the app may not have."""
 
@@ -99,7 +99,14 @@ def _request(request: Request) -> dict[str, Any]:
         http["useragent"] = request.user_agent
     if request.protocol:
         http["version"] = request.protocol.partition("/")[2]
-    network: dict[str, Any] = {"bytes_written": request.size}
+    network: dict[str, Any] = {}
+    if request.size is not None:
+        network["bytes_written"] = request.size
     if request.client:
         network["client"] = {"ip": request.client}
-    return {"http": http, "network": network, "duration": round(request.seconds * 1e9)}
+    found: dict[str, Any] = {"http": http}
+    if network:
+        found["network"] = network
+    if request.seconds is not None:
+        found["duration"] = round(request.seconds * 1e9)
+    return found

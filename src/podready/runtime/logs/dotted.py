@@ -22,6 +22,10 @@ class Names(NamedTuple):
     error: tuple[str, str]  # type, message
     stack: str
 
+    def all(self) -> set[str]:
+        """Return every name of this table."""
+        return {*self.source, *self.request, self.duration, *self.client, *self.error, self.stack}
+
 
 def dotted(more: Details, names: Names) -> dict[str, Any]:
     """Return the details by their names; what is not known is left out."""
@@ -39,8 +43,10 @@ def dotted(more: Details, names: Names) -> dict[str, Any]:
 
 
 def _request(request: Request, names: Names) -> dict[str, Any]:
-    fields: dict[str, Any] = dict(zip(names.request, request[:4], strict=True))
-    fields[names.duration] = names.in_unit(request.seconds)
+    known = zip(names.request, request[:4], strict=True)
+    fields: dict[str, Any] = {name: value for name, value in known if value is not None}
+    if request.seconds is not None:
+        fields[names.duration] = names.in_unit(request.seconds)
     version = request.protocol.partition("/")[2]
     client = zip(names.client, (request.client, request.user_agent, version), strict=True)
     return fields | {name: value for name, value in client if value}

@@ -17,14 +17,6 @@ if TYPE_CHECKING:
     from podready.runtime.logs.encoder import Event
     from podready.runtime.logs.service import Service
 
-OURS: Final = frozenset(
-    {"@timestamp", "log.level", "message", "ecs.version", "log.logger", "trace.id", "span.id"}
-    | {"service.name", "service.version", "service.environment", "http.request.id"}
-    | {"log.origin.file.name", "log.origin.file.line", "log.origin.function"}
-    | {"error.type", "error.message", "error.stack_trace"}
-)
-"""Names that a field of the app may not have."""
-
 NAMES: Final = Names(
     source=("log.origin.file.name", "log.origin.file.line", "log.origin.function"),
     request=(
@@ -39,6 +31,18 @@ NAMES: Final = Names(
     error=("error.type", "error.message"),
     stack="error.stack_trace",
 )
+
+_WRITTEN: Final = NAMES.all() | {
+    *("@timestamp", "log.level", "message", "ecs.version", "log.logger", "trace.id", "span.id"),
+    *("service.name", "service.version", "service.environment", "http.request.id"),
+}
+
+OURS: Final = frozenset(_WRITTEN | {name.partition(".")[0] for name in _WRITTEN})
+"""Names that a field of the app may not have.
+
+`error` is one of them: beside `error.type` Elasticsearch takes it for an object, and refuses the
+whole document when it is a text.
+"""
 
 VERSION: Final = "8.11.0"
 """The schema's version whose names these are."""

@@ -19,8 +19,11 @@ def encode(event: Event) -> bytes:
     """
     try:
         return _fast(event)
-    except Exception as error:  # noqa: BLE001 - an app must never fail because it logged
+    except BaseException as error:  # noqa: BLE001 - an app must never fail because it logged
+        from podready.runtime.logs.interrupts import let_pass
         from podready.runtime.logs.sanitiser import sanitised
+
+        let_pass(error)
 
         return _standard(sanitised(event, f"{type(error).__name__}: {text(error)}"[:200]))
 
@@ -48,7 +51,9 @@ def use_orjson() -> None:
     def dumps(event: Event) -> bytes:
         try:
             return orjson.dumps(event, plain, native)
-        except TypeError:  # most often a nested dict with numbers as keys
+        except TypeError as error:  # most often a nested dict with numbers as keys
+            if error.__cause__ is not None:
+                raise  # of a value that was asked what it is
             return orjson.dumps(event, plain, lenient)
 
     _fast = dumps
@@ -73,6 +78,8 @@ def plain(value: object) -> object:
         return list(value)
     if isinstance(value, Mapping):  # as an object it is looked into for secrets, as a text not
         return dict(value.items())
+    if isinstance(value, tuple | list):  # of a class that the encoder does not know
+        return by_names(value) or list(value)
     if isinstance(value, Enum):
         return value.value
     if hasattr(value, "isoformat"):
@@ -82,9 +89,20 @@ def plain(value: object) -> object:
     return text(value)
 
 
+def by_names(value: object) -> dict[str, object] | None:
+    """Return what a named tuple holds by its names, None for all else."""
+    names = getattr(value, "_fields", None) if isinstance(value, tuple) else None
+    if not isinstance(value, tuple) or not isinstance(names, tuple) or len(names) != len(value):
+        return None
+    return {str(name): each for name, each in zip(names, value, strict=True)}
+
+
 def text(value: object) -> str:
     """Return `str(value)` or say why there is none; never raises."""
     try:
         return str(value)
-    except Exception as error:  # noqa: BLE001 - a failing __str__ belongs to the user's class
+    except BaseException as error:  # noqa: BLE001 - a failing __str__ belongs to the user's class
+        from podready.runtime.logs.interrupts import let_pass
+
+        let_pass(error)
         return f"<{type(value).__name__} whose str() raised {type(error).__name__}>"

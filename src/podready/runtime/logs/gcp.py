@@ -27,7 +27,7 @@ SPECIAL: Final = frozenset({LABELS, TRACE, SPAN, SAMPLED})
 """Names that an app may use, and whose values are brought together with ours."""
 
 OURS: Final = frozenset({"severity", "message", "time", "logger", "stack_trace", "httpRequest"})
-"""Names that a field of the app may not have."""
+"""Names that a field of the app may not have; others of ours it may have in lines without them."""
 
 
 def shaper(service: Service) -> Shape:
@@ -48,9 +48,14 @@ def shaper(service: Service) -> Shape:
             **fields,
         }
         if traces and "trace_id" in fields:
-            event |= named_trace(fields, traces)
+            for name, value in named_trace(fields, traces).items():
+                _put(event, name, value)
         if labels:
-            event[LABELS] = {**labels, **_given_labels(fields)}
+            given = event.get(LABELS)
+            if isinstance(given, dict):
+                event[LABELS] = {**labels, **given}
+            else:
+                _put(event, LABELS, labels)
         if more is not None:
             _add_details(event, more, context if level >= 40 else None)
         return event
@@ -79,9 +84,14 @@ def _labels(service: Service) -> dict[str, str]:
     return {key: value for key, value in names.items() if value}
 
 
-def _given_labels(fields: Event) -> dict[str, Any]:
-    given = fields.get(LABELS)
-    return given if isinstance(given, dict) else {}
+def _put(event: Event, name: str, value: object) -> None:
+    """Set what is ours; what the app has there is moved to the name with an underscore."""
+    if name in event:
+        free = f"{name}_"
+        while free in event:
+            free += "_"
+        event[free] = event[name]
+    event[name] = value
 
 
 def named_trace(fields: Event, traces: str) -> Event:
@@ -97,14 +107,14 @@ def named_trace(fields: Event, traces: str) -> Event:
 def _add_details(event: Event, more: Details, context: dict[str, str] | None) -> None:
     if more.source is not None:
         place = {"file": more.source.file, "line": str(more.source.line)}
-        event[f"{_PREFIX}sourceLocation"] = {**place, "function": more.source.function}
+        _put(event, f"{_PREFIX}sourceLocation", {**place, "function": more.source.function})
     if more.request is not None:
         event["httpRequest"] = http_request(more.request)
     trace = more.stack_trace()
     if trace:
         event["stack_trace"] = trace
         if context is not None:
-            event["serviceContext"] = context
+            _put(event, "serviceContext", context)
 
 
 def http_request(request: Request) -> dict[str, Any]:
@@ -113,9 +123,11 @@ def http_request(request: Request) -> dict[str, Any]:
         "requestMethod": request.method,
         "requestUrl": request.path,
         "status": request.status,
-        "responseSize": str(request.size),
-        "latency": f"{request.seconds:.6f}s",
     }
+    if request.size is not None:
+        fields["responseSize"] = str(request.size)
+    if request.seconds is not None:
+        fields["latency"] = f"{request.seconds:.6f}s"
     optional = {
         "remoteIp": request.client,
         "userAgent": request.user_agent,

@@ -15,6 +15,7 @@ from podready.runtime.log_severity import LEVELS
 from podready.runtime.logs.context_fields import SOURCES, context
 from podready.runtime.logs.encoder import Event, plain
 from podready.runtime.logs.gcp import labels_text, named_trace, trace_prefix
+from podready.runtime.logs.interrupts import let_pass
 from podready.runtime.logs.timestamp import NO_SECOND, THOUSAND, second_of
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ def short_way(  # noqa: C901 - the innermost loop: a call costs more than a bran
                     (_BRACE in rest and hides(rest, fields)) or (_AT in whole and b"://" in whole)
                 ):
                     return whole
-        except Exception:  # noqa: BLE001 - the general way knows what to do
-            pass
+        except BaseException as error:  # noqa: BLE001 - the general way knows what to do
+            let_pass(error)
         return general_way(level, message, logger, seconds, given)
 
     def named(logger: str) -> bytes:

@@ -74,6 +74,13 @@ class Levels:
         """Return the level given to exactly this name, if one was."""
         return self._over.get(name, self._base.get(name))
 
+    def asked(self, name: str) -> int | None:
+        """Return the level that somebody asked for by name, or for a while; None: the usual one."""
+        table = {**{key: self._base[key] for key in self._base if key}, **self._over}
+        while name and name not in table:
+            name = name.rpartition(".")[0]
+        return table.get(name)
+
     def names(self) -> list[str]:
         """Return every name that has a level of its own, the root first."""
         return sorted({*self._base, *self._over})

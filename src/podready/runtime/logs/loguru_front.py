@@ -56,12 +56,21 @@ def sink(message: Message) -> None:
 
 
 def log_record(record: Record) -> None:
-    """Write one of loguru's records."""
+    """Write one of loguru's records; never raises."""
+    try:
+        _hand_on(record)
+    except BaseException as error:  # noqa: BLE001 - an app must never fail because it logged
+        OUTPUT.last_resort(error, record["level"].no, record["message"], record["name"] or "")
+
+
+def _hand_on(record: Record) -> None:
     level = record["level"].no
     name = record["name"] or ""
     fields: dict[str, Any] = {**record["extra"]}
     if OUTPUT.sampler is not None:
-        suppressed = OUTPUT.sampler.passes(level, name, record["message"])
+        # The template is not in the record, the line of code is.
+        place = f"{record['function']}:{record['line']}"
+        suppressed = OUTPUT.sampler.passes(level, name, place)
         if suppressed < 0:
             return
         if suppressed:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from podready.runtime.logs import gcp
 from podready.runtime.logs.context_fields import in_context
 from podready.runtime.logs.encoder import Event, encode, fastest, orjson_options, text
+from podready.runtime.logs.interrupts import let_pass
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.logs.line_limit import DEFAULT_BYTES, fitted
 from podready.runtime.logs.options import READABLE, LogOptions, chosen_format
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 Line = Callable[[int, str, str, float, Event], bytes]
 """level, message, logger, Unix time, fields -> the finished line of an event without details."""
+
+_YEAR_10000: Final = 253_402_300_800
 
 _AT: Final = ord("@")
 """In every URL that has a password in it; one byte is found at next to no cost."""
@@ -45,8 +48,9 @@ class Output:
         self.plain_line: Line = self.line
         self._is_harmless: Callable[[Event], bool] = self._redaction.harmless.issuperset
         self._fast: Callable[[Event], bytes] = encode
-        self._may_hide: Callable[[bytes], bool] = _has_objects
+        self._may_hide: Callable[[bytes], bool] = bool
         self._limit = DEFAULT_BYTES
+        self._is_bare = False  # lines for people, which are no JSON
 
     def open(self, options: LogOptions) -> LogWriter:
         """Choose the form of the lines and take hold of stdout."""
@@ -63,7 +67,7 @@ class Output:
         return self.writer or self.open(_unconfigured())
 
     def _choose(self, options: LogOptions) -> None:
-        readable = options.format in READABLE
+        readable = self._is_bare = options.format in READABLE
         self.is_gcp = options.format == "gcp"
         self._limit = 1 << 62 if readable else options.max_line
         name = "gcp" if readable else options.format
@@ -86,7 +90,8 @@ class Output:
 
             self.encode = console_format(1, colours=options.format == "console")
             self._fast = self.encode
-        self._may_hide = bool if readable else _has_objects
+        # A named tuple shows its names, and with them a brace, in orjson's JSON only.
+        self._may_hide = _has_objects if orjson_options() and not readable else bool
 
     def emit(
         self,
@@ -97,12 +102,39 @@ class Output:
         fields: Event,
         more: Details | None = None,
     ) -> None:
-        """Write one line with the fields of its context; `seconds` is its Unix time."""
-        if more is None:
-            line = self.plain_line(level, message, logger, seconds, fields)
-        else:
-            line = self.line(level, message, logger, seconds, fields, more)
-        (self.writer or self.ready()).write(line, level)
+        """Write one line with the fields of its context; `seconds` is its Unix time.
+
+        Never raises, whatever it is given.
+        """
+        try:
+            if more is None:
+                line = self.plain_line(level, message, logger, seconds, fields)
+            else:
+                line = self.line(level, message, logger, seconds, fields, more)
+            (self.writer or self.ready()).write(line, level)
+        except BaseException as error:  # noqa: BLE001 - an app must never fail because it logged
+            self.last_resort(error, level, message, logger)
+
+    def last_resort(
+        self, error: BaseException, level: object, message: object, logger: object
+    ) -> None:
+        """Write a bare line in the place of one that could not be written; never raises.
+
+        What a signal handler has raised in the meantime is let through.
+        """
+        let_pass(error)
+        try:
+            number = sound_level(level)
+            line = self._bare(error, number, message, logger)
+            (self.writer or self.ready()).write(line, number)
+        except BaseException as failure:  # noqa: BLE001 - nothing is left that could be said
+            let_pass(failure)
+
+    def _bare(self, error: BaseException, level: int, message: object, logger: object) -> bytes:
+        """Return a line of texts only."""
+        told: Event = {"log_error": f"{type(error).__name__}: {text(error)}"[:200]}
+        words = text(message), text(logger)
+        return self._finished(self.encode(self.shape(level, *words, time.time(), told, None)))
 
     def line(
         self,
@@ -122,11 +154,10 @@ class Output:
             if self._may_hide(line) and self._redaction.hides(fields):
                 fields = self._redaction.apply(fields)
                 line = self._fast(self.shape(level, message, logger, seconds, fields, more))
-        except Exception:  # noqa: BLE001 - values that the fast encoder does not take
+            return self._finished(line) if len(line) > self._limit or _AT in line else line
+        except BaseException as error:  # noqa: BLE001 - values that the fast encoder does not take
+            let_pass(error)
             return self._slow_line(level, message, logger, seconds, fields, more)
-        if len(line) > self._limit or _AT in line:
-            return self._finished(line)
-        return line
 
     def _slow_line(
         self,
@@ -138,18 +169,30 @@ class Output:
         more: Details | None,
     ) -> bytes:
         """Return the line of values that are not what they should be."""
+        number = sound_level(level)
         try:
             fields = self._redaction.apply(fields)
-            return self._finished(
-                self.encode(self.shape(level, message, logger, seconds, fields, more))
-            )
-        except Exception as error:  # noqa: BLE001 - an app must never fail because it logged
-            told: Event = {"log_error": f"{type(error).__name__}: {text(error)}"[:200]}
-            return self.encode(self.shape(level, text(message), logger, time.time(), told, None))
+            words, when = (text(message), text(logger)), sound_time(seconds)
+            return self._finished(self.encode(self.shape(number, *words, when, fields, more)))
+        except BaseException as error:  # noqa: BLE001 - an app must never fail because it logged
+            let_pass(error)
+            return self._bare(error, number, message, logger)
+
+    def printed(self, line: str) -> bytes | None:
+        """Return a line of JSON that an app has printed, without its secrets; None: it is none.
+
+        What an app has made stays as it is: names, order, spaces.
+        """
+        found = self._redaction.object_in(line)
+        if found is None:
+            return None
+        event, changed = found
+        whole = self.encode(event) if changed else line.encode("utf-8", "backslashreplace") + b"\n"
+        return self._finished(whole)
 
     def _finished(self, line: bytes) -> bytes:
-        if b"://" in line:
-            line = without_passwords(line)
+        if _AT in line and b"://" in line:
+            line = without_passwords(line, bare=self._is_bare)
         return line if len(line) <= self._limit else fitted(line, self._limit)
 
 
@@ -162,6 +205,21 @@ def _unconfigured() -> LogOptions:
         return log_options(os.environ, "auto", "info")
     except SettingsError:
         return LogOptions(format=chosen_format("auto"))
+
+
+def sound_level(level: object) -> int:
+    """Return a level as the number that it should be; INFO for what is none."""
+    try:
+        return int(level) if isinstance(level, int | float) else 20
+    except (ValueError, OverflowError):  # NaN and infinities
+        return 20
+
+
+def sound_time(seconds: object) -> float:
+    """Return a Unix time in the years that can be written; now for what is none."""
+    if isinstance(seconds, int | float) and 0 <= seconds < _YEAR_10000:
+        return float(seconds)
+    return time.time()
 
 
 def _has_objects(line: bytes) -> bool:

@@ -1,13 +1,15 @@
 """What an app prints, as lines of the log: one event a line, logger `stdout`.
 
-A line that is a JSON object already passes as it is, so an app that writes JSON of its own with
-`print` is not wrapped twice. `sys.stdout.buffer` and the descriptor stay what they were.
+A line that is a JSON object already keeps its form, so an app that writes JSON of its own with
+`print` is not wrapped twice; its secrets go, and its length is held to the limit. It must have
+been printed as a line: what stands in the middle of a text with several lines is wrapped like any
+other, because a client may have put it there (docs/reference/logs.md). `sys.stdout.buffer` and
+the descriptor stay what they were.
 """
 
 from __future__ import annotations
 
 import io
-import json
 import sys
 import threading
 import time
@@ -43,16 +45,18 @@ class PrintedLines(io.TextIOBase):
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         begun = self._begun_here()
-        whole = begun.text + text
-        if "\n" not in text and len(whole) < _MOST_CHARS:
-            begun.text = whole
+        if "\n" not in text and begun.size + len(text) < _MOST_CHARS:
+            begun.add(text)
             return len(text)
-        *lines, rest = whole.split("\n")
+        alone = begun.alone and text.find("\n") == len(text) - 1
+        *lines, rest = (begun.take() + text).split("\n")
         if len(rest) >= _MOST_CHARS:
             lines, rest = [*lines, rest], ""
-        begun.text = rest
+        if rest:
+            begun.add(rest)
+            begun.alone = False  # it stood behind another line
         for line in lines:
-            self._log(line)
+            self._log(line, alone=alone)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:  # type: ignore[override]
@@ -73,13 +77,24 @@ class PrintedLines(io.TextIOBase):
             self._begun.add(found)
         return found
 
-    def _log(self, line: str) -> None:
+    def _log(self, line: str, *, alone: bool) -> None:
+        """Log one line; `alone`: nothing else was printed with it. Never raises."""
         if not line.strip() or self._gate.level > 20:
             return
-        if line.startswith("{") and _is_object(line):
-            self._output.ready().write(line.encode("utf-8", "backslashreplace") + b"\n")
-        else:
-            self._output.emit(20, line.rstrip("\r"), LOGGER, time.time(), {})
+        output = self._output
+        try:
+            line = line.rstrip("\r")
+            if alone and line.startswith("{"):
+                whole = output.printed(line)
+                if whole is not None:
+                    output.ready().write(whole)
+                    return
+            suppressed = output.sampler.passes(20, LOGGER, line) if output.sampler else 0
+            if suppressed >= 0:
+                fields = {"suppressed": suppressed} if suppressed else {}
+                output.emit(20, line, LOGGER, time.time(), fields)
+        except BaseException as error:  # noqa: BLE001 - an app must never fail because it printed
+            output.last_resort(error, 20, line, LOGGER)
 
     # The rest is the stream's own.
 
@@ -121,31 +136,34 @@ class PrintedLines(io.TextIOBase):
 class _Begun:
     """What a thread has printed of a line; the end of the thread ends the line."""
 
-    __slots__ = ("__weakref__", "_log", "text")
+    __slots__ = ("__weakref__", "_log", "_pieces", "alone", "size")
 
-    def __init__(self, log: Callable[[str], None]) -> None:
+    def __init__(self, log: Callable[..., None]) -> None:
         self._log = log
-        self.text = ""
+        self._pieces: list[str] = []  # put together once, however many there are
+        self.size = 0
+        self.alone = True  # whether the line began with a text of its own
+
+    def add(self, text: str) -> None:
+        """Put a piece to it."""
+        self._pieces.append(text)
+        self.size += len(text)
+
+    def take(self) -> str:
+        """Return what there is, and begin anew."""
+        whole = "".join(self._pieces)
+        self._pieces.clear()
+        self.size, self.alone = 0, True
+        return whole
 
     def end(self) -> None:
         """Log it as it is."""
-        text, self.text = self.text, ""
+        alone = self.alone
+        text = self.take()
         if text:
-            self._log(text)
+            self._log(text, alone=alone)
 
     __del__ = end
-
-
-def _is_object(line: str) -> bool:
-    """Say whether this is JSON as every reader knows it: NaN is none."""
-    try:
-        return isinstance(json.loads(line, parse_constant=_refuse), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
 
 
 def log_prints(output: Output) -> None:

@@ -2,13 +2,15 @@
 
 Django's `setup`, a `dictConfig` of the app's or a `basicConfig(force=True)` put up handlers of
 their own and, by default, silence the loggers that exist already. Levels and files of theirs stay;
-right after each of these calls what writes to stdout or stderr is taken over once more.
+right after each of these calls what writes to stdout or stderr is taken over once more. hypercorn
+puts up its handlers when it begins to serve, after it has imported the app.
 """
 
 from __future__ import annotations
 
 import logging
 import logging.config
+import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,9 @@ def after_each_configuration(then: Callable[[], None]) -> None:
     for owner, name in ((configurator, "configure"), (logging.config, "fileConfig")):
         _follow(owner, name, then)
     _follow(logging, "basicConfig", then)
+    hypercorn: Any = sys.modules.get("hypercorn.logging")
+    if hypercorn is not None:
+        _follow(hypercorn.Logger, "__init__", then)
 
 
 def _follow(owner: Any, name: str, then: Callable[[], None]) -> None:

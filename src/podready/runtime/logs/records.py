@@ -7,7 +7,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from podready.runtime.logs.encoder import Event, text
-from podready.runtime.logs.shape import Details, Request, Source
+from podready.runtime.logs.interrupts import let_pass
+from podready.runtime.logs.message import formatted
+from podready.runtime.logs.output import sound_level
+from podready.runtime.logs.server_access import ACCESS_LOGGERS, read_access, title
+from podready.runtime.logs.shape import Details, Source
 
 if TYPE_CHECKING:
     from podready.runtime.logs.output import Output
@@ -19,7 +23,6 @@ _STANDARD: Final = frozenset(
 _ATTRIBUTES: Final = len(logging.makeLogRecord({}).__dict__)
 """How many attributes a record has at birth; dictionaries keep the order of insertion."""
 
-_UVICORN_ACCESS: Final = "uvicorn.access"
 _WARNING: Final = 30
 
 
@@ -37,7 +40,11 @@ class RecordHandler(logging.Handler):
     def handle(self, record: logging.LogRecord) -> bool:
         """Emit one record if this handler's filters let it through."""
         if self.filters:
-            found: Any = self.filter(record)
+            try:
+                found: Any = self.filter(record)
+            except BaseException as error:  # noqa: BLE001 - a filter that fails hides nothing
+                let_pass(error)
+                found = True
             if not found:
                 return False
             if isinstance(found, logging.LogRecord):
@@ -46,36 +53,57 @@ class RecordHandler(logging.Handler):
         return True
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line; never raises."""
+        """Write one line; never raises, whatever the record is."""
         output, level = self._output, record.levelno
-        if (
-            level >= _WARNING
-            or record.exc_info
-            or record.exc_text
-            or record.stack_info
-            or output.sampler is not None
-            or record.name == _UVICORN_ACCESS
-        ):
-            _emit_with_details(output, record)
+        try:
+            if (
+                level >= _WARNING
+                or record.exc_info
+                or record.exc_text
+                or record.stack_info
+                or output.sampler is not None
+                or record.name in ACCESS_LOGGERS
+            ):
+                _emit_with_details(output, record, level)
+                return
+            fields = extras(record)
+            line = output.plain_line(
+                level, _message(record, fields), record.name, record.created, fields
+            )
+            (output.writer or output.ready()).write(line, level)
+        except BaseException as error:  # noqa: BLE001 - an app must never fail because it logged
+            let_pass(error)
+            _emit_strange(output, record, error)
+
+
+def _emit_strange(output: Output, record: logging.LogRecord, error: BaseException) -> None:
+    """Write the line of a record whose parts are not what they should be, as those of a socket."""
+    try:
+        _emit_with_details(output, record, sound_level(record.levelno))
+    except BaseException:  # noqa: BLE001 - the same
+        output.last_resort(error, record.levelno, record.msg, record.name)
+
+
+def _emit_with_details(output: Output, record: logging.LogRecord, level: int) -> None:
+    fields, kind = extras(record), record.msg
+    request = None
+    if record.name in ACCESS_LOGGERS:
+        level, request, ids = read_access(record, level)
+        if not level:
             return
-        line = output.plain_line(
-            level, _message(record), record.name, record.created, extras(record)
-        )
-        (output.writer or output.ready()).write(line, level)
-
-
-def _emit_with_details(output: Output, record: logging.LogRecord) -> None:
-    fields = extras(record)
+        fields = {**ids, **fields}
+    if request is None:
+        message, more = _message(record, fields), _details(record, level)
+    else:
+        message, more = title(request), Details(request=request)
+        kind = f"{request.method} {request.status // 100}xx"
     if output.sampler is not None:
-        suppressed = output.sampler.passes(record.levelno, record.name, record.msg)
+        suppressed = output.sampler.passes(level, record.name, kind)
         if suppressed < 0:
             return
         if suppressed:
             fields["suppressed"] = suppressed
-    message, more = _message(record), _details(record)
-    if record.name == _UVICORN_ACCESS:
-        message, more = _uvicorn_access(record.args, message, more)
-    output.emit(record.levelno, message, record.name, record.created, fields, more)
+    output.emit(level, message, record.name, record.created, fields, more)
 
 
 def extras(record: logging.LogRecord) -> Event:
@@ -89,37 +117,31 @@ def extras(record: logging.LogRecord) -> Event:
     return fields
 
 
-def _message(record: logging.LogRecord) -> str:
+def _message(record: logging.LogRecord, fields: Event) -> str:
+    """Return the message; arguments that do not fit into it become a field."""
     message = record.msg
     if type(message) is str and not record.args and message[-1:] != "\n":
         return message
-    try:
-        message = record.getMessage() if record.args else str(record.msg)
-    except Exception as error:  # noqa: BLE001 - arguments that do not fit, or a failing __str__
-        return f"{text(record.msg)} (arguments do not fit: {type(error).__name__})"
+    if record.args:
+        message, unfit = formatted(record.msg, record.args)
+        fields.update(unfit)
+    else:
+        message = text(message)
     return message.rstrip("\n") if message.endswith("\n") else message
 
 
-def _details(record: logging.LogRecord) -> Details | None:
+def _details(record: logging.LogRecord, level: int) -> Details | None:
     """Return the place for what is worth looking up, and the exception or stack if there is one."""
-    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-    stack = record.exc_text or record.stack_info or ""
-    if record.levelno < _WARNING and error is None and not stack:
+    error, stack = _error_of(record.exc_info), record.stack_info or ""
+    if error is None and record.exc_text:  # what a formatter has made of it
+        stack = f"{record.exc_text}\n{stack}" if stack else record.exc_text
+    if level < _WARNING and error is None and not stack:
         return None
     source = Source(record.pathname, record.lineno, record.funcName or "")
-    return Details(source if record.levelno >= _WARNING else None, error, stack)
+    return Details(source if level >= _WARNING else None, error, stack)
 
 
-def _uvicorn_access(args: Any, message: str, more: Details | None) -> tuple[str, Details | None]:
-    """Give uvicorn's own access line the fields of ours."""
-    if not isinstance(args, tuple) or len(args) != 5:
-        return message, more
-    client, method, path, version, status = args
-    request = Request(
-        method=str(method),
-        path=str(path).partition("?")[0],
-        status=status,
-        client=str(client).rpartition(":")[0],
-        protocol=f"HTTP/{version}",
-    )
-    return f"{method} {request.path} {status}", Details(request=request)
+def _error_of(info: object) -> BaseException | None:
+    """Return the exception in what a record has as exc_info."""
+    error = info[1] if isinstance(info, tuple) and len(info) > 1 else info
+    return error if isinstance(error, BaseException) else None

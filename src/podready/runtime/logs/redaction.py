@@ -1,4 +1,4 @@
-"""Secrets stay out of the log: fields are starred by their names, URLs lose their passwords.
+"""Secrets stay out of the log: fields are starred by their names.
 
 A name is looked at once: what turned out harmless is remembered, so the common line pays for one
 set comparison. Values are not searched for secrets (a regular expression over each line would cost
@@ -7,30 +7,43 @@ more than the line); what matters is kept from being logged by its name.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from podready.runtime.logs.encoder import Event, text
+from podready.runtime.logs.encoder import Event, by_names, text
+from podready.runtime.logs.interrupts import let_pass
+from podready.runtime.logs.url_passwords import STARS, without_passwords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-STARS: Final = "[redacted]"
+__all__ = ["STARS", "Redaction", "without_passwords"]
 
-_ANYWHERE: Final = frozenset(
-    {"password", "passwd", "passphrase", "pwd", "secret", "authorization", "credential"}
-    | {"credentials", "cookie", "apikey"}
+_ENDINGS: Final = (
+    *("password", "passwd", "passphrase", "pwd", "secret", "credential", "cookie"),
+    *("apikey", "privatekey", "accesskey", "secretkey", "encryptionkey", "signingkey"),
 )
-_LAST: Final = frozenset({"token", "dsn", "jwt"})
-"""Only as the last word: `access_token` is a secret, `token_count` is not."""
+"""A word that ends so is one of a secret: `PGPASSWORD`; `passwordless` and `secretary` do not."""
+
+_LAST: Final = ("token", "dsn", "jwt")
+"""Only in the last word: `access_token` is a secret, `token_count` is not."""
+
+_TOKENS: Final = frozenset(
+    {"access", "refresh", "auth", "oauth", "api", "bearer", "session", "id", "csrf", "xsrf"}
+    | {"security", "device", "secret", "reset", "user"}
+)
+"""What makes `tokens` secret ones; others are counted: `max_tokens`, `prompt_tokens`."""
 
 _KEYS: Final = frozenset({"api", "private", "access", "secret", "encryption", "signing"})
 """What makes a `key` a secret one."""
 
+_ABOUT: Final = frozenset({"id", "ids", "name", "names", "count", "type", "version", "size"})
+"""What a name ends with that tells something about a key: `private_key_id`."""
+
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_USERINFO: Final = re.compile(rb'(://[^/\s:@"\\]*:)[^@/\s"\\]+@')
 _MOST_NAMES: Final = 4096
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _MAPPINGS: Final = (dict, Mapping)
@@ -106,14 +119,41 @@ class Redaction:
             return self.harmless.issuperset(value) and _SCALARS.issuperset(map(type, inner))
         return type(value) in _USUAL and _SCALARS.issuperset(map(type, value))
 
+    def object_in(self, line: str) -> tuple[Event, bool] | None:
+        """Return the object that a text of JSON is, secrets starred, and whether that changed it.
+
+        None is returned for all else, and for JSON that not every reader takes: NaN is none.
+        """
+        changed = False
+
+        def starred(pairs: list[tuple[str, Any]]) -> Event:
+            nonlocal changed
+            found = {key: value if self.passes(key) else STARS for key, value in pairs}
+            # Of a name that stands there twice readers see one; both are in the text.
+            if len(found) < len(pairs) or any(found[key] != value for key, value in pairs):
+                changed = True
+            return found
+
+        try:
+            found = json.loads(line, object_pairs_hook=starred, parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            return None
+        return (found, changed) if isinstance(found, dict) else None
+
     def is_secret(self, name: str) -> bool:
         """Say whether a field of this name is to be starred."""
         words = [word.lower() for word in _WORDS.findall(name)]
-        if name.lower() in self._more or not _ANYWHERE.isdisjoint(words):
+        singular = [word.removesuffix("s") for word in words]
+        if name.lower() in self._more or "authorization" in singular:
             return True
-        if not words or words[-1] not in _LAST | {"key"}:
+        if not words:
             return False
-        return words[-1] != "key" or not _KEYS.isdisjoint(words[:-1])
+        return (
+            any(word.endswith(_ENDINGS) for word in singular)
+            or words[-1].endswith(_LAST)
+            or (singular[-1].endswith(_LAST) and _is_of_secret_tokens(words))
+            or (words[-1] not in _ABOUT and _names_a_key(singular))
+        )
 
     def passes(self, key: Any) -> bool:
         """Say whether the value of this key may be shown; remembers what is harmless."""
@@ -128,6 +168,7 @@ class Redaction:
 
     def _is_dirty(self, value: Any, depth: int) -> bool:
         """Say whether a secret is in a value, or may be: it is too deep to be looked into."""
+        value = by_names(value) or value
         inner = _inner(value)
         if inner is None:
             return False
@@ -158,8 +199,9 @@ class _Walk:
     def mapping(self, fields: Mapping[Any, Any], depth: int) -> Event:
         """Return a copy of a mapping with secrets starred."""
         pairs = dict.items(fields) if isinstance(fields, dict) else fields.items()
-        return {
-            key: self._value(value, depth) if self._passes(key) else STARS for key, value in pairs
+        return {  # a copy at one go: another thread may be changing it
+            key: self._value(value, depth) if self._passes(key) else STARS
+            for key, value in list(pairs)
         }
 
     def _value(self, value: Any, depth: int) -> Any:
@@ -170,10 +212,15 @@ class _Walk:
             return _TOO_DEEP
         try:
             return self._copied(value, depth)
-        except Exception as error:  # noqa: BLE001 - users' classes may raise anything anywhere
+        except BaseException as error:  # noqa: BLE001 - users' classes may raise anything anywhere
+            let_pass(error)
             return f"<{type(value).__name__} that raised {type(error).__name__}>"
 
     def _copied(self, value: Any, depth: int) -> Any:
+        named = by_names(value)
+        if named is not None:  # its values alone would not say which of them is secret
+            changed = self.mapping(named, depth - 1) if depth > 0 else _TOO_DEEP
+            return value if changed == named else changed
         inner = _inner(value)
         if inner is None:
             return value
@@ -199,6 +246,22 @@ def _inner(value: Any) -> Collection[Any] | None:
     return tuple(value.values()) if isinstance(value, Mapping) else None
 
 
-def without_passwords(line: bytes) -> bytes:
-    """Return an encoded line without the passwords of URLs: `postgres://app:[redacted]@db/`."""
-    return _USERINFO.sub(rb"\1" + STARS.encode() + b"@", line)
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _is_of_secret_tokens(words: list[str]) -> bool:
+    """Say whether the plural at the end of these words is one of secrets, and none of a count."""
+    last = words[-1].removesuffix("s")
+    if not last.endswith("token"):
+        return True
+    before = {*words[:-1], last.removesuffix("token")}
+    return not _TOKENS.isdisjoint(before)
+
+
+def _names_a_key(words: list[str]) -> bool:
+    """Say whether `key` stands in these words, and before it what makes it a secret."""
+    if "key" not in words:
+        return False
+    place = words.index("key")
+    return not _KEYS.isdisjoint(words[:place])

@@ -11,6 +11,8 @@ import re
 import time
 from typing import Final, NamedTuple
 
+from podready.runtime.logs.encoder import text
+
 ERRORS_A_SECOND: Final = 1000
 """Equal lines of severity ERROR and above that pass in one second."""
 
@@ -28,11 +30,11 @@ class Rule(NamedTuple):
     thereafter: int = 100
 
 
-def parse_rule(text: str) -> Rule | None:
+def parse_rule(rule: str) -> Rule | None:
     """Return the rule in a text such as `100/100`; None for `off`. Raises ValueError."""
-    if text.strip().lower() in {"", "off", "0", "false"}:
+    if rule.strip().lower() in {"", "off", "0", "false"}:
         return None
-    match = _RULE.fullmatch(text.strip())
+    match = _RULE.fullmatch(rule.strip())
     if match is None or not int(match[1]) or not int(match[2]):
         raise ValueError("off, or FIRST/THEREAFTER such as 100/100")
     return Rule(int(match[1]), int(match[2]))
@@ -54,7 +56,7 @@ class Sampler:
         if second != self._second:
             self._second = second
             self._counts.clear()
-        key = (level, logger, str(template)[:200])
+        key = (level, logger, text(template)[:200])
         count = self._counts.get(key, 0) + 1
         if count > 1 or len(self._counts) < _MOST_KEYS:  # what is not counted passes
             self._counts[key] = count

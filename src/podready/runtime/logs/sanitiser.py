@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from podready.runtime.logs.encoder import Event, plain, text
+from podready.runtime.logs.interrupts import let_pass
 
 DEPTH: Final = 12
 """Containers in containers; deeper ones, circular ones among them, become `...`."""
@@ -34,7 +35,8 @@ class _Walk:
         self._left -= 1
         try:
             return self._convert(value, depth)
-        except Exception as error:  # noqa: BLE001 - users' classes may raise anything anywhere
+        except BaseException as error:  # noqa: BLE001 - users' classes may raise anything anywhere
+            let_pass(error)
             return f"<{type(value).__name__} that raised {type(error).__name__}>"
 
     def key(self, key: object) -> str:

@@ -27,8 +27,8 @@ class Request(NamedTuple):
     method: str
     path: str  # without the query string, which may carry secrets
     status: int
-    size: int = 0  # bytes of the answer's body
-    seconds: float = 0.0
+    size: int | None = 0  # bytes of the answer's body; None: not known
+    seconds: float | None = 0.0  # None: not known
     client: str = ""  # address of the peer
     user_agent: str = ""
     protocol: str = ""  # "HTTP/1.1"
@@ -43,12 +43,16 @@ class Details(NamedTuple):
     request: Request | None = None
 
     def stack_trace(self) -> str:
-        """Return the stack trace as one text, empty when there is none."""
+        """Return the stack trace as one text, empty when there is none.
+
+        Of a line with both the exception comes first, as the standard library has it.
+        """
         if self.error is None:
             return self.stack
-        from podready.runtime.logs.stack import stack_trace
+        from podready.runtime.logs.stack import shorten, stack_trace
 
-        return stack_trace(self.error)
+        trace = stack_trace(self.error)
+        return shorten(f"{trace}\n{self.stack}") if self.stack else trace
 
 
 Shape = Callable[[int, str, str, float, Event, "Details | None"], Event]

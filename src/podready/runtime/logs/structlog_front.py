@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -23,6 +24,7 @@ from podready.runtime.log_severity import level_of
 from podready.runtime.logs.context_fields import add_source
 from podready.runtime.logs.encoder import Event, text
 from podready.runtime.logs.levels import LEVELS, Gate
+from podready.runtime.logs.message import formatted
 from podready.runtime.logs.output import OUTPUT
 from podready.runtime.logs.shape import Details, Source
 
@@ -183,6 +185,15 @@ def _emit(
     bound: BoundLogger, level: int, event: object, args: tuple[Any, ...], fields: Event
 ) -> None:
     """Hand one event on; never raises."""
+    try:
+        _hand_on(bound, level, event, args, fields)
+    except BaseException as error:  # noqa: BLE001 - an app must never fail because it logged
+        OUTPUT.last_resort(error, level, event, bound._logger.name)
+
+
+def _hand_on(
+    bound: BoundLogger, level: int, event: object, args: tuple[Any, ...], fields: Event
+) -> None:
     suppressed = 0
     if OUTPUT.sampler is not None:
         suppressed = OUTPUT.sampler.passes(level, bound._logger.name, event)
@@ -201,16 +212,11 @@ def _emit(
     if level >= _WARNING or "exc_info" in fields or "stack_info" in fields:
         more = _details(level, fields)
     message = event if type(event) is str else text(event)
-    if args:
-        message = _formatted(message, args)
+    if args:  # one mapping is what the names in the text stand for, as in the standard library
+        by_name = len(args) == 1 and isinstance(args[0], Mapping) and args[0]
+        message, unfit = formatted(message, args[0] if by_name else args)
+        fields = {**fields, **unfit}
     OUTPUT.emit(level, message, bound._logger.name, time.time(), fields, more)
-
-
-def _formatted(message: str, args: tuple[Any, ...]) -> str:
-    try:
-        return message % args
-    except Exception as error:  # noqa: BLE001 - arguments that do not fit, or a failing __str__
-        return f"{message} (arguments do not fit: {type(error).__name__})"
 
 
 def _processed(

@@ -11,38 +11,62 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from podready.runtime.logs.levels import LEVELS
 from podready.runtime.logs.records import RecordHandler
+from podready.runtime.logs.server_access import ACCESS_LOGGERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from podready.runtime.logs.output import Output
 
-SERVERS = (
+SERVERS: Final = (
     "uvicorn",
     "uvicorn.error",
-    "uvicorn.access",
     "uvicorn.asgi",
     "gunicorn.error",
-    "gunicorn.access",
     "_granian",
     "hypercorn.error",
-    "hypercorn.access",
+    *sorted(ACCESS_LOGGERS),
 )
 
-
-_ACCESS: Final = ("uvicorn.access", "gunicorn.access", "hypercorn.access", "granian.access")
+_silent: set[str] = set()
+"""Loggers of access lines where ours are written, whatever handlers their servers put up."""
 
 
 def silence_access_logs() -> None:
-    """Let servers write no access lines of their own, where ours are written.
+    """Let servers write no access lines of their own to stdout, where ours are written.
 
-    uvicorn asks whether its logger has handlers before it makes a line at all.
+    uvicorn asks whether its logger has handlers before it makes a line at all. A file that
+    somebody has asked for goes on being written.
     """
-    for name in _ACCESS:
-        logger = logging.getLogger(name)
-        logger.handlers.clear()
-        logger.propagate = False
+    _silent.update(ACCESS_LOGGERS)
+    for name in ACCESS_LOGGERS:
+        _silence(logging.getLogger(name))
+
+
+def _silence(logger: logging.Logger) -> None:
+    for handler in [each for each in logger.handlers if _is_replaced(each)]:
+        logger.removeHandler(handler)
+    logger.propagate = False
+
+
+def take_over_servers(output: Output) -> None:
+    """Put up the root's handler, in the place of those that write to a standard stream.
+
+    So it is for loggers of servers that have such a handler: they reach the root from now on. One
+    without any is one that was turned off (`uvicorn --no-access-log`), and stays so; files stay.
+    """
+    root = logging.getLogger()
+    root.handlers[:] = [each for each in root.handlers if not _is_replaced(each)]
+    root.addHandler(RecordHandler(output))
+    loggers = [logging.getLogger(name) for name in SERVERS]
+    # gunicorn's workers share one list of handlers among loggers: look first, then remove.
+    speaking = [each for each in loggers if any(map(_is_replaced, each.handlers))]
+    for logger in speaking:
+        for handler in [each for each in logger.handlers if _is_replaced(each)]:
+            logger.removeHandler(handler)
+        logger.propagate = True
 
 
 def take_over(output: Output) -> None:
@@ -51,11 +75,12 @@ def take_over(output: Output) -> None:
     A `logging.config.dictConfig` with `disable_existing_loggers`, which is its default, silences
     loggers that exist already: those of the server and ours get their voice back.
     """
-    root = logging.getLogger()
-    root.handlers[:] = [each for each in root.handlers if not _is_replaced(each)]
-    root.addHandler(RecordHandler(output))
+    take_over_servers(output)
     for name, logger in list(logging.root.manager.loggerDict.items()):
         if not isinstance(logger, logging.Logger):
+            continue
+        if name in _silent:
+            _silence(logger)
             continue
         if name in SERVERS or name.partition(".")[0] == "podready":
             logger.disabled = False
@@ -69,11 +94,34 @@ def _replace(logger: logging.Logger, output: Output) -> None:
     for handler in replaced:
         logger.removeHandler(handler)
     if not _reaches_root(logger):
-        ours = RecordHandler(output)
-        ours.setLevel(min(handler.level for handler in replaced))
+        ours = _Instead(output, min(_floor(handler) for handler in replaced))
         for handler in replaced:
             ours.filters += handler.filters
         logger.addHandler(ours)
+
+
+class _Instead(RecordHandler):
+    """Stands for a handler that had a level; that hides nothing that somebody has asked for.
+
+    A level given to a logger's name, by `PUT /loggers/NAME` or PODREADY_LOG_LEVELS, or to all by
+    SIGUSR1, is about what is written, wherever the logger's lines go.
+    """
+
+    def __init__(self, output: Output, floor: int) -> None:
+        super().__init__(output)
+        self.floor = floor
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Emit one record if the level, or the one asked for, and the filters let it through."""
+        if record.levelno < self.floor:
+            asked = LEVELS.asked(record.name)
+            if asked is None or record.levelno < asked:
+                return False
+        return super().handle(record)
+
+
+def _floor(handler: logging.Handler) -> int:
+    return handler.floor if isinstance(handler, _Instead) else handler.level
 
 
 def _is_replaced(handler: logging.Handler) -> bool:
