@@ -47,6 +47,7 @@ class Output:
         self._fast: Callable[[Event], bytes] = encode
         self._may_hide: Callable[[bytes], bool] = _has_objects
         self._limit = DEFAULT_BYTES
+        self._ours = gcp.OURS
 
     def open(self, options: LogOptions) -> LogWriter:
         """Choose the form of the lines and take hold of stdout."""
@@ -70,6 +71,7 @@ class Output:
         module = import_module(f"podready.runtime.logs.{name}")
         service = service_of({} if readable else os.environ)
         self.shape = module.shaper(service)
+        self._ours = module.OURS
         self._redaction = Redaction(options.redact, module.OURS, gcp.SPECIAL)
         self._is_harmless = self._redaction.harmless.issuperset
         self.labels_text = gcp.labels_text(service)
@@ -150,7 +152,7 @@ class Output:
     def _finished(self, line: bytes) -> bytes:
         if b"://" in line:
             line = without_passwords(line)
-        return line if len(line) <= self._limit else fitted(line, self._limit)
+        return line if len(line) <= self._limit else fitted(line, self._limit, self._ours)
 
 
 def _unconfigured() -> LogOptions:
