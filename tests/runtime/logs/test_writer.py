@@ -88,15 +88,18 @@ def test_a_stalled_reader_blocks_nobody_and_loses_nothing_within_the_bound(
 
 
 def test_over_the_bound_lines_are_dropped_counted_and_announced(pipe: Pipe, way: str) -> None:
-    """The main thread never waits; what is missing is said in the log itself."""
+    """What is missing is counted at once, and said in the log itself when somebody reads."""
     writer = LogWriter(pipe[1], announce, backlog_bytes=10_000)
     for number in range(5_000):
         writer.write(b"%d %s\n" % (number, b"x" * 90))
+    at_once = writer.dropped
+    assert at_once > 1000
     lines = read_lines(pipe[0], lambda lines: bool(lines) and lines[-1].startswith(b"dropped"))
     lost = int(lines[-1].split()[1])
-    assert lost > 1000
+    assert lost == at_once
     assert len(lines) - 1 + lost == 5_000
     assert writer.dropped == lost
+    assert writer.flush() == 0
 
 
 def test_long_lines_go_through_a_full_pipe_whole(pipe: Pipe, way: str) -> None:
