@@ -17,8 +17,11 @@ PIPE_BUF: Final = 4096
 """Bytes that Linux writes to a pipe in one piece, whoever else writes (pipe(7))."""
 
 _TERMINAL_PIECE: Final = 128
-"""Bytes that a terminal takes when poll(2) says so, each newline counted twice: a pty has 256
-(its buffers grow by that, drivers/tty/tty_buffer.c), a serial line more."""
+"""Bytes of plain text that a terminal takes when poll(2) says that it has room: a pty's buffers
+grow by 256 (drivers/tty/tty_buffer.c), a serial line has more."""
+
+_TERMINAL_SPECIAL: Final = b"\n\r\t\b"
+"""What a terminal may translate; it looks for room again before each (drivers/tty/n_tty.c)."""
 
 _PTMX: Final = os.makedev(5, 2)
 """To open the master side of a pty again would make a new pty."""
@@ -40,11 +43,11 @@ def nowait_write(fd: int) -> Write:
     if kind == stat.S_IFREG or (kind == stat.S_IFCHR and not os.isatty(fd)):
         return partial(os.write, fd)
     if kind == stat.S_IFCHR:
-        return _reopened(fd) or _polled(fd, _TERMINAL_PIECE)
+        return _reopened(fd) or _polled(fd, _terminal_piece)
     if _supports_rwf(fd):
         return _rwf(fd)
     own = _unwaiting_socket(fd) if kind == stat.S_IFSOCK else _reopened(fd)
-    return own or _polled(fd, PIPE_BUF)
+    return own or _polled(fd, _pipe_piece)
 
 
 def wait_writable(fd: int, seconds: float) -> bool:
@@ -92,15 +95,27 @@ def _unwaiting_socket(fd: int) -> Write | None:
     return lambda data: own.send(data, socket.MSG_DONTWAIT)
 
 
-def _polled(fd: int, piece: int) -> Write:
-    """Ask for room first; what is writable has room for `piece` bytes."""
+def _pipe_piece(_data: bytes, start: int) -> int:
+    return start + PIPE_BUF
+
+
+def _terminal_piece(data: bytes, start: int) -> int:
+    end = start + _TERMINAL_PIECE
+    for special in _TERMINAL_SPECIAL:
+        found = data.find(special, start, end)
+        end = found if found >= 0 else end
+    return max(end, start + 1)
+
+
+def _polled(fd: int, piece_end: Callable[[bytes, int], int]) -> Write:
+    """Ask for room first; what is writable has room for one piece."""
     poller = select.poll()
     poller.register(fd, select.POLLOUT)
 
     def write(data: bytes) -> int:
         sent = 0
         while sent < min(len(data), PIPE_BUF) and poller.poll(0):
-            sent += os.write(fd, data[sent : sent + piece])
+            sent += os.write(fd, data[sent : piece_end(data, sent)])
         if not sent:
             raise BlockingIOError
         return sent

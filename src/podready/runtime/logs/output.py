@@ -55,8 +55,9 @@ class Output:
         self.sampler = Sampler(options.sample) if options.sample else None
         LEVELS.configure(options.level, options.levels)
         if self.writer is None:
-            self.writer = LogWriter(1, _losses, block=options.block)
+            self.writer = LogWriter(1, _losses)
             atexit.register(flush)
+        self.writer.block = options.block  # a forked worker has inherited that of PID 1
         return self.writer
 
     def ready(self) -> LogWriter:
@@ -178,12 +179,12 @@ def _losses(count: int) -> bytes:
 
 
 def flush(seconds: float = FLUSH_SECONDS) -> None:
-    """Wait up to `seconds` until every line is out; say on stderr what is lost to a stall."""
+    """Wait up to `seconds` until every line is out; say on stderr what is lost then."""
     writer = OUTPUT.writer
     lost = writer.flush(seconds) if writer else 0
     if lost and writer and not writer.closed:
         stderr = LogWriter(2, _losses, backlog_bytes=4096)
-        stderr.write(f"podready: {lost} log lines lost: nobody reads stdout\n".encode(), 30)
+        stderr.write(f"podready: {lost} log lines lost: {writer.trouble}\n".encode(), 30)
 
 
 OUTPUT: Final = Output()
