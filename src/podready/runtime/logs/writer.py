@@ -335,7 +335,7 @@ class LogWriter:
         sent = self._send(self._rest)
         self._rest = self._rest[sent:]
         self._sent += sent > 0
-        if not self._pending():
+        if not self._pending() and self.trouble is _STALLED:  # on a full disk it would be one more
             self._tell_losses()
         return not self._rest and len(self._backlog) > 0
 
