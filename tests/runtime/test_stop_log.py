@@ -111,6 +111,7 @@ class Unread:
 
     def get_aside(self, port: int, path: str) -> None:
         """Send one request whose answer may never come."""
+
         def ask() -> None:
             try:
                 self.get(port, path)
@@ -152,7 +153,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 def lost(stderr: str) -> list[int]:
     """Return how many lines each process said it could not deliver."""
-    found = re.findall(r"^podready: (\d+) log lines lost: nobody reads stdout$", stderr, re.M)
+    found = re.findall(
+        r"^podready: (\d+) log lines lost: nobody reads stdout$", stderr, re.MULTILINE
+    )
     assert stderr.count("\n") == len(found), stderr
     return [int(number) for number in found]
 
@@ -213,9 +216,7 @@ def test_block_mode_ends_with_the_grace_period(start: Start) -> None:
     pod.full()
     assert b"ready" in pod.get(started["admin_port"], "/livez")
     pod.process.send_signal(signal.SIGTERM)
-    eventually(
-        lambda: b"draining" in pod.get(started["admin_port"], "/livez"), "draining is told"
-    )
+    eventually(lambda: b"draining" in pod.get(started["admin_port"], "/livez"), "draining is told")
     assert lost(pod.said())
     assert pod.process.returncode == 0
 
@@ -231,7 +232,7 @@ def test_a_start_that_blocks_can_be_stopped(start: Start) -> None:
 
 
 def test_an_orphan_that_blocks_ends(start: Start) -> None:
-    """PID 1 was killed: its worker's event loop waits for the reader, and hears of it all the same."""
+    """PID 1 was killed: the worker's event loop waits for the reader, and hears of it even so."""
     pod = start("--log-on-stall", "block", "--grace", "30s", "--hook-time", "1s")
     started = pod.line("starting ")
     pod.line("ready after")

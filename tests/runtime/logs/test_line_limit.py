@@ -6,8 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from podready.runtime.logs import line_limit
 from podready.runtime.logs.line_limit import DEFAULT_BYTES, fitted

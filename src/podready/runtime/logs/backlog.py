@@ -19,12 +19,12 @@ class Backlog:
         self._queues: dict[int, deque[tuple[int, bytes]]] = {}  # by level: its place and the line
         self._sizes: dict[int, int] = {}  # bytes of each level
         self._arrived = 0
-        self.waiting = 0
+        self.count = 0
         self.size = 0
         self.dropped = 0
 
     def __len__(self) -> int:
-        return self.waiting
+        return self.count
 
     @property
     def busy(self) -> bool:
@@ -38,7 +38,7 @@ class Backlog:
     def add(self, line: bytes, level: int) -> None:
         """Queue a line; over the limit, less severe lines go first, then this one."""
         self._late.append((level, line))
-        self.waiting += 1
+        self.count += 1
         if not self._busy:
             self._busy = True
             try:
@@ -65,7 +65,7 @@ class Backlog:
         finally:
             self._busy = False
         if not taken:
-            self.waiting = len(self._late)  # an exception of a signal handler took a line along
+            self.count = len(self._late)  # an exception of a signal handler took a line along
             raise IndexError("no line waits")
         return b"".join(taken)
 
@@ -75,7 +75,7 @@ class Backlog:
             size = len(line)
             if self.size + size > self._limit and not self._make_room(size, level):
                 self.dropped += 1
-                self.waiting -= 1
+                self.count -= 1
                 continue
             self._sizes[level] = self._sizes.get(level, 0) + size
             self.size += size
@@ -97,7 +97,7 @@ class Backlog:
         line = queue[0][1]
         self._sizes[level] -= len(line)
         self.size -= len(line)
-        self.waiting -= 1
+        self.count -= 1
         if len(queue) > 1:
             queue.popleft()
         else:

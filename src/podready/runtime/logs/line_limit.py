@@ -134,11 +134,10 @@ def _texts(holder: Any, key: Any, value: Any) -> Iterator[_Text]:
                 yield from _texts(value, inner, each)
 
 
-def _leave_out(
-    event: dict[str, Any], fields: list[_Field], room: int, told: int
-) -> list[_Field]:
+def _leave_out(event: dict[str, Any], fields: list[_Field], room: int, told: int) -> list[_Field]:
     """Take out the app's largest fields until the rest has room; ours only when none is left."""
-    victims = sorted(reversed(fields), key=lambda field: (field.ours, -field.least))
+    later = fields[::-1]  # of equals the last ones go first
+    victims = sorted(later, key=lambda field: (field.ours, -field.least))
     excess = sum(field.least for field in fields) - room
     saved = accumulate(field.least for field in victims)
     count = next((n for n, bytes_ in enumerate(saved, 1) if bytes_ >= excess), len(victims))

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import select
 import stat
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
@@ -55,6 +56,24 @@ def wait_writable(fd: int, seconds: float) -> bool:
     poller = select.poll()
     poller.register(fd, select.POLLOUT)
     return bool(poller.poll(seconds * 1000))
+
+
+def in_pieces(lines: deque[bytes]) -> Iterator[list[bytes]]:
+    """Empty a queue, in lists that the kernel writes in one piece; longer lines come alone.
+
+    Another thread may append meanwhile: each line is taken out exactly once.
+    """
+    chunk: list[bytes] = []
+    size = 0
+    while lines:
+        line = lines.popleft()
+        if chunk and size + len(line) > PIPE_BUF:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(line)
+        size += len(line)
+    if chunk:
+        yield chunk
 
 
 def _supports_rwf(fd: int) -> bool:

@@ -18,13 +18,13 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from podready.runtime.logs.backlog import Backlog
-from podready.runtime.logs.nowait import PIPE_BUF, nowait_write, wait_writable
+from podready.runtime.logs.nowait import PIPE_BUF, in_pieces, nowait_write, wait_writable
 from podready.runtime.logs.patience import THREAD_PATIENCE, may_wait
 from podready.runtime.logs.pipe_lock import PipeLock
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 BACKLOG_BYTES: Final = 8 * 1024 * 1024
 """Room for lines while the reader stalls; 1 MiB lost 76 % of a burst of 20 kB lines."""
@@ -132,7 +132,7 @@ class LogWriter:
                 if sent < len(line):
                     self._rest, self._split = line[sent:], sent > 0
             finally:  # nothing is called here: a signal handler would find a state half changed
-                self._state = _BEHIND if self._rest or self._backlog.waiting or self.closed else _IDLE
+                self._state = _BEHIND if self._rest or self._backlog.count or self.closed else _IDLE
             if self._state:
                 self._settle()
 
@@ -185,12 +185,12 @@ class LogWriter:
         self._gathering = 0  # the turn's own call may never come: its loop may have ended
         self._state = _SENDING
         try:
-            for chunk in _chunks(soon):
+            for chunk in in_pieces(soon):
                 self._put_together(chunk)
             if line:
                 self._put(line, level)
         finally:
-            self._state = _BEHIND if self._rest or self._backlog.waiting or self.closed else _IDLE
+            self._state = _BEHIND if self._rest or self._backlog.count or self.closed else _IDLE
         if self._state:
             self._settle()
 
@@ -325,7 +325,7 @@ class LogWriter:
                 if self.closed or not self._send_piece():
                     break
         finally:
-            self._state = _BEHIND if self._rest or self._backlog.waiting or self.closed else _IDLE
+            self._state = _BEHIND if self._rest or self._backlog.count or self.closed else _IDLE
         self._changed.notify_all()
         return self._sent != before
 
@@ -373,24 +373,6 @@ class LogWriter:
                 time.sleep(_WRITERS_TURN)
             elif writable and not progress:
                 time.sleep(_SIBLINGS_TURN)
-
-
-def _chunks(lines: deque[bytes]) -> Iterator[list[bytes]]:
-    """Empty a queue, in lists that the kernel writes in one piece; longer lines come alone.
-
-    Another thread may append meanwhile: each line is taken out exactly once.
-    """
-    chunk: list[bytes] = []
-    size = 0
-    while lines:
-        line = lines.popleft()
-        if chunk and size + len(line) > PIPE_BUF:
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(line)
-        size += len(line)
-    if chunk:
-        yield chunk
 
 
 def _never() -> bool:
