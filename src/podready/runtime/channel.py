@@ -61,6 +61,16 @@ class Channel:
         *lines, self._incoming = (self._incoming + data).split(b"\n")
         return [json.loads(line) for line in lines]
 
+    def has_arrived(self, kind: str) -> bool:
+        """Say whether such a message waits to be received, or the peer is gone; takes nothing."""
+        try:
+            data = self.sock.recv(1 << 16, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return not data or f'{{"kind":"{kind}"'.encode() in data
+
     def _read(self) -> bytes:
         return self.sock.recv(1 << 16)
 

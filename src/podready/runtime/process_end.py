@@ -21,7 +21,8 @@ def end_process(code: int) -> NoReturn:
     """Join threads, run atexit's functions, flush open files, then leave with `code`.
 
     The order is Py_FinalizeEx's. What hangs here would hang there too; the supervisor kills a
-    worker that is not gone a second after it said that it is done.
+    worker that is not gone a second after it said that it is done, or three when lines of its log
+    still waited then.
     """
     try:
         threading._shutdown()  # type: ignore[attr-defined]  # non-daemon threads, executors

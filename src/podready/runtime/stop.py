@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from podready.contract import ExitCode, Phase
 from podready.runtime.logs import log_event
+from podready.runtime.logs.writer import FLUSH_SECONDS
 
 if TYPE_CHECKING:
     from podready.runtime.fleet import Exit, WorkerHandle
@@ -25,8 +26,8 @@ _ABORT_PATIENCE = 2.0
 """Seconds a start-up has to end after SIGTERM before it is killed."""
 
 _EXIT_PATIENCE = 1.0
-"""Seconds a worker has to exit after it said that it is done; a stuck thread would keep it."""
-
+"""Seconds a worker has to exit after it said that it is done; a stuck thread would keep it. With
+lines of its log still waiting for their reader it gets the time of the last flush as well."""
 
 _EXIT_TIME = 0.2
 """Seconds kept for what comes after the last line of the log: the end of the interpreter."""
@@ -93,7 +94,8 @@ class Stop:
         self._expect_end()
 
     def _abort_expired(self) -> None:
-        if self._aborting:
+        done = all(worker.stopped is not None for worker in self._supervisor.fleet)
+        if self._aborting and not done:
             log_event("WARNING", f"start-up did not stop within {_ABORT_PATIENCE:g}s: killing it")
             self._finish()
 
@@ -143,7 +145,9 @@ class Stop:
         stopped = worker.stopped or {}
         self._cut += int(stopped.get("cut", 0))
         self._stuck += stopped.get("stuck", ())
-        self._supervisor.loop.call_later(_EXIT_PATIENCE, lambda: worker.kill(signal.SIGKILL))
+        log_waits = (worker.stopped or worker.failure or {}).get("log_waits")
+        patience = _EXIT_PATIENCE + (FLUSH_SECONDS if log_waits else 0.0)
+        self._supervisor.loop.call_later(patience, lambda: worker.kill(signal.SIGKILL))
 
     def worker_exited(self, ended: Exit) -> None:
         """Note a worker's end; the last one ends the supervisor."""
@@ -154,7 +158,7 @@ class Stop:
 
     def _expired(self) -> None:
         log_event("ERROR", "the grace period is nearly over: killing what is left")
-        self._cut += len(self._supervisor.fleet)
+        self._cut += sum(worker.stopped is None for worker in self._supervisor.fleet)
         self._finish()
 
     def seconds_left(self) -> float:

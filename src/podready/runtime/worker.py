@@ -28,7 +28,7 @@ from podready.runtime.inflight import IN_FLIGHT, Kind
 from podready.runtime.lifespan import Lifespan
 from podready.runtime.listener import sentence_for
 from podready.runtime.loading import load_app, speaks_asgi
-from podready.runtime.logs import configure, take_over
+from podready.runtime.logs import block_until, configure, end_blocking, lines_wait, take_over
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.logs.stack import shorten
 from podready.runtime.meter import METER
@@ -73,7 +73,7 @@ def run_worker(start: WorkerStart) -> int:
         _take_signals(start.signal_mask)
         return _run(start)
     except StartAborted:
-        start.channel.send("aborted")
+        start.channel.send("stopped", cut=0, log_waits=lines_wait())
         return ExitCode.OK
     except PodreadyError as error:  # before SystemExit: a SettingsError is both
         return _failed(start.channel, error)
@@ -88,7 +88,8 @@ def _failed(channel: Channel, error: PodreadyError) -> int:
     trace = getattr(error, "trace", None)
     said = getattr(error, "reported", False)
     # Shortened: what does not fit into the socket at once would be lost with the process.
-    channel.send("failed", exit=code, message=shorten(str(error)), trace=trace, logged=said)
+    facts = {"trace": trace, "logged": said, "log_waits": lines_wait()}
+    channel.send("failed", exit=code, message=shorten(str(error)), **facts)
     return code
 
 
@@ -98,7 +99,7 @@ def _exited(channel: Channel, error: SystemExit) -> int:
     wanted = ExitCode.CONFIG if code == ExitCode.CONFIG else ExitCode.STARTUP_FAILED
     said = f": {error.code}" if isinstance(error.code, str) else f" with exit code {error.code}"
     message = shorten(f"the app ended itself{said}")
-    channel.send("failed", exit=wanted, message=message, trace=None)
+    channel.send("failed", exit=wanted, message=message, trace=None, log_waits=lines_wait())
     return wanted
 
 
@@ -123,6 +124,7 @@ def _abort_start(_number: int, _frame: object) -> None:
 def _run(start: WorkerStart) -> int:
     config = start.config
     configure(options=config.logs())
+    block_until(lambda: start.channel.has_arrived("close"))
     inflight.managed = True
     METER.use(start.shelf)
     start.channel.send("stage", stage="importing")
@@ -199,7 +201,8 @@ class _Worker:
         self._checking.stop()
         await self._drain.run(timeline, self._config.stream_window, SHUTDOWN)
         beats.cancel()
-        self._channel.send("stopped", cut=self._drain.cut, stuck=self._drain.stuck[:_MOST_TOLD])
+        told = {"cut": self._drain.cut, "stuck": self._drain.stuck[:_MOST_TOLD]}
+        self._channel.send("stopped", **told, log_waits=lines_wait())
         return ExitCode.CUT if self._drain.cut and self._config.strict_exit else ExitCode.OK
 
     async def _start(self) -> None:
@@ -264,7 +267,7 @@ class _Worker:
         _log.info("start-up stopped by SIGTERM")
         self._channel.send("aborting")
         await finish_app(self._lifespan, SHUTDOWN, time.monotonic() + self._config.hook_time)
-        self._channel.send("stopped", cut=0)
+        self._channel.send("stopped", cut=0, log_waits=lines_wait())
 
     async def _beat(self) -> None:
         vitals = Vitals(self._shelf, _BEAT)
@@ -348,6 +351,7 @@ class _Worker:
         self._rendering.start()
 
     def _close(self, timeline: Timeline) -> None:
+        end_blocking()
         self._wrapper.draining = True
         NOTICE.give()
         if self._closing is not None and not self._closing.done():

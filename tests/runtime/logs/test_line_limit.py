@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import pytest
 
+from podready.runtime.logs import line_limit
 from podready.runtime.logs.line_limit import DEFAULT_BYTES, fitted
 
 if TYPE_CHECKING:
     from .conftest import Events
 
 
+OURS = frozenset({"severity", "message", "time", "stack_trace"})
+
+
 def fit(event: dict[str, Any], limit: int = DEFAULT_BYTES) -> dict[str, Any]:
     """Return the event as it is read after fitting."""
-    line = fitted(json.dumps(event, ensure_ascii=False).encode() + b"\n", limit)
+    line = fitted(json.dumps(event, ensure_ascii=False).encode() + b"\n", limit, OURS)
     assert len(line) <= limit
     assert line.endswith(b"\n")
     read: dict[str, Any] = json.loads(line)
@@ -62,25 +65,86 @@ def test_texts_deep_inside_are_found() -> None:
 
 
 def test_thousands_of_numbers_are_left_out() -> None:
-    """No text is long enough to help: the largest value goes, its name stays."""
-    read = fit({"message": "m", "numbers": list(range(20_000)), "order": 42})
+    """No text is long enough to help: the largest value goes, its name and size are told."""
+    numbers = list(range(20_000))
+    read = fit({"message": "m", "numbers": numbers, "order": 42})
     assert read["order"] == 42
-    assert read["numbers"].startswith("left out: ")
+    assert "numbers" not in read
+    size = len(json.dumps({"numbers": numbers}, separators=(",", ":"))) - 1
+    assert read["left_out"] == f"numbers: {size} bytes"
 
 
-ANY = st.recursive(
-    st.none() | st.integers() | st.text(max_size=3000),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=300), inner),
-)
+def test_of_thousands_of_short_fields_as_many_stay_as_fit() -> None:
+    """The line still says what happened, and what is missing from it."""
+    fields = {f"key{number}": "y" * 20 for number in range(600)}
+    read = fit({"severity": "INFO", "message": "hello", "time": "now", **fields})
+    assert (read["severity"], read["message"], read["time"]) == ("INFO", "hello", "now")
+    left = [name for name in fields if name in read]
+    assert len(left) > 400
+    assert left == list(fields)[: len(left)]
+    told = read["left_out"]
+    assert told.startswith("key599, key598, ")
+    more = int(told.partition(" and ")[2].split(" more")[0]) if " and " in told else 0
+    assert told.count(", ") + 1 + more == 600 - len(left)
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.dictionaries(st.text(max_size=1200), ANY), st.integers(1024, 5000))
-def test_any_event_fits(event: dict[str, Any], limit: int) -> None:
-    """Also when the names are what is long."""
-    line = fitted(json.dumps(event).encode() + b"\n", limit)
-    assert len(line) <= limit
-    assert json.loads(line)["truncated"] is True
+def test_the_work_grows_with_the_line_and_not_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten times the fields are ten times the text that goes through the encoder, not a hundred."""
+    encoded = 0
+    encode = line_limit._encode
+
+    def counting(value: Any) -> str:
+        nonlocal encoded
+        encoded += len(text := encode(value))
+        return text
+
+    monkeypatch.setattr(line_limit, "_encode", counting)
+    for count in (1000, 10_000):
+        event = {f"key{number:05}": "y" * 20 for number in range(count)}
+        encoded = 0
+        fit({"message": "m", **event})
+        assert encoded < 3 * size(event)
+
+
+def test_a_long_message_and_many_fields_share_the_line() -> None:
+    """Neither takes it all: of the message a sixteenth of the limit stays at least."""
+    fields = {f"key{number}": number for number in range(5000)}
+    read = fit({"message": "m" * 30_000, "stack_trace": "s" * 30_000, **fields})
+    assert len(read["message"]) > 900
+    assert len(read["stack_trace"]) > 900
+    assert sum(name.startswith("key") for name in read) > 500
+
+
+@pytest.mark.parametrize("name", ["gcp", "otel", "ecs", "datadog"])
+def test_what_every_line_has_is_never_left_out(events: Events, name: str) -> None:
+    """Time, level, text, logger, trace, service, exception and place, in each format."""
+    code = """
+    for fields in {}, {f"key{number}": "y" * 20 for number in range(2000)}:
+        try:
+            1 / 0
+        except ZeroDivisionError:
+            log.exception("failed", extra={"trace_id": "a" * 32, "span_id": "b" * 16, **fields})
+    """
+    whole, short = events(
+        code, PODREADY_LOG_FORMAT=name, OTEL_SERVICE_NAME="shop", GOOGLE_CLOUD_PROJECT="p"
+    )
+    assert size(short) <= DEFAULT_BYTES
+    for event, other in ((whole, short), (whole.get("attributes", {}), short.get("attributes"))):
+        ours = {key: value for key, value in event.items() if key not in VARYING}
+        assert other is None or {key: other.get(key) for key in ours} == ours
+
+
+VARYING = {"time", "timestamp", "@timestamp", "attributes"}
+
+
+def test_lines_that_no_encoder_of_ours_makes() -> None:
+    """Lone surrogates, a number of 20,000 digits: one valid line, whatever it was."""
+    surrogate = b'{"message":"\\ud800' + b"x" * 20_000 + b'"}\n'
+    read = json.loads(fitted(surrogate, DEFAULT_BYTES))
+    assert read["message"].startswith("\ud800xxx")
+    read = json.loads(fitted(b'{"number":' + b"9" * 20_000 + b"}\n", DEFAULT_BYTES))
+    assert read["original_bytes"] == 20_012
+    assert read["log_error"].startswith("ValueError")
 
 
 def test_lines_of_a_process_keep_the_limit_of_its_settings(events: Events) -> None:

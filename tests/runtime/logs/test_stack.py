@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from podready.runtime.logs import stack
 from podready.runtime.logs.stack import MAX_BYTES, stack_trace
 
 
@@ -78,6 +79,26 @@ def test_groups_show_each_of_their_exceptions() -> None:
     assert "ExceptionGroup: two (2 sub-exceptions)" in text
     assert "  | ValueError: third" in text
     assert "  | RuntimeError: boom" in text
+
+
+def test_of_a_long_chain_the_root_stays() -> None:
+    """It says what was wrong; of those in between some are left out, and that is told."""
+
+    def wrap(depth: int) -> None:
+        try:
+            wrap(depth - 1) if depth else int("root")
+        except Exception as error:
+            raise ValueError(f"wrapped {depth}") from error
+
+    error = caught(lambda: wrap(59))
+    lines: list[str] = []
+    stack._chain(error, lines, set())
+    text = "\n".join(lines)
+    assert text.index("base 10: 'root'") < text.index("wrapped 0") < text.index("wrapped 20")
+    assert text.endswith("ValueError: wrapped 59")
+    assert "... 11 exceptions left out ..." in text
+    assert text.count("Traceback (most recent call last)") == 50
+    assert "base 10: 'root'" in stack_trace(error)
 
 
 def test_circles_end() -> None:

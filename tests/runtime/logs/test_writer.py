@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -88,15 +89,18 @@ def test_a_stalled_reader_blocks_nobody_and_loses_nothing_within_the_bound(
 
 
 def test_over_the_bound_lines_are_dropped_counted_and_announced(pipe: Pipe, way: str) -> None:
-    """The main thread never waits; what is missing is said in the log itself."""
+    """What is missing is counted at once, and said in the log itself when somebody reads."""
     writer = LogWriter(pipe[1], announce, backlog_bytes=10_000)
     for number in range(5_000):
         writer.write(b"%d %s\n" % (number, b"x" * 90))
+    at_once = writer.dropped
+    assert at_once > 1000
     lines = read_lines(pipe[0], lambda lines: bool(lines) and lines[-1].startswith(b"dropped"))
     lost = int(lines[-1].split()[1])
-    assert lost > 1000
+    assert lost == at_once
     assert len(lines) - 1 + lost == 5_000
     assert writer.dropped == lost
+    assert writer.flush() == 0
 
 
 def test_long_lines_go_through_a_full_pipe_whole(pipe: Pipe, way: str) -> None:
@@ -247,6 +251,59 @@ def test_spawned_workers_do_not_tear_each_others_lines_apart(tmp_path: Path) -> 
     lines = ended.stdout.splitlines()
     assert len(lines) == 240
     assert {(len(line), len(set(line))) for line in lines} == {(100_000, 1), (10, 1)}
+
+
+PARENT = """
+import logging, multiprocessing, sys
+from podready.runtime import logs
+
+def work(letter):
+    logs.configure("gcp")
+    logs.output.OUTPUT.writer._backlog._limit = 100_000_000
+    log = logging.getLogger(letter)
+    for turn in range(60):
+        log.info(letter * (100_000 if turn % 3 == 0 else 10))
+    assert logs.output.OUTPUT.writer.flush(60) == 0
+
+if __name__ == "__main__":
+    logs.configure("gcp")
+    context = multiprocessing.get_context(sys.argv[1])
+    if len(sys.argv) > 2:
+        context.set_forkserver_preload([sys.argv[2]])
+    workers = [context.Process(target=work, args=(letter,)) for letter in "BCD"]
+    for worker in workers: worker.start()
+    work("A")
+    for worker in workers: worker.join()
+    sys.exit(sum(worker.exitcode for worker in workers))
+"""
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver", "forkserver preloaded"])
+def test_a_process_that_logs_beside_the_children_that_it_starts(
+    tmp_path: Path, method: str
+) -> None:
+    """It had its log before it had children, and shares no memory with them."""
+    (tmp_path / "parent.py").write_text(PARENT)
+    (tmp_path / "preloaded.py").write_text(
+        "from podready.runtime import logs\nlogs.configure('gcp')\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "parent.py", *method.split()],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)]),
+            "PODREADY_LOG_MAX_LINE": "200000",
+        },
+        capture_output=True,
+        timeout=100,
+        check=True,
+    )
+    found = [json.loads(line) for line in ended.stdout.splitlines()]
+    messages = [event["message"] for event in found]
+    expected = {letter * size for letter in "ABCD" for size in (10, 100_000)}
+    assert len(messages) == 240
+    assert set(messages) == expected
 
 
 def test_a_forked_child_starts_with_an_empty_backlog(pipe: Pipe) -> None:
@@ -458,6 +515,187 @@ def test_whatever_the_descriptor_takes_lines_come_out_whole_and_in_order(
     taken = {line for line in found if line.startswith(b"inner")}
     assert len(found) == len(lines) + len(taken)
     assert taken == set(inner[len(reader._interrupts) :])
+
+
+def burst(writer: LogWriter, count: int = 200) -> None:
+    """Log more than a small backlog takes."""
+    for number in range(count):
+        writer.write(b"%d %s\n" % (number, b"x" * 4000))
+
+
+def test_a_script_waits_for_a_reader_that_is_slow(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its main thread, too, as long as no event loop runs in it: nothing is lost."""
+    monkeypatch.setattr(log_writer, "THREAD_PATIENCE", 30)
+    writer = LogWriter(pipe[1], announce, backlog_bytes=10_000)
+    lines: list[bytes] = []
+    reader = threading.Thread(
+        target=lambda: lines.extend(read_lines(pipe[0], lambda lines: len(lines) == 200))
+    )
+    reader.start()
+    burst(writer)
+    reader.join(30)
+    assert len(lines) == 200
+    assert writer.dropped == 0
+
+
+def test_a_reader_that_does_not_read_at_all_is_waited_for_once(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it has read something again: a stall costs a script one wait, not one for each line."""
+    writer = LogWriter(pipe[1], announce, backlog_bytes=10_000)
+    waits: list[float] = []
+
+    def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
+        waits.append(seconds)
+        return False
+
+    monkeypatch.setattr(writer._changed, "wait_for", wait_for)
+    burst(writer)
+    assert len(waits) == 1
+    os.read(pipe[0], 1 << 16)
+    burst(writer)
+    assert len(waits) > 1
+
+
+@pytest.mark.parametrize("caller", ["coroutine", "callback", "signal handler"])
+def test_an_event_loop_never_waits(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, caller: str
+) -> None:
+    """Whatever it calls; else this would wait for a reader that never comes."""
+    monkeypatch.setattr(log_writer, "THREAD_PATIENCE", 600)
+    writer = LogWriter(pipe[1], announce, backlog_bytes=10_000)
+
+    async def main() -> None:
+        if caller == "coroutine":
+            burst(writer)
+        elif caller == "callback":
+            asyncio.get_running_loop().call_soon(burst, writer)
+        else:
+            before = signal.signal(signal.SIGUSR2, lambda number, frame: burst(writer))
+            try:
+                os.kill(os.getpid(), signal.SIGUSR2)
+            finally:
+                signal.signal(signal.SIGUSR2, before)
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert writer.dropped > 100
+
+
+@pytest.mark.parametrize("impatient", ["PID 1", "trio"])
+def test_others_that_never_wait(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, impatient: str
+) -> None:
+    """A supervisor with a loop of its own; event loops that asyncio knows nothing of."""
+    monkeypatch.setattr(log_writer, "THREAD_PATIENCE", 600)
+    writer = LogWriter(pipe[1], announce, backlog_bytes=10_000)
+    if impatient == "trio":
+        monkeypatch.setitem(sys.modules, "trio", type(sys)("trio"))
+    else:
+        writer.patient = False
+    burst(writer)
+    assert writer.dropped > 100
+
+
+def test_block_mode_ends_when_there_is_something_more_important(pipe: Pipe) -> None:
+    """It asks while it waits; then lines are kept or dropped as everywhere."""
+    writer = LogWriter(pipe[1], announce, backlog_bytes=100_000, block=True)
+    asked = 0
+
+    def gives_up() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked == 2
+
+    writer.gives_up = gives_up
+    writer.patient = False
+    burst(writer)
+    assert asked == 2
+    assert writer.waiting
+    assert writer.dropped > 100
+
+
+def test_a_line_after_half_a_line_on_a_full_disk_begins_anew(tmp_path: Path) -> None:
+    """The loss is one line, which the log itself tells; those before and after are whole."""
+    code = """
+    import resource, signal, sys
+    from podready.runtime.logs.writer import LogWriter
+    writer = LogWriter(1, lambda count: b"dropped %d\\n" % count)
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    writer.write(b"whole\\n")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60, hard))
+    writer.write(b"half " + b"x" * 94 + b"\\n")
+    writer.flush(10)
+    assert writer.dropped == 1
+    assert writer.trouble == "File too large (stdout)", writer.trouble
+    writer.write(b"lost\\n")
+    assert writer.dropped == 2
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    writer.write(b"after\\n")
+    writer.write(b"last\\n")
+    assert writer.flush(10) == 0
+    assert writer.dropped == 2
+    """
+    with (tmp_path / "log").open("wb") as file:
+        subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code)], stdout=file, timeout=60, check=True
+        )
+    lines = (tmp_path / "log").read_bytes().splitlines()
+    assert lines[0] == b"whole"
+    assert lines[1] == b"half " + b"x" * 49
+    assert sorted(lines[2:]) == [b"after", b"dropped 2", b"last"]
+
+
+def test_the_true_reason_is_said_at_the_end() -> None:
+    """A disk that is full is no reader who is away."""
+    code = """
+    from podready.runtime import logs
+    logs.select("gcp")
+    for number in range(40):
+        logs.log_event("INFO", "line", number=number)
+    """
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+    assert ended.stderr == "podready: 40 log lines lost: No space left on device (stdout)\n"
+
+
+def test_losses_that_the_log_has_told_are_not_told_again(pipe: Pipe) -> None:
+    """At the end only what is lost at the end."""
+    code = """
+    import os, sys
+    from podready.runtime import logs
+    from podready.runtime.logs.writer import LogWriter
+    logs.select("gcp")
+    writer = logs.output.OUTPUT.writer
+    writer._backlog._limit = 10_000
+    for number in range(1000):
+        logs.log_event("INFO", "line", number=number, text="x" * 1000)
+    assert logs.dropped_lines() > 500
+    sys.stderr.write("full\\n")
+    sys.stderr.flush()
+    sys.stdin.readline()
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        stdin=subprocess.PIPE,
+        stdout=pipe[1],
+        stderr=subprocess.PIPE,
+    ) as process:
+        os.close(pipe[1])
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"full\n"
+        read_lines(pipe[0], lambda lines: bool(lines) and b"lines dropped" in lines[-1])
+        assert process.communicate(b"\n", timeout=30)[1] == b""
+    assert process.returncode == 0
 
 
 def test_the_backlog_drops_the_least_severe_lines_first() -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from podready.errors import SettingsError
 from podready.runtime.log_severity import LEVELS as _NUMBERS
@@ -25,14 +25,20 @@ from podready.runtime.logs.options import READABLE, LogOptions, chosen_format
 from podready.runtime.logs.output import OUTPUT, flush
 from podready.runtime.logs.shape import Details
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = [
     "Format",
     "add_source",
+    "block_until",
     "configure",
     "context",
     "dropped_lines",
+    "end_blocking",
     "flush",
     "is_configured",
+    "lines_wait",
     "log_event",
     "select",
     "suppressed_lines",
@@ -64,7 +70,7 @@ def configure(
 
     use_orjson()
     chosen = options or _options(format, level)
-    OUTPUT.open(chosen)
+    OUTPUT.open(chosen).patient = True
     readable = chosen.format in READABLE
     capture(OUTPUT, takeover=chosen.takeover, prints=chosen.prints and not readable)
     flush_at_sigterm(flush)
@@ -87,8 +93,13 @@ def select(
     *,
     options: LogOptions | None = None,
 ) -> None:
-    """Choose format and level for `log_event` only: for PID 1, which runs no user code."""
-    OUTPUT.open(options or _options(format, level))
+    """Choose format and level for `log_event` only: for PID 1, which runs no user code.
+
+    It answers probes and keeps the deadlines of all others, so it waits for no reader, whatever
+    the options say.
+    """
+    chosen = options or _options(format, level)
+    OUTPUT.open(chosen._replace(block=False)).patient = False
 
 
 def _options(format_: str, level: str | int) -> LogOptions:
@@ -126,6 +137,27 @@ def is_configured() -> bool:
 def dropped_lines() -> int:
     """Return how many lines this process has dropped so far because nobody read them."""
     return OUTPUT.writer.dropped if OUTPUT.writer else 0
+
+
+def lines_wait() -> bool:
+    """Say whether lines of this process wait for a reader that is behind."""
+    return OUTPUT.writer is not None and OUTPUT.writer.waiting
+
+
+def block_until(over: Callable[[], bool]) -> None:
+    """Set what ends the waiting of PODREADY_LOG_ON_STALL=block.
+
+    `over` is asked ten times a second while a line waits, by the thread that waits, which may be
+    the event loop's; once it says yes, lines are dropped as without that setting.
+    """
+    if OUTPUT.writer:
+        OUTPUT.writer.gives_up = over
+
+
+def end_blocking() -> None:
+    """Wait for no reader from now on: this process has to end in time."""
+    if OUTPUT.writer:
+        OUTPUT.writer.block = False
 
 
 def suppressed_lines() -> int:

@@ -60,14 +60,18 @@ def flush_in_children(flush: Flush) -> None:
 
 
 def _register() -> None:
-    """Register with multiprocessing, once, if it is there; it forgets all else in each child."""
+    """Register with multiprocessing, once, if it is there; it forgets all else in each child.
+
+    In a process that is no child of its own, atexit flushes: twice would be twice the time.
+    """
     util: Any = sys.modules.get("multiprocessing.util")
     if util is None or not _owners or _owners[0].registered:
         return
     owner = _owners[0]
     owner.registered = True
     util.register_after_fork(owner, _finalize)
-    _finalize(owner)
+    if sys.modules["multiprocessing.process"].parent_process() is not None:
+        _finalize(owner)
 
 
 def _finalize(owner: _Owner) -> None:

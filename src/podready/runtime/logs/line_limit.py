@@ -1,95 +1,192 @@
 """Keeps a line below the size at which container runtimes cut it in two.
 
 Docker, containerd and CRI-O split a line after 16 KiB, and whoever reads it as JSON then reads two
-broken halves. Encoded JSON is never cut here: the longest texts inside it are shortened until the
-whole fits, so that a line stays an object with all its names.
+broken halves. Encoded JSON is never cut here: the longest texts inside it are shortened, and where
+that does not do, the app's largest fields are left out, so that a line stays an object that says
+when, how bad, what and where. All of it is one pass over sizes: a line may have thousands of
+fields that a client has chosen, and it is written by the event loop.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
 DEFAULT_BYTES: Final = 16_000
 
 _STACKS: Final = frozenset({"stack_trace", "exception.stacktrace", "error.stack_trace", "stack"})
+_OURS: Final = frozenset(
+    {"trace_id", "span_id", "trace_sampled", "request_id", "log_error", "suppressed"}
+    | {"serviceContext", "exception.type", "exception.message", "exception.stacktrace"}
+    | {"http.response.status_code", "http.request.method", "http.server.request.duration"}
+    | {"url.path", "client.address", "client.ip", "event.duration"}
+)
+"""Names of ours that an app may use as well; the others are given by the format."""
+
+_PREFIXES: Final = ("logging.googleapis.com/", "code.", "http.", "user_agent.", "network.")
 _MARK: Final = "...({} characters left out)..."
-_ROUNDS: Final = 6
+_MARK_BYTES: Final = 60
+"""What a mark takes at most: its words, a number of 19 digits, two newlines."""
+
 _SHORTEST: Final = 40
-"""Characters that are left of a text whatever happens; names and levels are shorter."""
+"""Bytes that are left of a text whatever happens; names and levels are shorter."""
+
+_SHARE: Final = 16
+"""A sixteenth of the limit is left of each text of ours before fields of the app go."""
+
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class _Text(NamedTuple):
     holder: Any  # the dictionary or list it is in
     key: Any
     whole: str
+    size: int  # in bytes, as it is written
+
+    def saves(self, bound: int) -> int:
+        """Return how many bytes it saves to cut this text down to `bound` bytes."""
+        return max(0, self.size - bound)
 
 
-def fitted(line: bytes, limit: int) -> bytes:
-    """Return the line with its longest texts shortened, and marked with its original size."""
-    event: dict[str, Any] = json.loads(line)
-    event["truncated"] = True
-    event["original_bytes"] = len(line)
-    texts = _texts(event)
-    excess = len(_encoded(event)) - limit
-    for _ in range(_ROUNDS):
-        _shorten(texts, excess)
-        shorter = _encoded(event)
-        if len(shorter) <= limit:
-            return shorter
-        excess += len(shorter) - limit
-    return _without_largest(event, limit)
+class _Field(NamedTuple):
+    holder: dict[str, Any]
+    name: str
+    size: int  # in bytes, with its name
+    texts: list[_Text]  # those inside that are long enough to be cut
+    least: int  # bytes when all of them are as short as may be
+    ours: bool
+
+
+def fitted(line: bytes, limit: int, ours: frozenset[str] = frozenset()) -> bytes:
+    """Return the line with its longest texts shortened, and marked with its original size.
+
+    `limit` is in bytes, `ours` are the names of the format that an app's field cannot have. What
+    had to be left out altogether is told in one more field, `left_out`.
+    """
+    marks = {"truncated": True, "original_bytes": len(line)}
+    try:
+        event: dict[str, Any] = json.loads(line)
+        event.update(marks)
+        _fit(event, ours | marks.keys(), limit)
+        return _encoded(event)
+    except (ValueError, RecursionError) as error:  # not of our encoder: JSON that was printed
+        return _encoded({**marks, "log_error": f"{type(error).__name__} while it was shortened"})
 
 
 def _encoded(event: dict[str, Any]) -> bytes:
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return _bytes(event) + b"\n"
 
 
-def _shorten(texts: list[_Text], excess: int) -> None:
-    """Cut the longest texts down to one common length that saves `excess` bytes."""
-    longest = sorted(texts, key=lambda text: len(text.whole), reverse=True)
-    total = 0
-    for count, text in enumerate(longest, 1):
-        total += len(text.whole) - len(_MARK)
-        following = len(longest[count].whole) if count < len(longest) else 0
-        if (total - excess) // count >= following or count == len(longest):
-            length = max((total - excess) // count, _SHORTEST)
-            for each in longest[:count]:
-                each.holder[each.key] = _cut(each.whole, length, stack=each.key in _STACKS)
-            return
+def _bytes(value: Any) -> bytes:
+    return _encode(value).encode("utf-8", "backslashreplace")  # a lone surrogate as JSON has it
 
 
-def _cut(text: str, length: int, *, stack: bool) -> str:
-    """Keep the beginning of a text; of a stack trace one third, and two thirds of its end."""
-    if len(text) <= length:
-        return text
-    mark = _MARK.format(len(text) - length)
-    head = length // 3 if stack else length
-    tail = text[-(length - head) :] if stack else ""
-    return f"{text[:head]}\n{mark}\n{tail}" if stack else f"{text[:head]}{mark}"
+def _fit(event: dict[str, Any], ours: frozenset[str], limit: int) -> None:
+    """Leave fields out, then shorten texts, until the line is short enough by its sizes."""
+    room = limit - len('{"attributes":{}}\n')
+    share = max(limit // _SHARE, _SHORTEST + _MARK_BYTES)
+    fields = list(_fields(event, ours, share))
+    if sum(field.least for field in fields) > room:
+        told = limit // _SHARE
+        room -= told + len(',"left_out":" and 1000000 more: 1000000000 bytes"')
+        fields = _leave_out(event, fields, room, told)
+    texts = [text for field in fields for text in field.texts]
+    excess = sum(field.size for field in fields) - room
+    if (bound := _bound(texts, excess)) < share:
+        own = [text for field in fields if field.ours for text in field.texts]
+        excess -= sum(text.saves(share) for text in own)
+        _shorten(own, share)
+        texts = [text for field in fields if not field.ours for text in field.texts]
+        bound = _bound(texts, excess)
+    _shorten(texts, bound)
 
 
-def _texts(node: Any) -> list[_Text]:
-    """Return every text that is long enough to be cut."""
-    pairs = node.items() if isinstance(node, dict) else enumerate(node)
-    found: list[_Text] = []
-    for key, value in pairs:
-        if isinstance(value, str):
-            if len(value) > _SHORTEST + len(_MARK):
-                found.append(_Text(node, key, value))
-        elif isinstance(value, dict | list):
-            found += _texts(value)
-    return found
+def _fields(event: dict[str, Any], ours: frozenset[str], share: int) -> Iterator[_Field]:
+    """Measure each field once; OpenTelemetry's format keeps the app's in a room of their own."""
+    rooms = [event]
+    if "severity_text" in event and isinstance(event.get("attributes"), dict):
+        rooms.append(event["attributes"])
+        ours |= event.keys()
+    for holder in rooms:
+        for name, value in holder.items():
+            if len(rooms) == 2 and value is rooms[1]:
+                continue
+            own = name in ours or name in _OURS or name.startswith(_PREFIXES)
+            texts = list(_texts(holder, name, value))
+            size = len(_bytes(name)) + len(_bytes(value)) + 2
+            shortest = share if own else _SHORTEST + _MARK_BYTES
+            least = size - sum(text.saves(shortest) for text in texts)
+            yield _Field(holder, name, size, texts, least, own)
 
 
-def _without_largest(event: dict[str, Any], limit: int) -> bytes:
-    """Leave out whole values, largest first: thousands of numbers, or of short texts."""
-    sizes = {key: len(json.dumps(value)) + len(key) for key, value in event.items()}
-    for key in sorted(sizes, key=lambda key: sizes[key], reverse=True):
-        del event[key]
-        if len(key) < _SHORTEST * 5:
-            event[key] = f"left out: {sizes[key]} bytes"
-        line = _encoded(event)
-        if len(line) <= limit:
-            return line
-    return _encoded({"truncated": True})
+def _texts(holder: Any, key: Any, value: Any) -> Iterator[_Text]:
+    """Find every text that is long enough to be cut."""
+    if isinstance(value, str):
+        size = len(_bytes(value)) if len(value) * 6 > _SHORTEST + _MARK_BYTES else 0
+        if size > _SHORTEST + _MARK_BYTES:
+            yield _Text(holder, key, value, size)
+    elif isinstance(value, dict | list):
+        pairs: Iterable[Any] = value.items() if isinstance(value, dict) else enumerate(value)
+        for inner, each in pairs:
+            if isinstance(each, str | dict | list):
+                yield from _texts(value, inner, each)
+
+
+def _leave_out(event: dict[str, Any], fields: list[_Field], room: int, told: int) -> list[_Field]:
+    """Take out the app's largest fields until the rest has room; ours only when none is left."""
+    later = fields[::-1]  # of equals the last ones go first
+    victims = sorted(later, key=lambda field: (field.ours, -field.least))
+    excess = sum(field.least for field in fields) - room
+    saved = accumulate(field.least for field in victims)
+    count = next((n for n, bytes_ in enumerate(saved, 1) if bytes_ >= excess), len(victims))
+    for field in victims[:count]:
+        del field.holder[field.name]
+    event["left_out"] = _names(victims[:count], told)
+    return victims[count:]
+
+
+def _names(fields: list[_Field], room: int) -> str:
+    """Say what was left out, by as many names as take up to `room` bytes."""
+    sizes = accumulate(len(_bytes(field.name)) for field in fields)
+    shown = sum(size <= room for size in sizes)
+    names = ", ".join(field.name for field in fields[:shown])
+    rest = len(fields) - shown
+    more = f"{f'{names} and ' if names else ''}{rest} more" if rest else names
+    return f"{more}: {sum(field.size for field in fields)} bytes"
+
+
+def _bound(texts: list[_Text], excess: int) -> int:
+    """Return the common length in bytes to cut the longest texts to, so that `excess` is saved."""
+    sizes = sorted((text.size for text in texts), reverse=True)
+    for count, total in enumerate(accumulate(sizes), 1):
+        following = sizes[count] if count < len(sizes) else 0
+        if (bound := (total - excess) // count) >= following:
+            return max(bound, _SHORTEST + _MARK_BYTES)
+    return _SHORTEST + _MARK_BYTES
+
+
+def _shorten(texts: list[_Text], bound: int) -> None:
+    for text in texts:
+        if text.size > bound:
+            stack = text.key in _STACKS
+            text.holder[text.key] = _cut(text.whole, bound - _MARK_BYTES, stack=stack)
+
+
+def _cut(text: str, size: int, *, stack: bool) -> str:
+    """Keep `size` bytes of the beginning; of a stack trace one third, and two thirds of its end."""
+    if not stack:
+        head = _beginning(text, size)
+        return head + _MARK.format(len(text) - len(head))
+    head = _beginning(text, size // 3)
+    tail = _beginning(text[::-1], size - size // 3)[::-1]
+    return f"{head}\n{_MARK.format(len(text) - len(head) - len(tail))}\n{tail}"
+
+
+def _beginning(text: str, size: int) -> str:
+    """Return the beginning of a text that takes up to `size` bytes in a line."""
+    part = text[:size]
+    while part and (taken := len(_bytes(part)) - 2) > size:
+        part = part[: min(len(part) - 1, len(part) * size // taken)]
+    return part

@@ -51,6 +51,7 @@ class Output:
         self._may_hide: Callable[[bytes], bool] = bool
         self._limit = DEFAULT_BYTES
         self._is_bare = False  # lines for people, which are no JSON
+        self._ours = gcp.OURS
 
     def open(self, options: LogOptions) -> LogWriter:
         """Choose the form of the lines and take hold of stdout."""
@@ -58,8 +59,9 @@ class Output:
         self.sampler = Sampler(options.sample) if options.sample else None
         LEVELS.configure(options.level, options.levels)
         if self.writer is None:
-            self.writer = LogWriter(1, _losses, block=options.block)
+            self.writer = LogWriter(1, _losses)
             atexit.register(flush)
+        self.writer.block = options.block  # a forked worker has inherited that of PID 1
         return self.writer
 
     def ready(self) -> LogWriter:
@@ -74,6 +76,7 @@ class Output:
         module = import_module(f"podready.runtime.logs.{name}")
         service = service_of({} if readable else os.environ)
         self.shape = module.shaper(service)
+        self._ours = module.OURS
         self._redaction = Redaction(options.redact, module.OURS, gcp.SPECIAL)
         self._is_harmless = self._redaction.harmless.issuperset
         self.labels_text = gcp.labels_text(service)
@@ -193,7 +196,7 @@ class Output:
     def _finished(self, line: bytes) -> bytes:
         if _AT in line and b"://" in line:
             line = without_passwords(line, bare=self._is_bare)
-        return line if len(line) <= self._limit else fitted(line, self._limit)
+        return line if len(line) <= self._limit else fitted(line, self._limit, self._ours)
 
 
 def _unconfigured() -> LogOptions:
@@ -234,12 +237,12 @@ def _losses(count: int) -> bytes:
 
 
 def flush(seconds: float = FLUSH_SECONDS) -> None:
-    """Wait up to `seconds` until every line is out; say on stderr what is lost to a stall."""
+    """Wait up to `seconds` until every line is out; say on stderr what is lost then."""
     writer = OUTPUT.writer
     lost = writer.flush(seconds) if writer else 0
     if lost and writer and not writer.closed:
         stderr = LogWriter(2, _losses, backlog_bytes=4096)
-        stderr.write(f"podready: {lost} log lines lost: nobody reads stdout\n".encode(), 30)
+        stderr.write(f"podready: {lost} log lines lost: {writer.trouble}\n".encode(), 30)
 
 
 OUTPUT: Final = Output()

@@ -5,7 +5,9 @@ fills up in its middle, so its writer holds a record lock (fcntl) on the pipe. S
 pay 1.3 us for a lock that hardly ever matters; they look at one byte of memory instead that all
 processes forked from the same supervisor share, and take the lock only while that byte is set.
 Workers that were not forked from a process with a writer (uvicorn --workers, gunicorn) share no
-memory with their siblings: they take the lock for every line.
+memory with their siblings: they take the lock for every line. So does a process from the moment on
+at which it starts such children itself: multiprocessing imports what it needs for that right
+before the first of them, and we see the import.
 """
 
 from __future__ import annotations
@@ -15,6 +17,22 @@ import mmap
 import os
 import stat
 import sys
+import weakref
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+_STARTERS: Final = frozenset(
+    {
+        "multiprocessing.popen_spawn_posix",
+        "multiprocessing.popen_forkserver",
+        "multiprocessing.forkserver",
+    }
+)
+"""A process that has one of these starts processes with a memory of their own, or is a forkserver
+(Lib/multiprocessing/context.py: imported by the first start, not with the package)."""
 
 
 class PipeLock:
@@ -23,9 +41,17 @@ class PipeLock:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._held = False
-        self.mark = mmap.mmap(-1, 1)  # anonymous and shared: forked children see the same byte
-        self._always = _has_strange_siblings() and _is_pipe(fd)
-        self.mark[0] = self._always
+        # Anonymous and shared, so forked children see the same: is somebody inside, and for ever?
+        self.mark = mmap.mmap(-1, 2)
+        if _has_strange_siblings():
+            self.take_always()
+        _locks.add(self)
+
+    def take_always(self) -> None:
+        """Take the lock for every line from now on, as all forked siblings will."""
+        if _is_pipe(self._fd):
+            self.mark[1] = 1
+            self.mark[0] = 1
 
     def forget(self) -> None:
         """Hold nothing: a forked child does not inherit the record locks of its parent."""
@@ -50,7 +76,9 @@ class PipeLock:
         if not self._held:
             return
         self._held = False
-        self.mark[0] = self._always
+        self.mark[0] = self.mark[1]
+        if self.mark[1]:  # a sibling has just said so, and we have overwritten its word
+            self.mark[0] = 1
         try:
             fcntl.lockf(self._fd, fcntl.LOCK_UN)
         except OSError:
@@ -61,7 +89,23 @@ def _has_strange_siblings() -> bool:
     """Say whether a server has started this process as one of several workers."""
     process = sys.modules.get("multiprocessing.process")
     spawned = process is not None and process.parent_process() is not None
-    return spawned or "gunicorn.arbiter" in sys.modules
+    return spawned or "gunicorn.arbiter" in sys.modules or not _STARTERS.isdisjoint(sys.modules)
+
+
+class _Watch:
+    """A finder that finds nothing, and sees what is imported for the first time."""
+
+    def find_spec(
+        self, name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
+    ) -> None:
+        """Tell the locks when children are to come that share no memory with us."""
+        if name in _STARTERS:
+            for lock in _locks:
+                lock.take_always()
+
+
+_locks: weakref.WeakSet[PipeLock] = weakref.WeakSet()
+sys.meta_path.insert(0, _Watch())
 
 
 def _is_pipe(fd: int) -> bool:

@@ -16,12 +16,19 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 12_000
 """Longest stack trace; a line over 16 KiB is cut by containerd and Docker, JSON and all."""
 
+_Link = tuple[BaseException | None, str]
+"""An exception, and the words between it and the newer one that it led to."""
+
 _CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n"
 _CONTEXT: Final = "\nDuring handling of the above exception, another exception occurred:\n"
 _REPEATS: Final = 3
 """Equal frames shown before they are only counted, as Python does for a recursion."""
 
 _MOST_ERRORS: Final = 50
+"""Exceptions shown of one chain or group with all that is in it."""
+
+_MOST_LINKS: Final = 10_000
+"""Causes that are followed; a class may have a `__cause__` that is a new one each time."""
 
 
 def stack_trace(error: BaseException) -> str:
@@ -36,20 +43,39 @@ def stack_trace(error: BaseException) -> str:
 
 def _chain(error: BaseException, lines: list[str], seen: set[int]) -> None:
     """Append an exception after those that led to it, oldest first."""
-    chain: list[tuple[BaseException, str]] = []
+    chain = _shortest(_causes(error, seen), _MOST_ERRORS - len(seen))
+    seen.update(id(each) for each, _ in chain if each is not None)
+    for each, after in reversed(chain):
+        if each is not None:
+            _one(each, lines, seen)
+        if after:
+            lines.append(after)
+
+
+def _causes(error: BaseException, seen: set[int]) -> list[_Link]:
+    """Return an exception and those that led to it, newest first."""
+    chain: list[_Link] = []
+    known = set(seen)
     current: BaseException | None = error
     joint = ""
-    while current is not None and id(current) not in seen and len(seen) < _MOST_ERRORS:
-        seen.add(id(current))
+    while current is not None and id(current) not in known and len(chain) < _MOST_LINKS:
+        known.add(id(current))
         chain.append((current, joint))
         cause = current.__cause__
         joint = _CAUSE if cause is not None else _CONTEXT
         hidden = cause is None and current.__suppress_context__
         current = None if hidden else cause or current.__context__
-    for each, after in reversed(chain):
-        _one(each, lines, seen)
-        if after:
-            lines.append(after)
+    return chain
+
+
+def _shortest(chain: list[_Link], most: int) -> list[_Link]:
+    """Cut the middle out of a long chain: the root of all and what came of it are at its ends."""
+    surplus = len(chain) - max(most, 2)
+    if surplus <= 0:
+        return chain
+    newest = max(most, 2) // 2
+    gap = (None, f"\n... {surplus} exceptions left out ...\n")
+    return [*chain[:newest], gap, *chain[newest + surplus :]]
 
 
 def _one(error: BaseException, lines: list[str], seen: set[int]) -> None:

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import errno
 import os
-import select
-import sys
 import threading
 import time
 import weakref
@@ -20,18 +18,16 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from podready.runtime.logs.backlog import Backlog
-from podready.runtime.logs.nowait import PIPE_BUF, nowait_write
+from podready.runtime.logs.nowait import PIPE_BUF, in_pieces, nowait_write, wait_writable
+from podready.runtime.logs.patience import THREAD_PATIENCE, may_wait
 from podready.runtime.logs.pipe_lock import PipeLock
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 BACKLOG_BYTES: Final = 8 * 1024 * 1024
 """Room for lines while the reader stalls; 1 MiB lost 76 % of a burst of 20 kB lines."""
-
-THREAD_PATIENCE: Final = 0.05
-"""Seconds that a plain thread waits for room before a line is dropped; an event loop never."""
 
 FLUSH_SECONDS: Final = 2.0
 """How long the end of a process waits for a reader that is behind."""
@@ -52,6 +48,7 @@ _SIBLINGS_TURN: Final = 0.002
 """Seconds to sleep where the pipe is writable, yet a sibling holds it for a long line."""
 
 _READER_GONE: Final = frozenset({errno.EPIPE, errno.EBADF, errno.ECONNRESET, errno.ENOTCONN})
+_STALLED: Final = "nobody reads stdout"
 _INFO: Final = 20
 _WARNING: Final = 30
 
@@ -60,7 +57,9 @@ class LogWriter:
     """Writes whole lines to one descriptor, from any thread, without raising or blocking.
 
     `announce` makes the line that tells how many were dropped. With `block` the writer waits for
-    its reader instead of dropping: for audit logs, where a stalled reader shall stall the app.
+    its reader instead of dropping: for audit logs, where a stalled reader shall stall the app. It
+    does so until `gives_up` says that there is something more important; then it drops like all
+    others. A writer that is not `patient` never waits, whatever thread it is called by.
     """
 
     def __init__(
@@ -74,7 +73,9 @@ class LogWriter:
         self._fd = fd
         self._announce = announce
         self._limit = backlog_bytes
-        self._block = block
+        self.block = block
+        self.gives_up: Callable[[], bool] = _never
+        self.patient = True
         self._soon: deque[bytes] = deque()  # at the end of this turn of the event loop
         self._gathering = 0  # the thread whose loop will release them, while that is to come
         self._pipe_lock = PipeLock(fd)
@@ -84,7 +85,7 @@ class LogWriter:
 
     def _arm(self) -> None:
         """Start afresh; also in a forked child, whose parent still owns its own backlog."""
-        self.dropped = 0
+        self._told = 0  # lines that are lost, as the log itself has said
         self._soon.clear()
         self._gathering = 0
         self._lock = threading.RLock()
@@ -92,15 +93,29 @@ class LogWriter:
         self._backlog = Backlog(self._limit)
         self._rest = b""  # what is left of the lines that are being written
         self._split = False  # one of them is half out already
+        self._torn = False  # the rest of such a one is lost
+        self.trouble = _STALLED  # why lines are lost, if they are
         self._sent = 0  # pieces of the backlog, whoever has sent them
+        self._waited_at = -1  # how many there were when a thread has waited in vain
         self._unlooked = 0  # bytes queued since somebody looked whether there is room again
         self._drainer: threading.Thread | None = None
         self._pipe_lock.forget()
         try:
-            self._write, self.closed = nowait_write(self._fd), False
+            self._plain_write, self.closed = nowait_write(self._fd), False
+            self._write = self._plain_write
         except OSError:
             self.closed = True
         self._state = _BEHIND if self.closed else _IDLE
+
+    @property
+    def dropped(self) -> int:
+        """How many lines are lost so far, those included that the log cannot tell of yet."""
+        return self._told + self._backlog.dropped
+
+    @property
+    def waiting(self) -> bool:
+        """Whether lines wait for the reader."""
+        return bool(self._state or self._soon) and not self.closed
 
     def write(self, line: bytes, level: int = 20) -> None:
         """Write one line, which ends in a newline; `level` decides what is dropped first."""
@@ -117,7 +132,7 @@ class LogWriter:
                 if sent < len(line):
                     self._rest, self._split = line[sent:], sent > 0
             finally:  # nothing is called here: a signal handler would find a state half changed
-                self._state = _BEHIND if self._rest or self._backlog.lines or self.closed else _IDLE
+                self._state = _BEHIND if self._rest or self._backlog.count or self.closed else _IDLE
             if self._state:
                 self._settle()
 
@@ -125,7 +140,7 @@ class LogWriter:
         """Write a line behind others, a long one, or one that may meet those of siblings."""
         if self._state == _SENDING:  # a signal handler logs while this very thread is sending
             self._backlog.add(line, level)
-        elif self._state == _BEHIND and not self._soon and not self._block:
+        elif self._state == _BEHIND and not self._soon and not self.block:
             self._write_behind(line, level)
         else:
             self._send_all(self._soon, line, level)
@@ -150,7 +165,7 @@ class LogWriter:
         of a turn: before Python 3.12 the answer takes a system call.
         """
         if self._gathering != threading.get_ident():
-            loop = None if self._block else running_loop()
+            loop = None if self.block else running_loop()
             if loop is None:
                 self.write(line)
                 return
@@ -170,12 +185,12 @@ class LogWriter:
         self._gathering = 0  # the turn's own call may never come: its loop may have ended
         self._state = _SENDING
         try:
-            for chunk in _chunks(soon):
+            for chunk in in_pieces(soon):
                 self._put_together(chunk)
             if line:
                 self._put(line, level)
         finally:
-            self._state = _BEHIND if self._rest or self._backlog.lines or self.closed else _IDLE
+            self._state = _BEHIND if self._rest or self._backlog.count or self.closed else _IDLE
         if self._state:
             self._settle()
 
@@ -200,16 +215,21 @@ class LogWriter:
             self._rest = line[self._send(line) :]
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> int:
-        """Wait until every line is out or `seconds` are over; return how many lines were lost."""
+        """Wait until every line is out or `seconds` are over.
+
+        Return how many lines are lost without a word in the log: those that still wait, and those
+        dropped since it was last said how many.
+        """
         deadline = time.monotonic() + seconds
         self.release()
         while True:
             with self._lock:
                 progress = self._drain()
                 left = deadline - time.monotonic()
-                if left <= 0 or self.closed or self._state != _BEHIND:
-                    return self.dropped + self._backlog.dropped + self._pending()
-            if progress or not _wait_writable(self._fd, min(left, _PATIENCE)):
+                stuck = self._backlog.busy  # this is a signal handler, of somebody who is inside
+                if left <= 0 or self.closed or stuck or self._state != _BEHIND:
+                    return self._backlog.dropped + self._pending()
+            if progress or not wait_writable(self._fd, min(left, _PATIENCE)):
                 continue
             time.sleep(_SIBLINGS_TURN)
 
@@ -229,15 +249,28 @@ class LogWriter:
 
     def _queue(self, line: bytes, level: int) -> None:
         """Add to the backlog; a thread without an event loop waits a little for room first."""
-        if not self._backlog.has_room(len(line)) and _may_wait():
-            self._changed.wait_for(lambda: self._backlog.has_room(len(line)), THREAD_PATIENCE)
+        if not self._backlog.has_room(len(line)) and self.patient and may_wait():
+            self._wait_for_room(len(line))
         self._backlog.add(line, level)
+
+    def _wait_for_room(self, size: int) -> None:
+        """Wait for a reader that is slow; once only for one that does not read at all."""
+        self._settle()
+        if self._sent == self._waited_at or self._drainer is None:  # the interpreter ends
+            return
+        if not self._changed.wait_for(lambda: self._backlog.has_room(size), THREAD_PATIENCE):
+            self._waited_at = self._sent
 
     def _settle(self) -> None:
         """See to it that what waits gets out: in the background, or here and now with `block`."""
-        while self._block and self._pending() and not self.closed:
-            _wait_writable(self._fd, None)
-            self._drain()
+        while self.block and self._pending() and not self.closed:
+            writable = wait_writable(self._fd, _PATIENCE)
+            if self._drain():
+                continue
+            if self.gives_up():
+                self.block = False
+            elif writable:
+                time.sleep(_SIBLINGS_TURN)
         if self._drainer is None and not self.closed and self._pending():
             self._start_drainer()
 
@@ -263,16 +296,27 @@ class LogWriter:
         """
         if isinstance(error, BlockingIOError):
             return 0
-        self.dropped += data.count(b"\n")
+        self._backlog.dropped += data.count(b"\n")
         self.closed = error.errno in _READER_GONE
+        self.trouble = f"{error.strerror} (stdout)"
+        self._torn = self._torn or self._split
+        self._write = self._write_after_trouble
         return len(data)
+
+    def _write_after_trouble(self, data: bytes) -> int:
+        """Try again; half a line that is out ends before the next, and the losses are told."""
+        start = b"\n" if self._torn else b""
+        sent = self._plain_write(start + data)
+        self._write, self.trouble, self._torn = self._plain_write, _STALLED, False
+        self._tell_losses()
+        return max(sent - len(start), 0)
 
     def _drain(self) -> bool:
         """Send what waits, oldest first, as far as there is room; say whether anything went out.
 
         Short lines go several at a time. Not without an end: another thread may want to log.
         """
-        if self._state != _BEHIND:
+        if self._state != _BEHIND or self._backlog.busy:
             return False
         before = self._sent
         self._state = _SENDING
@@ -281,7 +325,7 @@ class LogWriter:
                 if self.closed or not self._send_piece():
                     break
         finally:
-            self._state = _BEHIND if self._rest or self._backlog.lines or self.closed else _IDLE
+            self._state = _BEHIND if self._rest or self._backlog.count or self.closed else _IDLE
         self._changed.notify_all()
         return self._sent != before
 
@@ -291,14 +335,14 @@ class LogWriter:
         sent = self._send(self._rest)
         self._rest = self._rest[sent:]
         self._sent += sent > 0
-        if not self._pending():
+        if not self._pending() and self.trouble is _STALLED:  # on a full disk it would be one more
             self._tell_losses()
         return not self._rest and len(self._backlog) > 0
 
     def _tell_losses(self) -> None:
         """Say in the log itself what is missing from it, now that there is room again."""
         lost, self._backlog.dropped = self._backlog.dropped, 0
-        self.dropped += lost
+        self._told += lost
         if lost and not self.closed:
             self._backlog.add(self._announce(lost), _WARNING)
 
@@ -318,7 +362,7 @@ class LogWriter:
         """
         while True:
             seen = self._sent
-            writable = _wait_writable(self._fd, _PATIENCE)
+            writable = wait_writable(self._fd, _PATIENCE)
             with self._lock:
                 others = seen != self._sent
                 progress = not others and self._drain()
@@ -331,36 +375,8 @@ class LogWriter:
                 time.sleep(_SIBLINGS_TURN)
 
 
-def _chunks(lines: deque[bytes]) -> Iterator[list[bytes]]:
-    """Empty a queue, in lists that the kernel writes in one piece; longer lines come alone.
-
-    Another thread may append meanwhile: each line is taken out exactly once.
-    """
-    chunk: list[bytes] = []
-    size = 0
-    while lines:
-        line = lines.popleft()
-        if chunk and size + len(line) > PIPE_BUF:
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(line)
-        size += len(line)
-    if chunk:
-        yield chunk
-
-
-def _wait_writable(fd: int, seconds: float | None) -> bool:
-    poller = select.poll()
-    poller.register(fd, select.POLLOUT)
-    return bool(poller.poll(None if seconds is None else seconds * 1000))
-
-
-def _may_wait() -> bool:
-    """Say whether this thread serves no event loop: not the main thread, no loop running."""
-    if threading.get_ident() == threading.main_thread().ident:
-        return False
-    asyncio = sys.modules.get("asyncio")
-    return asyncio is None or asyncio._get_running_loop() is None
+def _never() -> bool:
+    return False
 
 
 _writers: weakref.WeakSet[LogWriter] = weakref.WeakSet()
