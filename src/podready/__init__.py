@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from podready.runtime.foreign.wrapping import wrap as wrap
     from podready.runtime.hooks import hook as hook
     from podready.runtime.hooks import warmup as warmup
     from podready.runtime.inflight import task as task
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from podready.runtime.settings import Secret as Secret
     from podready.runtime.settings import Settings as Settings
     from podready.runtime.settings import var as var
-    from podready.runtime.wrapping import wrap as wrap
 
 __version__ = "0.1.0.dev0"
 
@@ -37,7 +37,7 @@ _FACE = {
     "task": "podready.runtime.inflight",
     "var": "podready.runtime.settings",
     "warmup": "podready.runtime.hooks",
-    "wrap": "podready.runtime.wrapping",
+    "wrap": "podready.runtime.foreign.wrapping",
 }
 
 __all__ = [

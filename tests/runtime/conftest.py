@@ -196,19 +196,3 @@ def _clean_environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("PODREADY_", "KUBERNETES_")) and name != "PORT"
     }
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """Start foreign servers; all are gone after the test."""
-    from .foreign_server import Server
-
-    servers: list[Server] = []
-
-    def begin(argv: tuple[str, ...], *source: str, **environ: str) -> Server:
-        servers.append(Server(argv, tmp_path, *source, **environ))
-        return servers[-1]
-
-    yield begin
-    for server in servers:
-        server.kill()

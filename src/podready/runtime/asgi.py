@@ -23,8 +23,8 @@ from podready.runtime.observation import Observer
 from podready.runtime.selftest import SELF_TEST_HEADER, SELF_TEST_PATH
 
 if TYPE_CHECKING:
+    from podready.runtime.foreign.wsgi_face import WsgiRequest
     from podready.runtime.shedding import Limit
-    from podready.runtime.wsgi_face import WsgiRequest
 
 SERVICE_RESTART = 1012
 """RFC 6455's registry: "Service Restart", which asks the client to reconnect after a pause."""

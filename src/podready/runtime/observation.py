@@ -9,12 +9,12 @@ from podready.runtime.route import route_in
 from podready.runtime.trace_context import names_trace
 
 if TYPE_CHECKING:
+    from podready.runtime.foreign.wsgi_face import WsgiRequest
     from podready.runtime.histogram import Mark
     from podready.runtime.http_metrics import HttpMetrics
     from podready.runtime.http_request import HttpRequest
     from podready.runtime.inflight import Scope
     from podready.runtime.tracing import Tracing
-    from podready.runtime.wsgi_face import WsgiRequest
 
 _monotonic: Final = time.monotonic
 

@@ -19,16 +19,17 @@ from podready.contract import LIVEZ, READYZ, STARTUPZ, Phase
 from podready.errors import StartupError
 from podready.runtime.answers import Answer, Standing, answer_probe
 from podready.runtime.checking import Checking
-from podready.runtime.follower import Follower
-from podready.runtime.foreign_drain import ForeignDrain
+from podready.runtime.foreign.drain import ForeignDrain
+from podready.runtime.foreign.follower import Follower
+from podready.runtime.foreign.hypercorn_stop import hold_hypercorn
+from podready.runtime.foreign.leader import Leader
+from podready.runtime.foreign.listening import has_listener
+from podready.runtime.foreign.locked_observer import LockedObserver
+from podready.runtime.foreign.sigterm import Sigterm
 from podready.runtime.http_metrics import HttpMetrics
-from podready.runtime.hypercorn_stop import hold_hypercorn
 from podready.runtime.inflight import IN_FLIGHT, Kind
-from podready.runtime.leader import Leader
 from podready.runtime.lifecycle import Lifecycle
 from podready.runtime.listener import bind, listen
-from podready.runtime.listening import has_listener
-from podready.runtime.locked_observer import LockedObserver
 from podready.runtime.logs import take_over
 from podready.runtime.loop import Loop
 from podready.runtime.meter import METER
@@ -36,7 +37,6 @@ from podready.runtime.notice import NOTICE
 from podready.runtime.observation import Observer
 from podready.runtime.probes import CHECKS, WORD
 from podready.runtime.route import watch_frameworks
-from podready.runtime.sigterm import Sigterm
 from podready.runtime.stuck import describe, oldest
 from podready.runtime.vitals import Vitals
 from podready.runtime.watchdog import Watchdog, log_stall

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.runtime.conftest import eventually
+from tests.runtime.test_tracing import Collector, collector
 
-from .conftest import eventually
-from .foreign_server import GUNICORN, Server, Start
-from .test_tracing import Collector, collector
+from .server import GUNICORN, Server, Start
 
 __all__ = ["collector"]  # the fixture
 

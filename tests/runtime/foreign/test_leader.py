@@ -9,15 +9,15 @@ from collections.abc import Callable
 from contextlib import closing
 
 import pytest
+from tests.runtime.conftest import eventually
 
 from podready import __version__
+from podready.runtime.foreign.rendezvous import SharedShelf, shelf_of
 from podready.runtime.http_metrics import HttpMetrics
 from podready.runtime.metrics import ACTIVE_REQUESTS, REQUEST_DURATION
-from podready.runtime.rendezvous import SharedShelf, shelf_of
 from podready.runtime.shelf import Shelf
 
-from .conftest import eventually
-from .foreign_server import ASGI_SERVERS, Server, Start
+from .server import ASGI_SERVERS, Server, Start
 
 GET = {"method": "GET", "scheme": "http"}
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.runtime.conftest import eventually
 
 from podready.runtime.logs.server_access import read_access
 from podready.runtime.logs.shape import Request
 
-from .conftest import eventually
-from .foreign_server import GUNICORN, Server, Start
+from .server import GUNICORN, Server, Start
 
 SOURCE = """
 from podready.runtime import logs

@@ -18,14 +18,14 @@ from podready.runtime import inflight
 from podready.runtime.asgi import Wrapper
 from podready.runtime.closable_socket import ClosableSocket
 from podready.runtime.config import RunConfig, load_config
-from podready.runtime.in_process import PROBES, InProcess
+from podready.runtime.foreign.in_process import PROBES, InProcess
+from podready.runtime.foreign.wsgi_face import WsgiFace
 from podready.runtime.inflight import IN_FLIGHT
 from podready.runtime.loading import speaks_asgi
 from podready.runtime.logs import configure, is_configured
 from podready.runtime.logs.takeover import silence_access_logs
 from podready.runtime.settings.announce import announce
 from podready.runtime.tracing import start_tracing
-from podready.runtime.wsgi_face import WsgiFace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

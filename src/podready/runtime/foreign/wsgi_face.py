@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from podready.runtime.answers import Answer
+    from podready.runtime.foreign.in_process import InProcess
     from podready.runtime.http_metrics import Door
-    from podready.runtime.in_process import InProcess
     from podready.runtime.inflight import Scope
     from podready.runtime.route import WsgiApp
     from podready.runtime.tracing import Span

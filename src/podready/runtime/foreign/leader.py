@@ -16,11 +16,11 @@ from podready import __version__
 from podready.runtime.admin import AdminServer
 from podready.runtime.channel import DescriptorChannel
 from podready.runtime.fleet import WorkerHandle, free_slot
+from podready.runtime.foreign.rendezvous import SharedShelf, hold_meeting, is_ours, shelf_of
 from podready.runtime.loggers import Loggers
 from podready.runtime.logs import log_event
 from podready.runtime.metrics_page import MetricsPage
 from podready.runtime.pages import Pages
-from podready.runtime.rendezvous import SharedShelf, hold_meeting, is_ours, shelf_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

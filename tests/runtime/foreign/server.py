@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from .conftest import eventually
+from tests.runtime.conftest import eventually
 
 SOURCE = """
 import asyncio, os, time

@@ -9,16 +9,17 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from tests.runtime.conftest import eventually
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 import podready
-from podready.runtime import inflight, wrapping
+from podready.runtime import inflight
 from podready.runtime.config import RunConfig
-from podready.runtime.in_process import InProcess
+from podready.runtime.foreign import wrapping
+from podready.runtime.foreign.in_process import InProcess
 
-from .conftest import eventually
-from .foreign_server import ASGI_SERVERS, SERVERS, WSGI_SERVERS, Server, Start
+from .server import ASGI_SERVERS, SERVERS, WSGI_SERVERS, Server, Start
 
 
 @pytest.mark.parametrize("name", SERVERS)

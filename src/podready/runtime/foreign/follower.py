@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from podready import __version__
 from podready.runtime import app_registry
 from podready.runtime.channel import DescriptorChannel
+from podready.runtime.foreign.rendezvous import SharedShelf, go_to_meeting
 from podready.runtime.logs.levels import LEVELS
-from podready.runtime.rendezvous import SharedShelf, go_to_meeting
 from podready.runtime.shelf import TEXT_BYTES
 
 if TYPE_CHECKING:

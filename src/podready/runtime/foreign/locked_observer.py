@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from podready.runtime.observation import Observer
 
 if TYPE_CHECKING:
+    from podready.runtime.foreign.wsgi_face import WsgiRequest
     from podready.runtime.http_metrics import HttpMetrics
     from podready.runtime.http_request import HttpRequest
     from podready.runtime.inflight import Scope
     from podready.runtime.tracing import Tracing
-    from podready.runtime.wsgi_face import WsgiRequest
 
 
 class LockedObserver(Observer):

@@ -1,0 +1,1 @@
+"""podready inside a server that is not ours: what `podready.wrap` does in each of its processes."""
