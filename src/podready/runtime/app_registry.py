@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, Final
+
+from podready.runtime.shelf import TEXT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -78,6 +81,49 @@ def _labelled(samples: Iterable[str], worker: str) -> list[str]:
         return f"{name[0]}{{{added}{comma}{rest[1:]}"
 
     return [label(sample) for sample in samples]
+
+
+class Rendering:
+    """Renders the registry for a scrape, on a thread of its own.
+
+    `write` leaves a text where the page finds it and returns its bytes; `tell` is then called
+    with them (0 when there is none), OpenMetrics or not, and the turn, through `later`, which
+    brings a callback to the thread that this one is to be called on. While an earlier rendering
+    still hangs there is no second one: threads cannot be ended.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[bytes], int],
+        later: Callable[[Callable[[], None]], object],
+        tell: Callable[[int, bool, int], None],
+    ) -> None:
+        self._write = write
+        self._later = later
+        self._tell = tell
+        self._busy = False
+
+    def begin(self, openmetrics: bool, turn: int) -> None:
+        """Begin, unless one is under way."""
+        if self._busy:
+            return
+        self._busy = True
+        threading.Thread(
+            target=self._render, args=(openmetrics, turn), name="podready-registry", daemon=True
+        ).start()
+
+    def _render(self, openmetrics: bool, turn: int) -> None:
+        def done(size: int) -> None:
+            try:
+                self._later(lambda: self._done(size, openmetrics, turn))
+            except RuntimeError:  # the event loop has ended meanwhile
+                pass
+
+        render_within(TEXT_BYTES, openmetrics, self._write, done)
+
+    def _done(self, size: int, openmetrics: bool, turn: int) -> None:
+        self._busy = False
+        self._tell(size, openmetrics, turn)
 
 
 def render_within(

@@ -11,7 +11,6 @@ import gc
 import logging
 import os
 import signal
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +36,6 @@ from podready.runtime.observation import Observer
 from podready.runtime.probes import CHECKS, WORD
 from podready.runtime.route import watch_frameworks, watch_wsgi
 from podready.runtime.shedding import Limit
-from podready.runtime.shelf import TEXT_BYTES
 from podready.runtime.stuck import describe, oldest
 from podready.runtime.tracing import FLUSH_SECONDS, start_tracing
 from podready.runtime.vitals import Vitals
@@ -160,7 +158,6 @@ class _Worker:
         self._channel = start.channel
         self._listener = start.listener
         self._shelf = start.shelf
-        self._rendering: threading.Thread | None = None
         self._bridge = app if isinstance(app, WsgiBridge) else None
         self._lifespan = Lifespan(app, "off" if wsgi else start.config.lifespan)
         config = start.config
@@ -186,6 +183,9 @@ class _Worker:
     async def serve(self) -> int:
         """Start, serve until told to close, stop."""
         loop = asyncio.get_running_loop()
+        self._rendering = app_registry.Rendering(
+            self._shelf.write_text, loop.call_soon_threadsafe, self._tell_registry
+        )
         self._closing = loop.create_future()
         self._wrapper.stay_on(loop)
         loop.add_reader(self._channel.sock.fileno(), self._receive)
@@ -321,34 +321,10 @@ class _Worker:
         elif kind == "levels":
             LEVELS.override(message["table"])
         elif kind == "registry":
-            self._tell_registry(message["openmetrics"], message["turn"])
+            self._rendering.begin(message["openmetrics"], message["turn"])
 
-    def _tell_registry(self, openmetrics: bool, turn: int) -> None:
-        """Leave the app's own metrics on the shelf, rendered on a thread of their own.
-
-        While an earlier rendering still hangs there is no second one: threads cannot be ended.
-        """
-        if self._rendering is not None:
-            return
-        loop = asyncio.get_running_loop()
-
-        def tell(size: int) -> None:
-            self._rendering = None
-            self._channel.send("registry", bytes=size, openmetrics=openmetrics, turn=turn)
-
-        def done(size: int) -> None:
-            try:
-                loop.call_soon_threadsafe(tell, size)
-            except RuntimeError:  # the loop has ended meanwhile
-                pass
-
-        self._rendering = threading.Thread(
-            target=app_registry.render_within,
-            args=(TEXT_BYTES, openmetrics, self._shelf.write_text, done),
-            name="podready-registry",
-            daemon=True,
-        )
-        self._rendering.start()
+    def _tell_registry(self, size: int, openmetrics: bool, turn: int) -> None:
+        self._channel.send("registry", bytes=size, openmetrics=openmetrics, turn=turn)
 
     def _close(self, timeline: Timeline) -> None:
         end_blocking()

@@ -8,16 +8,13 @@ holds what ended processes have counted, and its shelf. The next leader gets the
 from __future__ import annotations
 
 import os
-import threading
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from podready import __version__
 from podready.runtime import app_registry
 from podready.runtime.channel import DescriptorChannel
 from podready.runtime.foreign.rendezvous import SharedShelf, go_to_meeting
 from podready.runtime.logs.levels import LEVELS
-from podready.runtime.shelf import TEXT_BYTES
 
 if TYPE_CHECKING:
     import socket
@@ -38,7 +35,9 @@ class Follower:
         self._leader = ""
         self._left_by_leader: list[int] = []
         self._changes: dict[str, list[float]] = {}
-        self._rendering = False
+        self._rendering = app_registry.Rendering(
+            self.shelf.write_text, loop.call_soon_threadsafe, self._tell_registry
+        )
 
     @property
     def connected(self) -> bool:
@@ -109,7 +108,7 @@ class Follower:
             self._changes = {name: [table[name], until] for name, until in message["until"].items()}
             LEVELS.override(table)
         elif kind == "registry":
-            self._tell_registry(message["openmetrics"], message["turn"])
+            self._rendering.begin(message["openmetrics"], message["turn"])
 
     def _welcomed(self, message: Message) -> None:
         assert self._channel is not None
@@ -118,27 +117,6 @@ class Follower:
         self._left_by_leader = self._channel.take_descriptors()
         self._leader = message["leader"]
 
-    def _tell_registry(self, openmetrics: bool, turn: int) -> None:
-        """Leave the app's own metrics on the shelf, rendered on a thread: it may take for ever."""
-        if self._rendering:
-            return
-        self._rendering = True
-
-        def done(size: int) -> None:
-            self._loop.call_soon_threadsafe(partial(self._told, size, openmetrics, turn))
-
-        threading.Thread(
-            target=app_registry.render_within,
-            args=(TEXT_BYTES, openmetrics, self.shelf.write_text, done),
-            name="podready-registry",
-            daemon=True,
-        ).start()
-
-    def _told(self, size: int, openmetrics: bool, turn: int) -> None:
-        self._rendering = False
+    def _tell_registry(self, size: int, openmetrics: bool, turn: int) -> None:
         if self._channel is not None:
             self._channel.send("registry", bytes=size, openmetrics=openmetrics, turn=turn)
-
-
-Facts = dict[str, Any]
-"""What a beat tells."""
