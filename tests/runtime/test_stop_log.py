@@ -23,7 +23,7 @@ import pytest
 from .conftest import _clean_environment, eventually
 
 APP = """
-import logging, os
+import logging, os, time
 from pathlib import Path
 
 log = logging.getLogger("shop")
@@ -34,6 +34,8 @@ def fill(count, size):
 
 if "FILL_AT_IMPORT" in os.environ:
     fill(200, 1000)
+    Path("filled").touch()
+    time.sleep(600)  # until SIGTERM
 
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
@@ -183,11 +185,10 @@ def test_lines_of_the_last_hook_are_waited_for_too(start: Start) -> None:
     assert pod.process.returncode == 0
 
 
-def test_a_start_that_is_stopped_flushes_too(start: Start) -> None:
+def test_a_start_that_is_stopped_flushes_too(start: Start, tmp_path: Path) -> None:
     """SIGTERM while the app is imported, with lines waiting."""
     pod = start("--grace", "30s", FILL_AT_IMPORT="yes")
-    pod.line("starting ")
-    pod.full()
+    eventually((tmp_path / "filled").exists, "the app has logged")
     pod.process.send_signal(signal.SIGTERM)
     assert max(lost(pod.said())) > 50
     assert pod.process.returncode == 0

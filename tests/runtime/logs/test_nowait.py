@@ -7,6 +7,7 @@ import pty
 import socket
 import subprocess
 import sys
+import termios
 import textwrap
 from collections.abc import Iterator
 
@@ -70,11 +71,13 @@ def test_what_a_terminal_takes_comes_out_in_order(
 
 
 def test_a_terminal_that_is_stopped_blocks_nobody(terminal: Terminal) -> None:
-    """Ctrl-S: nothing goes out until Ctrl-Q."""
+    """As by Ctrl-S: nothing goes out until Ctrl-Q."""
     write = nowait_write(terminal[1])
-    os.write(terminal[0], b"\x13")
+    termios.tcflow(terminal[1], termios.TCOOFF)
     with pytest.raises(BlockingIOError):
         write(b"x\n")
+    termios.tcflow(terminal[1], termios.TCOON)
+    assert write(b"x\n") == 2
 
 
 def test_a_process_on_a_terminal_that_nobody_reads(terminal: Terminal) -> None:

@@ -257,12 +257,13 @@ PARENT = """
 import logging, multiprocessing, sys
 from podready.runtime import logs
 
-def work(letter):
+def work(letter, barrier):
     logs.configure("gcp")
     logs.output.OUTPUT.writer._backlog._limit = 100_000_000
+    barrier.wait()
     log = logging.getLogger(letter)
-    for turn in range(60):
-        log.info(letter * (100_000 if turn % 3 == 0 else 10))
+    for turn in range(300):
+        log.info(letter * (20_000 if turn % 3 == 0 else 10))
     assert logs.output.OUTPUT.writer.flush(60) == 0
 
 if __name__ == "__main__":
@@ -270,9 +271,11 @@ if __name__ == "__main__":
     context = multiprocessing.get_context(sys.argv[1])
     if len(sys.argv) > 2:
         context.set_forkserver_preload([sys.argv[2]])
-    workers = [context.Process(target=work, args=(letter,)) for letter in "BCD"]
+    barrier = context.Barrier(4)
+    workers = [context.Process(target=work, args=(letter, barrier)) for letter in "BCD"]
     for worker in workers: worker.start()
-    work("A")
+    assert logs.output.OUTPUT.writer._mark[0], "short lines take no lock"
+    work("A", barrier)
     for worker in workers: worker.join()
     sys.exit(sum(worker.exitcode for worker in workers))
 """
@@ -301,8 +304,8 @@ def test_a_process_that_logs_beside_the_children_that_it_starts(
     )
     found = [json.loads(line) for line in ended.stdout.splitlines()]
     messages = [event["message"] for event in found]
-    expected = {letter * size for letter in "ABCD" for size in (10, 100_000)}
-    assert len(messages) == 240
+    expected = {letter * size for letter in "ABCD" for size in (10, 20_000)}
+    assert len(messages) == 1200
     assert set(messages) == expected
 
 
