@@ -6,7 +6,9 @@ python -m benchmarks.throughput [raw|fastapi|flask ...] [--rounds 5] [--seconds 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from statistics import median
+from typing import TYPE_CHECKING
 
 from benchmarks.harness import (
     HOST,
@@ -24,7 +26,25 @@ from benchmarks.harness import (
     wrk,
 )
 
-_FLASK = "benchmarks.apps.flask_hello:app"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ANY_PORT = {"PODREADY_ADMIN_PORT": "0"}
+_QUIET = {**_ANY_PORT, "PODREADY_ACCESS_LOG": "false"}
+
+
+def gunicorn(
+    app: str, name: str, environ: Mapping[str, str] | None = None, flags: str = ""
+) -> Variant:
+    """Return gunicorn's threaded worker on an app of benchmarks/apps."""
+    base = f"gunicorn -k gthread --threads 32 -b {HOST}:{{port}} --chdir {ROOT} {flags}"
+    return Variant(name, f"{base} benchmarks.apps.{app}:app", environ or {})
+
+
+def wrapped(name: str, environ: Mapping[str, str]) -> Variant:
+    """Return uvicorn on the app with `podready.wrap` around it."""
+    return replace(uvicorn("wrapped_raw", "--no-access-log", name), environ=environ)
+
 
 TABLES: dict[str, tuple[str, list[Variant]]] = {
     "raw": (
@@ -39,6 +59,8 @@ TABLES: dict[str, tuple[str, list[Variant]]] = {
                 "--no-access-log --engine granian",
                 "podready run --engine granian, no access log",
             ),
+            wrapped("uvicorn and podready.wrap, JSON access log", _ANY_PORT),
+            wrapped("uvicorn and podready.wrap, no access log", _QUIET),
         ],
     ),
     "fastapi": (
@@ -53,17 +75,17 @@ TABLES: dict[str, tuple[str, list[Variant]]] = {
     "flask": (
         "Throughput: Flask over WSGI",
         [
-            Variant(
-                "gunicorn gthread, no access log",
-                f"gunicorn -k gthread --threads 32 -b {HOST}:{{port}} --chdir {ROOT} {_FLASK}",
-            ),
+            gunicorn("flask_hello", "gunicorn gthread, no access log"),
+            gunicorn("flask_hello", "gunicorn gthread, its access log", flags="--access-logfile -"),
             podready("flask_hello", "--no-access-log", "podready run, no access log"),
             Variant(
                 "granian wsgi, no access log",
                 f"granian --interface wsgi --blocking-threads 32 --host {HOST} --port {{port}} "
-                f"--no-ws --no-access-log --working-dir {ROOT} {_FLASK}",
+                f"--no-ws --no-access-log --working-dir {ROOT} benchmarks.apps.flask_hello:app",
             ),
             podready("flask_hello", name="podready run, JSON access log"),
+            gunicorn("wrapped_flask", "gunicorn and podready.wrap, JSON access log", _ANY_PORT),
+            gunicorn("wrapped_flask", "gunicorn and podready.wrap, no access log", _QUIET),
         ],
     ),
 }
