@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import threading
 from contextlib import closing
 from typing import Any
 
@@ -295,6 +296,20 @@ def test_the_drain_in_numbers(start: Start) -> None:
 
     eventually(told, f"a late request: {server.log}")
     assert total(scrape(server), "podready_state", state="draining") == 1
+
+
+def test_first_requests_on_many_threads_begin_one_follower(start: Start) -> None:
+    """A worker that was forked after the import hears of itself only when it is called."""
+    server = start((*GUNICORN, "--threads", "8", "--preload", "wsgi:wsgi"), SOURCE)
+    eventually(lambda: server.probe("/readyz")[0] == 200, f"ready: {server.log}")
+    clients = [threading.Thread(target=server.get, args=("/users/1",)) for _ in range(8)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join(20)
+    samples = settled(server, 8)
+    processes = [dict(has) for name, has in samples if name == "process_open_fds"]
+    assert {labels["worker"] for labels in processes} == {"0", "1"}  # the arbiter and its worker
 
 
 def test_logs_false_leaves_the_log_alone(start: Start) -> None:

@@ -101,6 +101,7 @@ class InProcess:
         self._watchdog: Watchdog | None = None
         self._leader: Leader | None = None
         self._tries = 0  # to get the admin port or find the leader
+        self._starting = threading.Lock()
         self._checking: Checking | None = None
         self._checked = False
 
@@ -108,7 +109,6 @@ class InProcess:
 
     def start(self) -> None:
         """Begin: at import, and again in a process that was forked after it."""
-        self._pid = os.getpid()
         self._loop = Loop()
         self._loop.hear_threads()
         self._follower = Follower(self._loop, self._claim)
@@ -120,6 +120,7 @@ class InProcess:
         self._sigterm.install()
         hold_hypercorn(self.stop)
         self._hear_sigusr1()
+        self._pid = os.getpid()
         threading.Thread(target=self._run, name="podready", daemon=True).start()
 
     def _count(self) -> None:
@@ -141,8 +142,12 @@ class InProcess:
         if threading.current_thread() is not threading.main_thread():
             return
         if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:
-            loop, follower = self._loop, self._follower
-            signal.signal(signal.SIGUSR1, lambda *_: loop.call_soon_threadsafe(follower.debug))
+            signal.signal(signal.SIGUSR1, self._debug)
+
+    def _debug(self, _number: int, _frame: object) -> None:
+        """Pass SIGUSR1 on; a child that was forked and has not served yet has no ears."""
+        if self._pid == os.getpid():
+            self._loop.call_soon_threadsafe(self._follower.debug)
 
     def _forked(self) -> None:
         """Let go of what is the parent's: in a child its thread is missing, its sockets are not."""
@@ -163,13 +168,19 @@ class InProcess:
     def used(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """Hear that the server calls the app, on `loop` if it is an ASGI app."""
         if self._pid != os.getpid():
-            self.start()
+            self._start_once()
         if not self._used:
             self._used = True
             self._look_around()
         if loop is not self._app_loop and loop is not None:
             self._last_beat = time.monotonic()
             self._app_loop = loop
+
+    def _start_once(self) -> None:
+        """Begin in a forked child, whose first requests may come on many threads at once."""
+        with self._starting:
+            if self._pid != os.getpid():
+                self.start()
 
     def lifespan(self, *, started: bool) -> None:
         """Hear that the server runs the app's lifespan, and when its start-up is complete."""
