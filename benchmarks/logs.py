@@ -256,11 +256,12 @@ def stalled(variant: Variant) -> str:
         server.until_answering(server.port)
         os.kill(server.reader_pid, 19)  # SIGSTOP: the log collector hangs
         memory = _memory(server)
-        served = 0
+        served, slowest = 0, 0.0
         for _ in range(3000):
+            begin = time.perf_counter()
             if status(server.port, "/", 2.0) != 200:
                 break
-            served += 1
+            served, slowest = served + 1, max(slowest, time.perf_counter() - begin)
         supervised = "podready" in variant.command
         probe = (
             status(server.admin, "/readyz", 2.0) if supervised else status(server.port, "/", 2.0)
@@ -273,7 +274,10 @@ def stalled(variant: Variant) -> str:
             ended = f"ends {time.monotonic() - begin:.1f} s after SIGTERM"
         except subprocess.TimeoutExpired:
             ended = "still there 8 s after SIGTERM"
-        return f"{served} of 3,000 requests served, probe {probe or 'hangs'}, +{grown} MiB, {ended}"
+        return (
+            f"{served} of 3,000 requests served, the slowest in {slowest * 1000:.0f} ms, "
+            f"probe {probe or 'hangs'}, +{grown} MiB, {ended}"
+        )
     finally:
         os.kill(server.reader_pid, 18)
         server.close()
