@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -154,12 +155,13 @@ def answered(
 
 
 @pytest.fixture
-def process(monkeypatch: pytest.MonkeyPatch) -> InProcess:
+def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     """A process whose thread does not run."""
-    one = InProcess(RunConfig(app="x"), asgi=False)
+    one = InProcess(RunConfig(app="x", access_log=False), asgi=False)
     monkeypatch.setattr(one, "_pid", os.getpid())
     monkeypatch.setattr(wrapping, "_processes", [one])
-    return one
+    yield one
+    inflight.CURRENT.set(None)  # a failure's stays, for the line that its server writes next
 
 
 def call(app: Any, path: str) -> tuple[str, list[tuple[str, str]], bytes]:
