@@ -120,7 +120,7 @@ class Loop:
         while self._running:
             for key, events in self._selector.select(self._until_next()):
                 read, write = key.data
-                if events & selectors.EVENT_READ and read:
+                if events & selectors.EVENT_READ and read and fd_is_open(key.fileobj):
                     read()
                 if events & selectors.EVENT_WRITE and write and fd_is_open(key.fileobj):
                     write()
@@ -173,7 +173,7 @@ def _waker() -> tuple[socket.socket, socket.socket]:
 
 
 def fd_is_open(fileobj: Any) -> bool:
-    """Whether the socket is still open: a read callback may have closed it."""
+    """Whether the socket is still open: a callback of the same round may have closed it."""
     return bool(fileobj.fileno() >= 0)
 
 

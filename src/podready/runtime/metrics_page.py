@@ -94,7 +94,7 @@ class MetricsPage:
         hooks = totals.get(HOOK_SECONDS, {})
         facts: dict[str, object] = {}
         if late is not None:
-            facts["last_new_request"] = round(late[0], 3)
+            facts["last_new_request"] = round(late[0], 6)
         if hooks:
             facts["hooks"] = {each[6:-1]: round(took[0], 3) for each, took in hooks.items()}
         return facts
