@@ -8,11 +8,11 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from podready.runtime.supervisor.backoff import Backoff
 from tests.runtime.conftest import StartPod, eventually
 
 from podready.runtime.metrics.throttling import Throttling
 from podready.runtime.options.sizes import parse_size
-from podready.runtime.supervisor.backoff import Backoff
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import Pod
