@@ -57,11 +57,6 @@ class ContainerWorker:
         """The container's name."""
         return self.record.name
 
-    @property
-    def is_up(self) -> bool:
-        """Whether a process runs that has to be ended."""
-        return self._running is not None
-
     def begin(self) -> asyncio.Task[None]:
         """Start the container's life as a task of its own."""
         self.record.wait("ContainerCreating")
