@@ -6,7 +6,7 @@ number of pods cancels:
 
     requests lost per rollout = requests a second x E[(D - P)+]
 
-The formulas were checked against five million sampled windows and real rollouts within 6 %
+The formula was checked against five million sampled windows and real rollouts within 6 %
 (docs/explanation/how-a-pod-dies.md). Seconds everywhere.
 """
 
