@@ -112,7 +112,6 @@ def _drawn_by_parent(folder: str, drawn: set[str]) -> bool:
 
 # Circles and full folders that are still there; each is taken off the list when it is gone.
 _CIRCLES = {
-    "podready.cluster.sandbox.forked",
     "podready.runtime.admin.loggers",
     "podready.runtime.logs.encoder",
     "podready.runtime.logs.formats.gcp_text",
