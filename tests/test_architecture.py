@@ -120,10 +120,6 @@ _CIRCLES = {
     "podready.runtime.supervisor.grpc_health",
 }
 _FULL_FOLDERS = {
-    "podready/cluster/apiserver",
-    "podready/cluster/kubelet",
-    "podready/cluster/sandbox",
-    "podready/rehearse",
     "podready/runtime/settings",
 }
 

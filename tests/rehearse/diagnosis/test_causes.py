@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from podready.rehearse.causes import ROWS, LostRequest, cause_of
+from podready.rehearse.diagnosis.causes import ROWS, LostRequest, cause_of
 from podready.rehearse.history import Ended, PodHistory, Stretch
 from podready.rehearse.load.plan import Outcome, Sample
 
