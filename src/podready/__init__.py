@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from podready.runtime.app.shutdown_notice import shutdown_notice as shutdown_notice
     from podready.runtime.app.shutdown_notice import shutting_down as shutting_down
     from podready.runtime.requests.inflight import task as task
-    from podready.runtime.settings import Secret as Secret
-    from podready.runtime.settings import Settings as Settings
-    from podready.runtime.settings import var as var
+    from podready.runtime.settings.base import Settings as Settings
+    from podready.runtime.settings.secret import Secret as Secret
+    from podready.runtime.settings.variable import var as var
     from podready.runtime.wrap.wrap import wrap as wrap
 
 __version__ = "0.1.0.dev0"
 
 _FACE = {
-    "Secret": "podready.runtime.settings",
-    "Settings": "podready.runtime.settings",
+    "Secret": "podready.runtime.settings.secret",
+    "Settings": "podready.runtime.settings.base",
     "broken": "podready.runtime.app.checks",
     "check": "podready.runtime.app.checks",
     "hook": "podready.runtime.app.hooks",
@@ -36,7 +36,7 @@ _FACE = {
     "shutdown_notice": "podready.runtime.app.shutdown_notice",
     "shutting_down": "podready.runtime.app.shutdown_notice",
     "task": "podready.runtime.requests.inflight",
-    "var": "podready.runtime.settings",
+    "var": "podready.runtime.settings.variable",
     "warmup": "podready.runtime.app.hooks",
     "wrap": "podready.runtime.wrap.wrap",
 }
