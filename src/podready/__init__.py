@@ -1,7 +1,8 @@
 """podready makes a Python web application container- and Kubernetes-ready, and proves it.
 
-The names below are the whole public face. They are resolved on first use, so that
-`import podready` costs nothing in a pod that needs only one of them.
+Public are the names below and the modules `podready.checks`, `podready.tracing` and
+`podready.errors`; docs/reference/python-api.md lists them. All other modules are private. The names
+are resolved on first use, so that `import podready` costs nothing in a pod that needs only one.
 """
 
 from __future__ import annotations
