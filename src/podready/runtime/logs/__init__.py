@@ -5,8 +5,8 @@
 
     {"severity":"INFO","message":"paid","time":"2026-11-23T01:23:45.123456Z","logger":"shop","order":42}
 
-structlog and loguru speak through the same writer: see `structlog_front` and `loguru_front`. This
-package imports neither asyncio nor logging here, because PID 1 speaks through `log_event`.
+structlog and loguru write through the same writer (`intake`). This package imports neither asyncio
+nor logging here, because PID 1 logs with `log_event`. Apps import `podready.logs`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """structlog's API bound straight to podready's writer (`pip install 'podready[structlog]'`).
 
-    from podready.runtime.logs.intake.structlog_front import use_structlog
+    from podready.logs.structlog import use_structlog
     use_structlog()
 
 The usual recipe sends an event through a chain of processors, a JSON renderer and often the
