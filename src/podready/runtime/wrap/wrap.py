@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from podready.runtime.admin.probes import Answer
-    from podready.runtime.requests.inflight import Scope
-    from podready.runtime.requests.middleware import App, Message, Receive, Send
+    from podready.runtime.asgi_types import App, Message, Receive, Scope, Send
 
 _processes: list[InProcess] = []
 """At most one: a module that is imported twice wraps twice, but the process is the same."""
