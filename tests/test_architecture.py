@@ -102,8 +102,6 @@ def _drawn_by_parent(folder: str, drawn: set[str]) -> bool:
 _CIRCLES = {
     "podready.cluster.sandbox.forked",
     "podready.runtime.admin.loggers",
-    "podready.runtime.logs.encoder",
-    "podready.runtime.logs.formats.gcp_text",
     "podready.runtime.settings.base",
     "podready.runtime.settings.diagnosis",
     "podready.runtime.supervisor.grpc_health",
