@@ -15,9 +15,9 @@ from tests.examples.conftest import until
 from tests.examples.postgres import Server, running_server
 
 import podready
-from podready.runtime.settings import Url, Watch
 from podready.runtime.settings.base import Schema
 from podready.runtime.settings.variable import Options
+from podready.settings import Url, Watch
 
 
 class Database(podready.Settings):

@@ -337,7 +337,7 @@ class _Worker:
     def _handle(self, message: Message | Unreadable) -> None:
         match message:
             case Drain():
-                self._wrapper.draining = True
+                self._wrapper.serving.draining = True
                 METER.draining()
                 NOTICE.give()
             case Close(cancel_at, end_at):
@@ -357,7 +357,7 @@ class _Worker:
 
     def _close(self, timeline: Timeline) -> None:
         end_blocking()
-        self._wrapper.draining = True
+        self._wrapper.serving.draining = True
         NOTICE.give()
         if self._closing is not None and not self._closing.done():
             self._closing.set_result(timeline)

@@ -12,7 +12,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Final
 
-from podready import __version__
+from podready._version import __version__
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.loop.channel import DescriptorChannel
 from podready.runtime.loop.messages import (

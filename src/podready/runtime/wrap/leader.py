@@ -13,7 +13,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from podready import __version__
+from podready._version import __version__
 from podready.runtime.admin.loggers import Loggers
 from podready.runtime.admin.metrics import MetricsPage
 from podready.runtime.admin.pages import Pages
