@@ -86,7 +86,7 @@ def test_an_interpreter_held_by_c_code(start_pod: StartPod) -> None:
     ).ready()
     with pod.connect() as client:
         client.sendall(b"GET /wedge HTTP/1.1\r\nHost: x\r\n\r\n")
-        eventually(lambda: pod.workers()[0]["last_beat"] > 1, "the worker is wedged")
+        eventually(lambda: pod.workers()[0]["last_heartbeat"] > 1, "the worker is wedged")
         assert pod.probe("/livez")[0] == 200
         begin = time.monotonic()
         assert pod.stop() == 0
