@@ -41,6 +41,8 @@ from podready.runtime.options.kinds import (
 from podready.runtime.options.secret_files import read_secret
 from podready.runtime.severity import level_of
 from podready.runtime.termination import ENV_TERMINATION_LOG
+from podready.values.closest_match import closest_match
+from podready.values.service_links import is_service_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -335,16 +337,9 @@ def _split(arguments: Sequence[str]) -> tuple[str | None, dict[str, str]]:
 def _known(flag: str, by_flag: Mapping[str, Option]) -> Option:
     if flag in by_flag:
         return by_flag[flag]
-    near = _nearest(flag, by_flag)
-    hint = f"; did you mean {near[0]}?" if near else "; see podready run --help"
+    near = closest_match(flag, by_flag)
+    hint = f"; did you mean {near}?" if near else "; see podready run --help"
     raise UsageError(f"podready run has no option {flag}{hint}")
-
-
-def _nearest(word: str, known: Iterable[str]) -> list[str]:
-    """Return the known word that is most like `word`, if any is."""
-    from difflib import get_close_matches
-
-    return get_close_matches(word, known, n=1)
 
 
 def _value_after(option: Option, rest: list[str]) -> str:
@@ -364,7 +359,7 @@ def _find(
     if option.name in given:
         return option.flag, given[option.name]
     text = environ.get(option.variable, "").strip()  # empty is unset: templates write such
-    if text and not _is_service_link(text):
+    if text and not is_service_link(option.variable, text):
         return option.variable, text
     if option.name == "port" and environ.get(_PLATFORM_PORT, "").strip():
         return _PLATFORM_PORT, environ[_PLATFORM_PORT]
@@ -385,24 +380,14 @@ def _find_secret(
     return option.variable, None
 
 
-def _is_service_link(text: str) -> bool:
-    """Whether the kubelet wrote it: a Service named podready gives PODREADY_PORT=tcp://10..."""
-    return text.startswith(("tcp://", "udp://", "sctp://"))
-
-
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Return a sentence for each PODREADY_* variable that no setting reads."""
     known = {name for option in OPTIONS for name in option.variables} | {ENV_TERMINATION_LOG}
     sentences = []
     for name in sorted(environ):
-        if not name.startswith(ENV_PREFIX) or name in known or _is_service_variable(name):
+        if not name.startswith(ENV_PREFIX) or name in known or is_service_link(name, environ[name]):
             continue
-        near = _nearest(name, known)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        near = closest_match(name, known)
+        hint = f"; did you mean {near}?" if near else ""
         sentences.append(f"{name} is not a setting of podready run{hint}")
     return sentences
-
-
-def _is_service_variable(name: str) -> bool:
-    """Whether the kubelet's service links made it (PODREADY_SERVICE_HOST, PODREADY_PORT_...)."""
-    return "_SERVICE_" in name or name.startswith(ENV_PREFIX + "PORT_")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from podready.runtime.logs.line_limit import DEFAULT_BYTES
 from podready.runtime.logs.sampling import Rule
-from podready.runtime.options.sizes import parse_size
 from podready.runtime.severity import LEVELS, level_of
+from podready.values.sizes import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from podready.runtime.logs.options import parse_level, parse_levels, parse_max_line, parse_names
 from podready.runtime.logs.sampling import parse_rule
-from podready.runtime.options.durations import parse_duration
 from podready.runtime.options.secret_files import parse_token
-from podready.runtime.options.sizes import parse_size
+from podready.values.booleans import parse_boolean
+from podready.values.durations import parse_seconds
+from podready.values.sizes import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,20 +44,12 @@ def choice(*words: str) -> Kind:
     return Kind("|".join(words), parse)
 
 
-def _switch(text: str) -> bool:
-    known = {"1": True, "true": True, "yes": True, "on": True}
-    known |= {"0": False, "false": False, "no": False, "off": False}
-    if text.strip().lower() not in known:
-        raise ValueError("true or false")
-    return known[text.strip().lower()]
-
-
 TEXT = Kind("TEXT", str)
-DURATION = Kind("DURATION", parse_duration)
+DURATION = Kind("DURATION", parse_seconds)
 PORT = Kind("PORT", _integer(0, 65535, "a port"))
 COUNT = Kind("N", _integer(1, 1024, "a whole number"))
 LIMIT = Kind("N", _integer(0, 1_000_000_000, "a whole number"))
-SWITCH = Kind("BOOL", _switch)
+SWITCH = Kind("BOOL", parse_boolean)
 SIZE = Kind("SIZE", parse_size)
 SECRET = Kind("PATH", parse_token)
 LEVEL = Kind("LEVEL", parse_level)
