@@ -1,13 +1,16 @@
 """podready makes a Python web application container- and Kubernetes-ready, and proves it.
 
-The names below are the whole public face. They are resolved on first use, so that
-`import podready` costs nothing in a pod that needs only one of them.
+Public are the names below and the modules `podready.checks`, `podready.tracing` and
+`podready.errors`; docs/reference/python-api.md lists them. All other modules are private. The names
+are resolved on first use, so that `import podready` costs nothing in a pod that needs only one.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from podready._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from podready.runtime.app.checks import broken as broken
@@ -22,8 +25,6 @@ if TYPE_CHECKING:
     from podready.runtime.settings.secret import Secret as Secret
     from podready.runtime.settings.variable import var as var
     from podready.runtime.wrap.wrap import wrap as wrap
-
-__version__ = "0.1.0.dev0"
 
 _FACE = {
     "Secret": "podready.runtime.settings.secret",
