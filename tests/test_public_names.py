@@ -18,7 +18,7 @@ SRC = ROOT / "src" / "podready"
 REFERENCE = ROOT / "docs" / "reference"
 
 PRIVATE = {"__main__", "cli", "cluster", "kube", "rehearse", "runtime"}
-BASE = {"clock", "contract", "dockerfile", "errors", "journal", "project"}
+BASE = {"_version", "clock", "contract", "dockerfile", "errors", "journal", "project", "values"}
 """Modules that users need not import, though podready.errors is there for `except`."""
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)

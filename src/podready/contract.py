@@ -1,7 +1,7 @@
-"""The words that the runtime in the pod and the workshop on the desk both promise to keep.
+"""The names that the runtime in the pod and the developer's tools share.
 
 Constants and enums only: nothing here imports anything of podready, and nothing here runs.
-The two households meet over a socket and these names, never over an import.
+The two meet over a socket and these names, never over an import.
 """
 
 from __future__ import annotations
@@ -18,9 +18,6 @@ STARTUPZ: Final = "/startupz"
 
 ENV_PREFIX: Final = "PODREADY_"
 """Every setting of the runtime is also an environment variable with this prefix."""
-
-ENV_GRACE: Final = "PODREADY_GRACE"
-"""The pod's terminationGracePeriodSeconds, told to the app by its own manifest."""
 
 DEFAULT_GRACE_SECONDS: Final = 30.0
 """Kubernetes' default terminationGracePeriodSeconds."""

@@ -15,10 +15,10 @@ from podready.cluster.kubelet.hooks import HookError, run_hook
 from podready.cluster.kubelet.images import ImageUnavailableError
 from podready.cluster.kubelet.logs import ContainerLogs, last_lines
 from podready.cluster.kubelet.pod_status import ContainerKind, ContainerRecord
-from podready.cluster.kubelet.probe import ProbeKind, ProbeResult, Thresholds, run_probe
-from podready.cluster.kubelet.prober import Prober, ProberHooks
+from podready.cluster.kubelet.probes.probe import ProbeKind, ProbeResult, Thresholds, run_probe
+from podready.cluster.kubelet.probes.prober import Prober, ProberHooks
 from podready.cluster.kubelet.running_container import RunningContainer
-from podready.cluster.sandbox.interface import Exit
+from podready.cluster.sandbox.interface import ProcessExit
 from podready.kube.meta import Object, dig
 from podready.kube.times import rfc3339
 
@@ -56,11 +56,6 @@ class ContainerWorker:
     def name(self) -> str:
         """The container's name."""
         return self.record.name
-
-    @property
-    def is_up(self) -> bool:
-        """Whether a process runs that has to be ended."""
-        return self._running is not None
 
     def begin(self) -> asyncio.Task[None]:
         """Start the container's life as a task of its own."""
@@ -205,7 +200,7 @@ class ContainerWorker:
         now = rfc3339(self._pod.node.clock.now())
         self._end_record(128, "StartError", now, message)
         self._pod.warn("Failed", f"Error: {message}", self.name)
-        self._pod.note("exited", **self._exit_facts(Exit(128)))
+        self._pod.note("exited", **self._exit_facts(ProcessExit(128)))
         self._pod.changed()
         return 128
 
@@ -230,7 +225,7 @@ class ContainerWorker:
         self.record.ready = ProbeKind.READINESS not in self._probers
         self.became_started.set()
 
-    async def _cease(self, plan: ContainerPlan, ended: Exit, began: str) -> None:
+    async def _cease(self, plan: ContainerPlan, ended: ProcessExit, began: str) -> None:
         """Take in the end of a run."""
         self._running = None
         self._stop_probing(*ProbeKind)
@@ -251,7 +246,7 @@ class ContainerWorker:
         }
         self.record.state = {"terminated": ended | ({"message": message} if message else {})}
 
-    def _exit_facts(self, ended: Exit) -> dict[str, Any]:
+    def _exit_facts(self, ended: ProcessExit) -> dict[str, Any]:
         return {
             "container": self.name,
             "code": ended.code,

@@ -6,26 +6,40 @@ import asyncio
 import errno
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from podready.cluster.sandbox import procfs
-from podready.cluster.sandbox.interface import ContainerSpec, ExecResult, Exit
+from podready.cluster.sandbox.interface import ContainerSpec, ExecResult, ProcessExit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from podready.cluster.sandbox.channel import Message
-    from podready.cluster.sandbox.forked import ForkedPod
+
+
+class CommandRunner(Protocol):
+    """What a container needs of its pod to run a command inside."""
+
+    @property
+    def apart(self) -> bool:
+        """Whether the pod has namespaces of its own."""
+
+    @property
+    def sets_user(self) -> bool:
+        """Whether a container may run as another user than this process."""
+
+    async def run(self, order: Message) -> ExecResult:
+        """Run a command as `order` says, to its end."""
 
 
 class Task:
-    """What a keeper in the pod runs: its start and its end are events of the helper's channel."""
+    """What a shim in the pod runs: its start and its end are events of the helper's channel."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
         self.started: asyncio.Future[int] = loop.create_future()
         self.ended: asyncio.Future[Message] = loop.create_future()
-        self._handle = -1  # a pidfd: never another process than ours
+        self._handle = -1  # a pidfd: never another process
 
     def hear(self, message: Message, fds: list[int]) -> bool:
         """Take in one event; True when it is the last one."""
@@ -69,21 +83,21 @@ class Task:
             self.started.exception()  # nobody may be waiting any more, which is no mistake
 
 
-def exit_of(code: int) -> Exit:
+def exit_of(code: int) -> ProcessExit:
     """Return an exit as container runtimes report it; Python gives a signal as a negative code."""
-    return Exit(128 - code, signal=-code) if code < 0 else Exit(code)
+    return ProcessExit(128 - code, signal=-code) if code < 0 else ProcessExit(code)
 
 
 class ForkedProcess:
     """A container whose PID 1 runs in namespaces of its own; see `interface.Process`."""
 
-    def __init__(self, pod: ForkedPod, task: Task, pid: int, container: ContainerSpec) -> None:
+    def __init__(self, pod: CommandRunner, task: Task, pid: int, container: ContainerSpec) -> None:
         self.pid = pid
         self._pod = pod
         self._task = task
         self._container = container
 
-    async def wait(self) -> Exit:
+    async def wait(self) -> ProcessExit:
         """Return when PID 1 has ended."""
         return exit_of((await asyncio.shield(self._task.ended))["code"])
 
