@@ -15,9 +15,9 @@ from podready.runtime.admin.probes import Answer
 from podready.runtime.logs import log_event
 from podready.runtime.logs.levels import LEVELS, ROOT
 from podready.runtime.loop.messages import LogLevels
-from podready.runtime.options.durations import format_duration, parse_duration
 from podready.runtime.severity import LEVELS as SEVERITIES
 from podready.runtime.severity import level_of, severity_of
+from podready.values.durations import format_seconds, parse_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,7 +72,7 @@ class Loggers:
         log_event(
             "NOTICE",
             f"log level of {name or _ROOT_NAME} is {severity_of(level)} for "
-            f"{format_duration(seconds)}",
+            f"{format_seconds(seconds)}",
         )
 
     def send_to(self, worker: WorkerHandle) -> None:
@@ -157,7 +157,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
     level = change["level"]
     if level is not None and not isinstance(level, str):
         raise ValueError(f"level is one of {', '.join(SEVERITIES)}, or null")
-    seconds = parse_duration(str(change["for"])) if "for" in change else DEFAULT_SECONDS
+    seconds = parse_seconds(str(change["for"])) if "for" in change else DEFAULT_SECONDS
     if not 0 < seconds <= MAX_SECONDS:
         raise ValueError("for is more than 0s and at most 24h")
     return {"level": level, "seconds": seconds}

@@ -52,7 +52,7 @@ class PodStatus:
     limit: float
     serving: bool = True
     unready: tuple[str, ...] = ()
-    broken: str | None = None
+    unhealthy: str | None = None
     stalled: float | None = None
     serves_draining: bool = False
     progress: float | None = None
@@ -81,8 +81,8 @@ def answer_group(failing: list[str]) -> Answer:
 
 
 def _livez(status: PodStatus) -> tuple[bool, dict[str, Any]]:
-    if status.broken is not None:
-        return False, {"phase": status.phase, "reason": "broken"}
+    if status.unhealthy is not None:
+        return False, {"phase": status.phase, "reason": "unhealthy"}
     if status.stalled is not None:
         return False, {"phase": status.phase, "reason": f"stalled {status.stalled:.0f}s"}
     return True, {"phase": status.phase}

@@ -65,7 +65,7 @@ class HealthReport(Message):
     kind = "health-report"
     failing: list[str] = field(default_factory=list)  # critical ones
     stale_after: float | None = None  # seconds without a heartbeat that make the results unknown
-    broken: str | None = None  # why, when the app has called itself broken
+    unhealthy: str | None = None  # why, when the app has called itself unhealthy
     unready: str | None = None  # why, when the app has called itself not ready
     groups: dict[str, list[str]] = field(default_factory=dict)  # failing checks by group
     checks: dict[str, dict[str, Any]] = field(default_factory=dict)  # each with its last result

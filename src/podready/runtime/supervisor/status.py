@@ -40,7 +40,7 @@ def status_of(
         limit=state.config.startup_timeout,
         serving=serving,
         unready=tuple(sorted(unready)),
-        broken=next((each.health.broken for each in live if each.health.broken), None),
+        unhealthy=next((each.health.unhealthy for each in live if each.health.unhealthy), None),
         stalled=_silence_of_all(live, now, stalled) if lifecycle.phase is Phase.READY else None,
         serves_draining=state.config.drain_readiness == "serve",
         progress=starting[0].progress if starting else None,
@@ -69,4 +69,5 @@ def _facts(worker: WorkerHandle, now: float) -> dict[str, Any]:
         **heartbeat,
         "checks": worker.health.checks,
         "unready": worker.health.unready,
+        "unhealthy": worker.health.unhealthy,
     }

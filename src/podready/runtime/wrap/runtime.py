@@ -19,7 +19,7 @@ from podready.contract import LIVEZ, READYZ, STARTUPZ, Phase
 from podready.errors import StartupError
 from podready.runtime.admin.probes import Answer, PodStatus, answer_probe
 from podready.runtime.app.check_runner import Checking
-from podready.runtime.app.checks import CHECKS, WORD
+from podready.runtime.app.checks import CHECKS, HEALTH
 from podready.runtime.app.shutdown_notice import NOTICE
 from podready.runtime.lifecycle import Lifecycle
 from podready.runtime.logs import take_over
@@ -303,12 +303,12 @@ class InProcess:
     def _health(self) -> HealthReport:
         checking = self._checking
         if checking is None:
-            return HealthReport(broken=WORD.broken, unready=WORD.unready)
+            return HealthReport(unhealthy=HEALTH.unhealthy, unready=HEALTH.unready)
         return HealthReport(
             failing=checking.failing(),
             stale_after=checking.stale_after(),
-            broken=WORD.broken,
-            unready=WORD.unready,
+            unhealthy=HEALTH.unhealthy,
+            unready=HEALTH.unready,
             groups=checking.groups(),
             checks=checking.facts(),
         )
@@ -363,7 +363,7 @@ class InProcess:
         phase = self.lifecycle.phase
         if self.draining and phase in {Phase.STARTING, Phase.READY}:
             phase = Phase.DRAINING  # the thread will say so too in a moment
-        unready = ["set_ready"] if WORD.unready is not None else []
+        unready = ["set_ready"] if HEALTH.unready is not None else []
         unready += self._checking.failing() if self._checking else []
         silent = now - self._last_heartbeat if self._app_loop and phase is Phase.READY else 0.0
         return PodStatus(
@@ -373,13 +373,14 @@ class InProcess:
             elapsed=now - self.lifecycle.started_at,
             limit=0.0,
             unready=tuple(unready),
-            broken=WORD.broken,
+            unhealthy=HEALTH.unhealthy,
             stalled=silent if silent > self.config.stall_timeout else None,
             serves_draining=self.config.drain_readiness == "serve",
             details={
                 "pid": os.getpid(),
                 "inflight": len(IN_FLIGHT.works),
                 "checks": self._checking.facts() if self._checking else {},
-                "unready": WORD.unready,
+                "unready": HEALTH.unready,
+                "unhealthy": HEALTH.unhealthy,
             },
         )
