@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from podready.contract import Phase
-from podready.runtime.admin.probes import Answer, Standing, answer_group, answer_probe
+from podready.runtime.admin.probes import Answer, PodStatus, answer_group, answer_probe
 from podready.runtime.admin.server import BadRequestError, parse_request, render
 from podready.runtime.app.check_runner import Checking
 from podready.runtime.app.checks import CHECKS, HEALTH
@@ -25,7 +25,7 @@ from podready.runtime.loop.listener import bind
 from podready.runtime.requests.inflight import IN_FLIGHT
 from podready.runtime.requests.middleware import Wrapper
 from podready.runtime.run_config import RunConfig
-from podready.runtime.worker.drain import Drain, Timeline
+from podready.runtime.worker.drain import Timeline, WorkerDrain
 from podready.runtime.wsgi.bridge import WsgiBridge
 from podready.testing.sockets import HOST
 
@@ -56,7 +56,7 @@ class Served:
         self._lifecycle = Lifecycle(time.monotonic())
         self._checking = Checking(CHECKS, lambda: None)
         self._admin: asyncio.Server | None = None
-        self._drain: Drain | None = None
+        self._drain: WorkerDrain | None = None
         self._asked = asyncio.Event()
         self._hurried = asyncio.Event()
 
@@ -73,7 +73,7 @@ class Served:
         self.port = sock.getsockname()[1]
         await self._engine.listen(sock)
         self._checking.start()
-        self._drain = Drain(self._engine, IN_FLIGHT, self._lifespan)
+        self._drain = WorkerDrain(self._engine, IN_FLIGHT, self._lifespan)
         self._lifecycle.advance(Phase.READY, time.monotonic())
 
     def ask_to_drain(self, *, hurry: bool = False) -> None:
@@ -142,10 +142,10 @@ class Served:
         found = answer_probe(path, self._status(), verbose=verbose)
         return found or Answer(404, b"not found\n", "text/plain")
 
-    def _status(self) -> Standing:
+    def _status(self) -> PodStatus:
         unready = ["set_ready"] if HEALTH.unready is not None else []
         phase = self._lifecycle.phase
-        return Standing(
+        return PodStatus(
             phase=phase,
             started=self._lifecycle.since(Phase.READY) is not None,
             stage=phase,
