@@ -148,7 +148,7 @@ class Served:
         return PodStatus(
             phase=phase,
             started=self._lifecycle.since(Phase.READY) is not None,
-            stage=phase,
+            startup_phase=phase,
             elapsed=time.monotonic() - self._lifecycle.started_at,
             limit=self._config.startup_timeout,
             unready=(*unready, *self._checking.failing()),
