@@ -93,6 +93,7 @@ class RunConfig:
         },
     )
     interface: str = _setting("auto", choice("auto", "asgi", "wsgi"), "what the app speaks")
+    factory: bool = _setting(False, SWITCH, "the app is a function that returns the app")
     app_dir: str = _setting(".", TEXT, "directory put first on sys.path")
     engine: str = _setting("uvicorn", choice("uvicorn", "granian"), "server engine")
     lifespan: str = _setting("auto", choice("auto", "on", "off"), "ASGI lifespan protocol")

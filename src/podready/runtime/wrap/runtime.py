@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from podready.contract import LIVEZ, READYZ, STARTUPZ, Phase
 from podready.errors import StartupError
 from podready.runtime.admin.probes import Answer, Standing, answer_probe
+from podready.runtime.app.call_failures import CallFailures
 from podready.runtime.app.check_runner import Checking
 from podready.runtime.app.checks import CHECKS, WORD
 from podready.runtime.app.shutdown_notice import NOTICE
@@ -78,6 +79,8 @@ class InProcess:
         self.wrappers: list[Wrapper] = []
         self.observer = Observer()
         self.config = config
+        self.answered = False  # a WSGI app has begun an answer
+        self.call_failures = CallFailures()
         self._asgi = asgi
         self._tracing = tracing
         self._takes_over = logs and config.log_takeover
@@ -260,6 +263,9 @@ class InProcess:
             self._checking = Checking(CHECKS, lambda: None)
             self._start_checks(self._checking)
         self._ask_for_beat()
+        self.call_failures.recheck(worked=self.answered)
+        for wrapper in self.wrappers:
+            wrapper.recheck_calls()
         self._tell_leader()
 
     def _ask_for_beat(self) -> None:
@@ -290,13 +296,13 @@ class InProcess:
     def _tell_leader(self) -> None:
         checking = self._checking
         state = {
-            "failing": checking.failing() if checking else [],
+            "failing": [*(checking.failing() if checking else []), *WORD.failing()],
             "stale_after": checking.stale_after() if checking else None,
             "broken": WORD.broken,
             "groups": checking.groups() if checking else {},
             "facts": {
                 "checks": checking.facts() if checking else {},
-                "unready": WORD.unready,
+                "unready": WORD.reason(),
             },
         }
         facts = {
@@ -358,7 +364,7 @@ class InProcess:
         phase = self.lifecycle.phase
         if self.draining and phase in {Phase.STARTING, Phase.READY}:
             phase = Phase.DRAINING  # the thread will say so too in a moment
-        unready = ["set_ready"] if WORD.unready is not None else []
+        unready = WORD.failing()
         unready += self._checking.failing() if self._checking else []
         silent = now - self._last_beat if self._app_loop and phase is Phase.READY else 0.0
         return Standing(
@@ -375,6 +381,6 @@ class InProcess:
                 "pid": os.getpid(),
                 "inflight": len(IN_FLIGHT.works),
                 "checks": self._checking.facts() if self._checking else {},
-                "unready": WORD.unready,
+                "unready": WORD.reason(),
             },
         )

@@ -13,8 +13,8 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
-from podready.errors import SettingsError
-from podready.runtime.app.loading import speaks_asgi
+from podready.errors import SettingsError, StartupError
+from podready.runtime.app.interface import AUTO, Interface, interface_of
 from podready.runtime.engines.granian_websocket import ClosableSocket
 from podready.runtime.logs import configure, is_configured
 from podready.runtime.logs.intake.takeover import silence_access_logs
@@ -39,7 +39,11 @@ _processes: list[InProcess] = []
 
 
 def wrap(
-    app: Callable[..., Any], *, probes_on_main_port: bool = False, logs: bool = True
+    app: Callable[..., Any],
+    *,
+    probes_on_main_port: bool = False,
+    logs: bool = True,
+    interface: str = AUTO,
 ) -> Callable[..., Any]:
     """Return `app`, ASGI or WSGI, with probes, drain, logs, metrics and traces.
 
@@ -48,12 +52,14 @@ def wrap(
     With `probes_on_main_port` /livez, /readyz and /startupz are answered on the app's own port
     too, before the app sees them. With `logs=False` the log stays what it is, the server's access
     lines included; otherwise it becomes podready's, unless the app has configured that itself.
-    Under `podready run` the app is returned as it is, because the runtime does all of this
-    better. Raises SettingsError for settings that do not fit.
+    `interface` is asgi or wsgi for an app whose parameters do not tell. Under `podready run` the
+    app is returned as it is, because the runtime does all of this better. Raises StartupError
+    for a factory, a class or anything else that is no app, SettingsError for settings that do
+    not fit.
     """
+    asgi = _interface_of(app, interface) is Interface.ASGI
     if inflight.managed:
         return app
-    asgi = speaks_asgi(app)
     if not _processes:
         _processes.append(_begin(asgi=asgi, logs=logs))
     process = _processes[0]
@@ -62,6 +68,14 @@ def wrap(
     if asgi:
         return _AsgiFace(app, process, paths, access_log=access_log)
     return WsgiFace(app, process, paths, access_log=access_log)
+
+
+def _interface_of(app: Any, wanted: str) -> Interface:
+    name = "the app given to podready.wrap"
+    interface = interface_of(app, name, wanted)
+    if interface is Interface.FACTORY:
+        raise StartupError(f"{name} is a factory: call it, and wrap what it returns")
+    return interface
 
 
 def _begin(*, asgi: bool, logs: bool) -> InProcess:
