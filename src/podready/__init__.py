@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from podready._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from podready.runtime.app.checks import broken as broken
     from podready.runtime.app.checks import check as check
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from podready.runtime.settings.secret import Secret as Secret
     from podready.runtime.settings.variable import var as var
     from podready.runtime.wrap.wrap import wrap as wrap
-
-__version__ = "0.1.0.dev0"
 
 _FACE = {
     "Secret": "podready.runtime.settings.secret",

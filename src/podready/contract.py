@@ -19,9 +19,6 @@ STARTUPZ: Final = "/startupz"
 ENV_PREFIX: Final = "PODREADY_"
 """Every setting of the runtime is also an environment variable with this prefix."""
 
-ENV_GRACE: Final = "PODREADY_GRACE"
-"""The pod's terminationGracePeriodSeconds, told to the app by its own manifest."""
-
 DEFAULT_GRACE_SECONDS: Final = 30.0
 """Kubernetes' default terminationGracePeriodSeconds."""
 
@@ -33,6 +30,10 @@ TERMINATION_LOG: Final = "/dev/termination-log"
 
 POD_HEADER: Final = "x-podready-pod"
 """Answer header that names the pod; sent only when the request carries the same header."""
+
+SELF_TEST_PATH: Final = "/.podready/self-test"
+SELF_TEST_HEADER: Final = b"x-podready-self-test"
+"""The supervisor's request to the main port, which only a worker that it has forked answers."""
 
 
 class Phase(StrEnum):

@@ -6,10 +6,9 @@ import functools
 import io
 import operator
 from collections.abc import AsyncIterator, Callable, Iterator
+from importlib import import_module
 from typing import Any
 
-import django.core.handlers.asgi
-import django.core.handlers.wsgi
 import fastapi
 import flask
 import litestar
@@ -24,6 +23,9 @@ from werkzeug.wrappers import Request, Response
 
 from podready.errors import StartupError
 from podready.runtime.app.interface import Interface, interface_of
+
+DJANGO_ASGI: Any = import_module("django.core.handlers.asgi").ASGIHandler
+DJANGO_WSGI: Any = import_module("django.core.handlers.wsgi").WSGIHandler
 
 
 async def asgi(scope: Any, receive: Any, send: Any) -> None:
@@ -215,9 +217,9 @@ ASGI_APPS = {
     "FastAPI": fastapi.FastAPI(),
     "Quart": quart.Quart("x"),
     "Litestar": litestar.Litestar(),
-    "Django": django.core.handlers.asgi.ASGIHandler.__call__.__get__(object()),
+    "Django": DJANGO_ASGI.__call__.__get__(object()),
     "endpoint class": starlette.endpoints.HTTPEndpoint,
-    "WsgiToAsgi": WsgiToAsgi(wsgi),
+    "WsgiToAsgi": WsgiToAsgi(wsgi),  # type: ignore[no-untyped-call]
 }
 WSGI_APPS = {
     "function": wsgi,
@@ -233,7 +235,7 @@ WSGI_APPS = {
     "wrapt": traced(wsgi),
     "Flask": flask.Flask("x"),
     "ProxyFix": ProxyFix(wsgi),
-    "Django": django.core.handlers.wsgi.WSGIHandler.__call__.__get__(object()),
+    "Django": DJANGO_WSGI.__call__.__get__(object()),
 }
 FACTORIES = {
     "function": create_app,
@@ -248,7 +250,7 @@ NO_APPS = {
     "dict": ({}, "is a dict, not an ASGI or WSGI app"),
     "Flask class": (flask.Flask, "is the class Flask, not an app: name an instance"),
     "FastAPI class": (fastapi.FastAPI, "is the class FastAPI, not an app"),
-    "Django class": (django.core.handlers.wsgi.WSGIHandler, "is the class WSGIHandler"),
+    "Django class": (DJANGO_WSGI, "is the class WSGIHandler"),
     "ASGI 2 class": (DoubleCallable, "is the class DoubleCallable, not an app"),
     "ASGI 2 function": (one, "takes 1 argument, as ASGI 2 apps"),
     "async factory": (create_async, "is an async factory"),

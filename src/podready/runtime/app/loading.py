@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from podready.errors import SettingsError, StartupError, UsageError
 from podready.runtime.app.interface import AUTO, Interface, interface_of
-from podready.runtime.logs.encoder import text
 from podready.runtime.logs.stack import stack_trace
+from podready.runtime.logs.values import text
 from podready.runtime.options.app_target import AppTarget, parse_target
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import re
 import time
 from typing import Final, NamedTuple
 
-from podready.runtime.logs.encoder import text
+from podready.runtime.logs.values import text
 
 ERRORS_A_SECOND: Final = 1000
 """Equal lines of severity ERROR and above that pass in one second."""
@@ -48,7 +48,6 @@ class Sampler:
         self._second = 0
         self._counts: dict[Key, int] = {}
         self._suppressed: dict[Key, int] = {}
-        self.suppressed = 0
 
     def passes(self, level: int, logger: str, template: object) -> int:
         """Return -1 to drop the line, else how many like it were dropped before."""
@@ -61,7 +60,6 @@ class Sampler:
         if count > 1 or len(self._counts) < _MOST_KEYS:  # what is not counted passes
             self._counts[key] = count
         if not self._due(level, count):
-            self.suppressed += 1
             if key in self._suppressed or len(self._suppressed) < _MOST_KEYS:
                 self._suppressed[key] = self._suppressed.get(key, 0) + 1
             return -1

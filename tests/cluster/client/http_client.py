@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 import orjson
+from tests.cluster.client.kubeconfig import KubeConfig
 
-from podready.cluster.client.kubeconfig import KubeConfig
 from podready.cluster.client.protocol import ObjectList, PatchType, WatchEvent
 from podready.kube.meta import Object, name_of
 from podready.kube.status import ApiError, Timeout, Unavailable, from_status

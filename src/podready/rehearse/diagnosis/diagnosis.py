@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from podready.rehearse.causes import TITLES, LostRequest, cause_of
+from podready.rehearse.diagnosis.advice import Group, Remedy, Setting, killed_pods, remedy
+from podready.rehearse.diagnosis.causes import TITLES, LostRequest, cause_of
 from podready.rehearse.history import PodHistory
 from podready.rehearse.load.plan import Outcome, Sample
-from podready.rehearse.remedies import Group, Remedy, Setting, killed_pods, remedy
 from podready.rehearse.result import Cause, Loss
 
 DOCS: Final = "https://github.com/podready/podready/blob/main/docs/explanation/how-a-pod-dies.md"

@@ -12,7 +12,7 @@ import pytest
 from tests.cluster.sandbox.conftest import NOBODY, Spec, until
 
 from podready.cluster.sandbox.netns import NetnsSandbox
-from podready.cluster.sandbox.node_network import NodeNetwork
+from podready.cluster.sandbox.network.node_network import NodeNetwork
 
 SERVICE = "10.96.7.7"
 SERVE = """

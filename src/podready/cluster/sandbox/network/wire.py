@@ -12,8 +12,8 @@ import os
 import socket
 from typing import Final
 
-from podready.cluster.sandbox.loopback import allow_low_ports, write_setting
-from podready.cluster.sandbox.rtnetlink import LOOPBACK, NetlinkChannel
+from podready.cluster.sandbox.network.loopback import allow_low_ports, write_setting
+from podready.cluster.sandbox.network.rtnetlink import LOOPBACK, NetlinkChannel
 from podready.cluster.sandbox.syscalls import CLONE_NEWNET, setns, unshare
 
 _GATEWAY: Final = "169.254.1.1"  # link-local, the same on every wire; Calico's choice too

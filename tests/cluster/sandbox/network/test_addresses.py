@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from podready.cluster.sandbox.addresses import AddressPool
+from podready.cluster.sandbox.network.addresses import AddressPool
 from podready.errors import ClusterError
 
 

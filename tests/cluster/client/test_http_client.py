@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import trustme
+from tests.cluster.client.http_client import HttpClient
+from tests.cluster.client.kubeconfig import KubeConfig
 
-from podready.cluster.client.http import HttpClient
-from podready.cluster.client.kubeconfig import KubeConfig
 from podready.errors import ClusterError
 from podready.kube.gvk import POD
 from podready.kube.status import Unauthorized, Unavailable

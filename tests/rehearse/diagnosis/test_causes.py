@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from podready.rehearse.causes import ROWS, LostRequest, cause_of
+from podready.rehearse.diagnosis.causes import ROWS, LostRequest, cause_of
 from podready.rehearse.history import Ended, PodHistory, Stretch
 from podready.rehearse.load.plan import Outcome, Sample
 
@@ -81,9 +81,7 @@ def test_cut_at_sigkill_is_the_grace_period(a_sample: Make, dying: PodHistory) -
 
 def test_cut_at_grace_is_seen_without_a_journal(a_sample: Make, dying: PodHistory) -> None:
     """On a real cluster exit code 137 at deletion + grace says the same."""
-    seen = replace(
-        dying, sigterm=None, handled=None, listening=(), ends=(Ended(130.2, 137),), inferred=True
-    )
+    seen = replace(dying, sigterm=None, handled=None, listening=(), ends=(Ended(130.2, 137),))
     sample = a_sample(sent=129.5, done=130.2, outcome=Outcome.RESET, **REUSED)
     assert lost(sample, seen, usual=2.0) == "killed-at-grace"
 

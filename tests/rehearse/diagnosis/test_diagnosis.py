@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from podready.rehearse.causes import ROWS, LostRequest
-from podready.rehearse.diagnosis import diagnose, lost_samples
+from podready.rehearse.diagnosis.advice import Group, Setting, remedy
+from podready.rehearse.diagnosis.causes import ROWS, LostRequest
+from podready.rehearse.diagnosis.diagnosis import diagnose, lost_samples
 from podready.rehearse.history import Ended, PodHistory
 from podready.rehearse.load.plan import Outcome, Sample
-from podready.rehearse.remedies import Group, Setting, remedy
 
 Make = Callable[..., Sample]
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from podready.cluster.kubelet.http_request import HttpRequestError, HttpTarget, get
+from podready.cluster.kubelet.probes.http_request import HttpRequestError, HttpTarget, get
 
 ANSWERS = {
     "/ok": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",

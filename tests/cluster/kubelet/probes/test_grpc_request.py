@@ -12,9 +12,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio
 
-from podready.cluster.kubelet import probe as probes
-from podready.cluster.kubelet.grpc_request import GrpcRequestError, ServingStatus, check
-from podready.cluster.kubelet.probe import run_probe
+from podready.cluster.kubelet.probes import probe as probes
+from podready.cluster.kubelet.probes.grpc_request import GrpcRequestError, ServingStatus, check
+from podready.cluster.kubelet.probes.probe import run_probe
 
 LONG_NAME = "shop." * 50 + "Cart"
 

@@ -18,7 +18,7 @@ _TCP: Final = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
 Listener = Callable[[Message, list[int]], None]
 
 
-class HelperLink:
+class ControlChannel:
     """Speaks with one helper process; made before the helper, which gets `theirs`.
 
     `on_event` hears every event but sockets; `gone` is set when the helper and all its keepers

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from podready.rehearse.causes import LostRequest
+from podready.rehearse.diagnosis.causes import LostRequest
 from podready.rehearse.history import PodHistory
 from podready.rehearse.load.plan import Outcome
 from podready.rehearse.model import lost_per_rollout

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from podready.clock import SYSTEM_CLOCK
-from podready.cluster.kubelet.probe import ProbeKind, ProbeResult, Thresholds
-from podready.cluster.kubelet.prober import Prober, ProberHooks
+from podready.cluster.kubelet.probes.probe import ProbeKind, ProbeResult, Thresholds
+from podready.cluster.kubelet.probes.prober import Prober, ProberHooks
 
 FAST = {"initial_delay": 0.0, "period": 0.005, "timeout": 1.0}
 

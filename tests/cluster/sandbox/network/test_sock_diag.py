@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from podready.cluster.sandbox.sock_diag import listening, open_diag, works
+from podready.cluster.sandbox.network.sock_diag import listening, open_diag, works
 
 pytestmark = pytest.mark.skipif(not works(), reason="this kernel has no SOCK_DIAG for TCP")
 

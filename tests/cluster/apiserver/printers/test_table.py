@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from podready.cluster.apiserver.table import bookmark_table, columns_of, table
+from podready.cluster.apiserver.printers.table import bookmark_table, columns_of, table
 from podready.kube.gvk import (
     CONFIG_MAP,
     DEPLOYMENT,

@@ -11,7 +11,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from podready.cluster.kubelet.probe import ProbeKind, ProbeResult, Thresholds
+from podready.cluster.kubelet.probes.probe import ProbeKind, ProbeResult, Thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
-from podready.cluster.kubelet.grpc_request import GrpcRequestError, ServingStatus, check
-from podready.cluster.kubelet.http_request import HttpRequestError, HttpTarget, get
+from podready.cluster.kubelet.probes.grpc_request import GrpcRequestError, ServingStatus, check
+from podready.cluster.kubelet.probes.http_request import HttpRequestError, HttpTarget, get
 
 if TYPE_CHECKING:
     import socket

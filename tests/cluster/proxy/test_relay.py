@@ -1,4 +1,4 @@
-"""A Service on a local port: bytes both ways, and every kind of end passed on as it is."""
+"""A relay between two sockets: bytes both ways, and every kind of end passed on as it is."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from podready.cluster.proxy.backends import Backend
-from podready.cluster.proxy.localport import LocalPort
+from podready.cluster.proxy.dialer import connect_backend
 from podready.cluster.proxy.proxier import RefusedError
+from podready.cluster.proxy.relay import Relay
 
 
 class Pod:
@@ -24,9 +25,8 @@ class Pod:
         self.refused = False
         self.gone = False
 
-    def pick(self, node: int, service: str, port: int, client: str) -> Backend:
-        """Return the pod: node 0, and the caller's address for affinity."""
-        assert (node, service, port, client) == (0, "default/hello", 80, "127.0.0.1")
+    def pick(self) -> Backend:
+        """Return the pod's address."""
         if self.refused:
             raise RefusedError("no-endpoints")
         return Backend("default/a", *self.listener.getsockname())
@@ -52,12 +52,25 @@ def pod() -> Iterator[Pod]:
     pod.listener.close()
 
 
+def relay_to(pod: Pod) -> tuple[Relay, int]:
+    """Return a relay to the pod that accepts, and its port."""
+
+    async def connect_pod(_client: str) -> socket.socket:
+        return await connect_backend(pod.dial, pod.pick())
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setblocking(False)
+    relay = Relay(listener, connect_pod)
+    relay.start()
+    return relay, listener.getsockname()[1]
+
+
 @pytest.fixture
 async def port(pod: Pod) -> AsyncIterator[int]:
-    """Return the local port that leads to the pod."""
-    local = LocalPort("default/hello", 80, pod.pick, pod.dial)
-    yield local.start()
-    await local.stop()
+    """Return the port of a relay that leads to the pod."""
+    relay, port = relay_to(pod)
+    yield port
+    await relay.stop()
 
 
 def connect(port: int) -> socket.socket:
@@ -88,15 +101,15 @@ async def test_a_browser_gets_the_pods_answer(pod: Pod, port: int) -> None:
 
 
 async def test_half_close_leaves_the_other_direction_open(pod: Pod, port: int) -> None:
-    """A client that has said all (FIN) still gets its answer, however long."""
+    """A client that has sent everything (FIN) still gets its answer, however long."""
     size = 3_000_000
 
     def story() -> int:
         with connect(port) as client, pod.accept() as server:
             client.sendall(b"that is all")
             client.shutdown(socket.SHUT_WR)
-            said = b"".join(iter(lambda: server.recv(4096), b""))
-            assert said == b"that is all"
+            received = b"".join(iter(lambda: server.recv(4096), b""))
+            assert received == b"that is all"
             sender = socket.socket(fileno=socket.dup(server.fileno()))
             with sender:
                 sender.settimeout(10)
@@ -144,7 +157,7 @@ async def test_no_backend_is_a_reset(pod: Pod, port: int, how: str) -> None:
     if how == "closed":
         address = pod.listener.getsockname()
         pod.listener.close()
-        pod.pick = lambda *_: Backend("default/a", *address)  # type: ignore[method-assign]
+        pod.pick = lambda: Backend("default/a", *address)  # type: ignore[method-assign]
     else:
         setattr(pod, how, True)
 
@@ -157,18 +170,11 @@ async def test_no_backend_is_a_reset(pod: Pod, port: int, how: str) -> None:
 
 async def test_stop_resets_what_is_open_and_frees_the_port(pod: Pod) -> None:
     """After stop nothing listens, and a client that was connected knows."""
-    local = LocalPort("default/hello", 80, pod.pick, pod.dial)
-    port = local.start()
+    relay, port = relay_to(pod)
     client = await asyncio.to_thread(connect, port)
     server = await asyncio.to_thread(pod.accept)
-    await local.stop()
+    await relay.stop()
     with client, server, pytest.raises(ConnectionResetError):
         await asyncio.to_thread(client.recv, 100)
     with pytest.raises(ConnectionRefusedError):
         await asyncio.to_thread(connect, port)
-
-
-async def test_a_port_in_use_is_said(pod: Pod, port: int) -> None:
-    """The wish for a port that is taken fails with the system's own error."""
-    with pytest.raises(OSError, match="in use"):
-        LocalPort("default/hello", 80, pod.pick, pod.dial).start(port)
