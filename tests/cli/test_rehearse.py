@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from podready.cli.main import run_cli
-from podready.cli.rehearse import Options, _report, _tcp_target
+from podready.cli.rehearse import RehearseOptions, _report, _tcp_target
 from podready.cli.rehearse_view import LiveView, PlainView, open_view
 from podready.errors import UsageError
 from podready.rehearse.load.plan import TcpTarget
@@ -37,9 +37,9 @@ def a_result(verdict: Verdict, dropped: int = 0) -> RehearsalResult:
     return RehearsalResult(verdict, 1000, dropped, 10.0, (scenario,), "web", {"replay": ""}, {})
 
 
-def options(out: Path, *, as_json: bool = False) -> Options:
+def options(out: Path, *, as_json: bool = False) -> RehearseOptions:
     """Return options that write into `out`."""
-    return Options((), 300, 1, 1.0, 60.0, "auto", 3, out, 0, as_json, None, "")
+    return RehearseOptions((), 300, 1, 1.0, 60.0, "auto", 3, out, 0, as_json, None, "")
 
 
 def test_ready_ends_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,7 +78,7 @@ def test_json_is_the_only_output(tmp_path: Path, capsys: pytest.CaptureFixture[s
     [
         (["/nope"], "/nope: no such folder"),
         ([".", "--scenario", "rolback"], "did you mean 'rollback'?"),
-        ([".", "--endpoint-lag", "soon"], "no duration"),
+        ([".", "--endpoint-lag", "soon"], "is not a duration such as 500ms"),
         ([".", "--rps", "0"], "not in the range"),
         ([".", "--kubeconfig", "x"], "belong together"),
         ([".", "--target", "x:1", "--kubeconfig", "/nope"], "not a usable kubeconfig"),

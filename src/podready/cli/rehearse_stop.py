@@ -1,6 +1,6 @@
 """Ctrl-C and SIGTERM of a rehearsal: the work is cancelled, the shutdown after it never is.
 
-Only what is played on the cluster gets cancelled. The cluster itself starts whole (half a second)
+Only what runs on the cluster gets cancelled. The cluster itself starts whole (half a second)
 and stops whole, so there is no moment at which a signal could leave a process or a folder behind.
 """
 
@@ -27,11 +27,11 @@ class StoppedError(Exception):
     """The user wants no result any more."""
 
 
-class Stop:
-    """Hears SIGINT and SIGTERM once `listen` was called; later ones change nothing."""
+class StopSignals:
+    """Handles SIGINT and SIGTERM after `listen`; only the first one counts."""
 
     def __init__(self) -> None:
-        self._told = asyncio.Event()
+        self._stopped = asyncio.Event()
         self._number = 0
 
     @property
@@ -50,13 +50,13 @@ class Stop:
         if not self._number:  # a second Ctrl-C must not leave processes behind
             complain("podready: stopping; everything is being shut down")
             self._number = number
-            self._told.set()
+            self._stopped.set()
 
-    async def unless_told(self, work: Coroutine[Any, Any, _T]) -> _T:
+    async def run_until_cancelled(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Return what the work returns; cancel it at a signal and raise StoppedError."""
-        task, told = asyncio.create_task(work), asyncio.create_task(self._told.wait())
-        await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
-        told.cancel()
+        task, stopped = asyncio.create_task(work), asyncio.create_task(self._stopped.wait())
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
         while not task.done():
             task.cancel()
             await asyncio.wait({task}, timeout=RETRY_SECONDS)

@@ -19,8 +19,8 @@ PLAIN_EVERY: Final = 5.0
 """Seconds between two plain lines of counts: enough to see life, few enough for a CI log."""
 
 
-class View(Protocol):
-    """What the command shows; the rehearsal's Audience."""
+class ProgressView(Protocol):
+    """What the command shows; the rehearsal's ProgressListener."""
 
     def tell(self, line: str) -> None:
         """Show one line that stays."""
@@ -95,7 +95,7 @@ class LiveView:
 
 
 @contextmanager
-def open_view(*, to_stderr: bool) -> Iterator[View]:
+def open_view(*, to_stderr: bool) -> Iterator[ProgressView]:
     """Give the view that fits where output goes; CI=true always gets plain lines."""
     stream = sys.stderr if to_stderr else sys.stdout
     if not stream.isatty() or os.environ.get("CI", "").lower() in ("true", "1"):

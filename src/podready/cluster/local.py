@@ -46,7 +46,7 @@ _BUILDERS = (deployment, replicaset, endpointslice, garbage, namespace, schedule
 
 @dataclass(frozen=True, slots=True)
 class LocalClusterConfig:
-    """What a local cluster is told.
+    """The settings of a local cluster.
 
     `run_dir` (mode 0700, the caller's to remove) receives kubeconfig, journal, logs and sockets.
     `endpoint_lag` is the mean time in seconds until a node's proxy hears of an endpoint change;

@@ -18,7 +18,7 @@ from typing import Final
 
 PREFIX: Final = "podready-cluster-"
 MARKER: Final = ".podready-cluster"
-"""Made once the folder is locked: without it a folder is not ours to remove."""
+"""Made once the folder is locked: without it a folder is not removed."""
 
 
 @contextmanager

@@ -53,7 +53,7 @@ class KubernetesApi:
         await self._client.close()
 
     @contextlib.asynccontextmanager
-    async def errors_told(self) -> AsyncIterator[None]:
+    async def translated_errors(self) -> AsyncIterator[None]:
         """Turn what the connection or the server refuses into a ClusterError with its reason."""
         try:
             yield

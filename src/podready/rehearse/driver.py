@@ -18,9 +18,9 @@ from podready.kube.manifest import Manifest
 from podready.kube.meta import dig, name_of
 from podready.rehearse import startup
 from podready.rehearse.api import KubernetesApi
-from podready.rehearse.observer import Observer, is_rolled_out
+from podready.rehearse.observer import ClusterObserver, is_rolled_out
 from podready.rehearse.rollout import previous_revision, restart_patch, rollout_status, undo
-from podready.rehearse.target import Target
+from podready.rehearse.target import RehearsalTarget
 
 Object = dict[str, Any]
 
@@ -44,8 +44,8 @@ class Driver:
     def __init__(
         self,
         api: KubernetesApi,
-        target: Target,
-        observer: Observer,
+        target: RehearsalTarget,
+        observer: ClusterObserver,
         tell: Callable[[str], None],
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:

@@ -20,7 +20,7 @@ from podready.kube.workloads import is_ready
 from podready.rehearse.api import KubernetesApi
 from podready.rehearse.history import EndpointSeen, PodSeen
 from podready.rehearse.rollout import HASH_LABEL, rollout_status
-from podready.rehearse.target import Target
+from podready.rehearse.target import RehearsalTarget
 
 Object = dict[str, Any]
 
@@ -35,10 +35,12 @@ class Seen:
     endpoints: list[EndpointSeen] = field(default_factory=list)
 
 
-class Observer:
-    """`async with Observer(api, target)`: `pods` and `deployment` are kept up to date."""
+class ClusterObserver:
+    """`async with ClusterObserver(api, target)`: `pods` and `deployment` are kept up to date."""
 
-    def __init__(self, api: KubernetesApi, target: Target, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self, api: KubernetesApi, target: RehearsalTarget, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self._api, self._target, self._clock = api, target, clock
         self._changed = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []

@@ -18,7 +18,7 @@ from podready.kube.manifest import Manifest
 from podready.kube.meta import copy_of, dig
 from podready.rehearse.result import RehearsalResult
 from podready.rehearse.result_json import from_json, to_json
-from podready.rehearse.target import Target
+from podready.rehearse.target import RehearsalTarget
 
 Object = dict[str, Any]
 
@@ -33,7 +33,9 @@ class Overrides:
 
     variables: Mapping[str, str]
 
-    def put_over(self, manifests: Sequence[Manifest], target: Target) -> tuple[Manifest, ...]:
+    def merge_into(
+        self, manifests: Sequence[Manifest], target: RehearsalTarget
+    ) -> tuple[Manifest, ...]:
         """Return the manifests with the variables in every container of the target."""
         if not self.variables:
             return tuple(manifests)

@@ -90,7 +90,7 @@ async def test_the_end_of_the_plan_waits_for_the_driver(
 
 
 async def test_stop_with_little_patience(start_server: StartServer, plan: MakePlan) -> None:
-    """`stop(patience)` reaches the process: what is under way then is unfinished."""
+    """`stop(timeout)` reaches the process: what is under way then is unfinished."""
 
     def never(peer: Peer) -> None:
         peer.read()

@@ -98,7 +98,7 @@ class Informer:
         return self._synced.is_set()
 
     async def wait_synced(self) -> None:
-        """Return when the first list is in the cache and has been told to the handlers."""
+        """Return when the first list is in the cache and the handlers have run."""
         await self._synced.wait()
 
     def add_handler(self, handler: Handler) -> None:

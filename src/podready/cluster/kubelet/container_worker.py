@@ -18,7 +18,7 @@ from podready.cluster.kubelet.pod_status import ContainerKind, ContainerRecord
 from podready.cluster.kubelet.probes.probe import ProbeKind, ProbeResult, Thresholds, run_probe
 from podready.cluster.kubelet.probes.prober import Prober, ProberHooks
 from podready.cluster.kubelet.running_container import RunningContainer
-from podready.cluster.sandbox.interface import Exit
+from podready.cluster.sandbox.interface import ProcessExit
 from podready.kube.meta import Object, dig
 from podready.kube.times import rfc3339
 
@@ -200,7 +200,7 @@ class ContainerWorker:
         now = rfc3339(self._pod.node.clock.now())
         self._end_record(128, "StartError", now, message)
         self._pod.warn("Failed", f"Error: {message}", self.name)
-        self._pod.note("exited", **self._exit_facts(Exit(128)))
+        self._pod.note("exited", **self._exit_facts(ProcessExit(128)))
         self._pod.changed()
         return 128
 
@@ -225,7 +225,7 @@ class ContainerWorker:
         self.record.ready = ProbeKind.READINESS not in self._probers
         self.became_started.set()
 
-    async def _cease(self, plan: ContainerPlan, ended: Exit, began: str) -> None:
+    async def _cease(self, plan: ContainerPlan, ended: ProcessExit, began: str) -> None:
         """Take in the end of a run."""
         self._running = None
         self._stop_probing(*ProbeKind)
@@ -246,7 +246,7 @@ class ContainerWorker:
         }
         self.record.state = {"terminated": ended | ({"message": message} if message else {})}
 
-    def _exit_facts(self, ended: Exit) -> dict[str, Any]:
+    def _exit_facts(self, ended: ProcessExit) -> dict[str, Any]:
         return {
             "container": self.name,
             "code": ended.code,

@@ -29,7 +29,7 @@ class LocalImage:
 
     `home` is where the project's files lie on this machine, for sandboxes that cannot show them
     at the image's own WORKDIR. `interpreter` holds the directories this Python is made of: an
-    image brings its own, so no mount may hide ours (a checkout in /tmp, an emptyDir at /tmp).
+    image brings its own, so no mount may hide this one (a checkout in /tmp, an emptyDir at /tmp).
     """
 
     config: Image

@@ -110,7 +110,7 @@ class Kubelet:
         await informer.wait_synced()
 
     async def stop(self) -> None:
-        """End every pod and all work at once; nothing is told to the API any more."""
+        """End every pod and all work at once; nothing is reported to the API any more."""
         await _cancel(self._tasks)
         await _cancel(list(self._lives.values()))
         await asyncio.gather(*(worker.close() for worker in self._pods.values()))

@@ -8,7 +8,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from podready.cluster.kubelet.backoff import RestartBackoff
-from podready.cluster.kubelet.container_plan import surroundings
+from podready.cluster.kubelet.container_plan import environment_context
 from podready.cluster.kubelet.container_worker import ContainerWorker
 from podready.cluster.kubelet.context import NodeContext, PodContext
 from podready.cluster.kubelet.environment import ContainerConfigError
@@ -126,10 +126,10 @@ class PodWorker:
     async def _make_volumes(self) -> None:
         delay = RestartBackoff(*_RETRY)
         while True:
-            around = await surroundings(self.context, volume_references(self.context.spec))
+            context = await environment_context(self.context, volume_references(self.context.spec))
             try:
                 self.context.volumes = make_volumes(
-                    self.context.spec, around, self.context.directory / "volumes"
+                    self.context.spec, context, self.context.directory / "volumes"
                 )
             except ContainerConfigError as error:
                 self.context.warn("FailedMount", f"MountVolume.SetUp failed: {error}")

@@ -64,7 +64,7 @@ class Claim:
         return await self._write_owners(obj, [*owners_of(obj), reference])
 
     async def _release(self, obj: Object) -> bool:
-        """Let go an object of ours that matches no more; return whether it was let go."""
+        """Release an owned object that no longer matches; return whether it was released."""
         if is_deleting(self.owner) or self.selector.matches(labels_of(obj)):
             return False
         kept = [ref for ref in owners_of(obj) if ref.get("uid") != uid_of(self.owner)]

@@ -19,17 +19,17 @@ Listener = Callable[[Message, list[int]], None]
 
 
 class ControlChannel:
-    """Speaks with one helper process; made before the helper, which gets `theirs`.
+    """Speaks with one helper process; made before the helper, which gets `helper_ends`.
 
-    `on_event` hears every event but sockets; `gone` is set when the helper and all its keepers
-    have ended.
+    `on_event` is called with every event but sockets; `gone` is set when the helper and
+    all its shims have ended.
     """
 
     def __init__(self, on_event: Listener) -> None:
         self._on_event = on_event
         self._control, control = channel()
         self._dialer, dialer = channel()
-        self.theirs = (control, dialer)
+        self.helper_ends = (control, dialer)
         self.gone = asyncio.Event()
         self._pool: deque[socket.socket] = deque()
         self._refilling = False
@@ -40,7 +40,7 @@ class ControlChannel:
 
     def let_go(self) -> None:
         """Close our copies of the helper's ends, once the helper has its own."""
-        for end in self.theirs:
+        for end in self.helper_ends:
             end.close()
 
     def order(self, message: Message, *fds: int) -> None:

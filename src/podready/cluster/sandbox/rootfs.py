@@ -114,7 +114,7 @@ def _enter_stage() -> None:
 
 
 def _graft_host(beneath: list[str]) -> None:
-    """Let every directory and link of the host's root appear in ours."""
+    """Let every directory and link of the host's root appear in the new root."""
     for entry in os.scandir(_HOST):
         if entry.name in _APART:
             continue
@@ -143,7 +143,7 @@ def _restore(point: str) -> None:
     try:
         mount(_HOST + point, point, flags=MS_BIND)
     except OSError:
-        pass  # over-mounted or not ours to see
+        pass  # over-mounted, or not visible to us
 
 
 def _graft_sys() -> None:

@@ -28,7 +28,7 @@ class Store:
     """Objects by resource, namespace and name."""
 
     def __init__(self, history: int = DEFAULT_HISTORY, watch_limit: int = DEFAULT_LIMIT) -> None:
-        # etcd's first revision is 1; "0" means "any version" to Kubernetes and is never given out.
+        # etcd's first revision is 1; "0" means "any version" to Kubernetes and is never used.
         self.revision = 1
         self._watch_limit = watch_limit
         self._objects: dict[Resource, dict[Key, Object]] = defaultdict(dict)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from podready.kube.status import Cause
+from podready.kube.status import StatusCause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,9 +20,9 @@ class FieldError:
     reason: str
     message: str
 
-    def cause(self) -> Cause:
+    def cause(self) -> StatusCause:
         """Return the cause for a Status."""
-        return Cause(self.reason, self.message, self.path)
+        return StatusCause(self.reason, self.message, self.path)
 
 
 def required(path: str, detail: str = "") -> FieldError:

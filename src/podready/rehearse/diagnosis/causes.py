@@ -1,7 +1,7 @@
 """The diagnosis table: what a lost request looks like, and what that means.
 
 One row a cause, the first that matches wins. A row looks at one lost request beside the history of
-the pod that lost it; the words for people are in `remedies`. The table is that of
+the pod that lost it; the texts for people are in `advice`. The table is that of
 docs/explanation/how-a-pod-dies.md.
 """
 

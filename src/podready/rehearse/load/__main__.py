@@ -1,7 +1,7 @@
 """The load process: `python -m podready.rehearse.load`, one `LoadPlan` a run.
 
 Reads the plan as one JSON line from standard input; `stop` or the end of the input ends the load,
-`stop SECONDS` limits the patience for requests under way. Writes one JSON line at the start, one
+`stop SECONDS` limits the timeout for requests under way. Writes one JSON line at the start, one
 a second (`progress`) and one at the end (`summary`). Exit code 0 when every planned request is
 in the sample file, whatever became of it; 2 when the load could not start.
 """
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from podready.clock import SYSTEM_CLOCK
 from podready.rehearse.load.connector import connector_for
-from podready.rehearse.load.control import Stop, Teller, read_plan_line
+from podready.rehearse.load.control import StopCommand, Teller, read_plan_line
 from podready.rehearse.load.generator import Generator
 from podready.rehearse.load.samples import SampleFile
 from podready.rehearse.load.streams import Streams
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 async def load(plan: LoadPlan, rest: bytes, teller: Teller) -> int:
-    """Run the plan until told to stop; every planned request is in the file afterwards."""
+    """Run the plan until it is stopped; every planned request is in the file afterwards."""
     connector = connector_for(plan.target)
     try:
         await connector.start()
@@ -56,14 +56,14 @@ async def load(plan: LoadPlan, rest: bytes, teller: Teller) -> int:
     log = SampleFile(Path(plan.samples))
     generator = Generator(plan, connector, log)
     streams = Streams(plan, connector, SYSTEM_CLOCK.monotonic)
-    stop = Stop()
+    stop = StopCommand()
     stop.listen(rest)
     freeze_garbage()
     generator.start()
     streams.start()
     teller.progress({"event": "started", "started": generator.started})
     await _until_over(generator, stop, teller)
-    await generator.stop(stop.patience)
+    await generator.stop(stop.timeout)
     await streams.stop()
     summary = replace(generator.summary(), streams=tuple(streams.ends))
     log.close()
@@ -72,7 +72,7 @@ async def load(plan: LoadPlan, rest: bytes, teller: Teller) -> int:
     return 0
 
 
-async def _until_over(generator: Generator, stop: Stop, teller: Teller) -> None:
+async def _until_over(generator: Generator, stop: StopCommand, teller: Teller) -> None:
     ends = {
         asyncio.create_task(generator.planned_out()),
         asyncio.create_task(stop.wait()),

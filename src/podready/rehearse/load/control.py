@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 STDIN, STDOUT = 0, 1
 
 
-class Stop:
+class StopCommand:
     """The driver's word to stop, or the end of its pipe, which means the same."""
 
     def __init__(self) -> None:
         self._asked = asyncio.Event()
-        self.patience: float | None = None
+        self.timeout: float | None = None
 
     async def wait(self) -> None:
         """Return when the driver has asked."""
@@ -47,7 +47,7 @@ class Stop:
     def _hear(self, line: bytes) -> None:
         words = line.split()
         if words[:1] == [b"stop"] or not words:
-            self.patience = float(words[1]) if len(words) > 1 else None
+            self.timeout = float(words[1]) if len(words) > 1 else None
             self._asked.set()
 
 

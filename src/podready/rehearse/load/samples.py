@@ -32,7 +32,7 @@ class SampleFile:
         self._file.write(orjson.dumps({"schema": SCHEMA, "fields": FIELDS}) + b"\n")
 
     def write(self, row: Row) -> None:
-        """Append one sample, given as the values of its fields: a `Sample` costs 4 us to make."""
+        """Append one sample as the values of its fields: a `Sample` costs 4 us to make."""
         self._file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
 
     def close(self) -> None:

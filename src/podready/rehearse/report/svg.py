@@ -62,7 +62,7 @@ class Drawing:
             self._add("polyline", style, title, points=steps)
 
     def shape(self, d: str, style: str, title: str = "") -> None:
-        """Draw an outline given in path syntax."""
+        """Draw an outline in path syntax."""
         self._add("path", style, title, d=d)
 
     def text(self, x: float, y: float, words: str, style: str, title: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Deletion of a pod: one ready pod is told to go and another takes its place."""
+"""Deletion of a pod: one ready pod is deleted and another takes its place."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from podready.runtime.app.checks import WORD
+from podready.runtime.app.checks import HEALTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,13 +52,13 @@ class CallFailures:
         if not failed_as_call(error):
             return
         self.count += 1
-        if not worked and WORD.uncallable is None:
-            WORD.uncallable = f"the app cannot be called as its interface says: {error}"
-            _log.critical("%s; this pod is not ready until a request succeeds", WORD.uncallable)
-            WORD.changed()
+        if not worked and HEALTH.uncallable is None:
+            HEALTH.uncallable = f"the app cannot be called as its interface says: {error}"
+            _log.critical("%s; this pod is not ready until a request succeeds", HEALTH.uncallable)
+            HEALTH.changed()
 
     def recheck(self, *, worked: bool) -> None:
         """Put the pod back once a request was served; called by heartbeats."""
-        if worked and WORD.uncallable is not None:
-            WORD.uncallable = None
-            WORD.changed()
+        if worked and HEALTH.uncallable is not None:
+            HEALTH.uncallable = None
+            HEALTH.changed()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from podready.contract import ExitCode
 from podready.errors import PodreadyError, SettingsError, StartupError, UsageError
 from podready.runtime.app.check_runner import Checking
-from podready.runtime.app.checks import CHECKS, WORD
+from podready.runtime.app.checks import CHECKS, HEALTH
 from podready.runtime.app.hooks import SHUTDOWN, WARMUP, Hook
 from podready.runtime.app.interface import Interface
 from podready.runtime.app.lifespan import Lifespan
@@ -248,22 +248,26 @@ class _Worker:
         self._channel.send("stage", stage=stage, fraction=fraction)
 
     def _watch_word(self) -> None:
-        """Hear of set_ready() and broken(), from whatever thread they are called."""
+        """Hear of set_ready() and mark_unhealthy(), from whatever thread they are called."""
         loop = asyncio.get_running_loop()
 
         def changed() -> None:
             loop.call_soon_threadsafe(self._tell_state)
 
-        WORD.changed = changed
+        HEALTH.changed = changed
 
     def _tell_state(self) -> None:
         self._channel.send(
             "state",
-            failing=[*self._checking.failing(), *WORD.failing()],
+            failing=[*self._checking.failing(), *HEALTH.failing()],
             stale_after=self._checking.stale_after(),
-            broken=WORD.broken,
+            unhealthy=HEALTH.unhealthy,
             groups=self._checking.groups(),
-            facts={"checks": self._checking.facts(), "unready": WORD.reason()},
+            facts={
+                "checks": self._checking.facts(),
+                "unready": HEALTH.reason(),
+                "unhealthy": HEALTH.unhealthy,
+            },
         )
 
     async def _abort(self) -> None:

@@ -20,7 +20,7 @@ from podready.errors import StartupError
 from podready.runtime.admin.probes import Answer, Standing, answer_probe
 from podready.runtime.app.call_failures import CallFailures
 from podready.runtime.app.check_runner import Checking
-from podready.runtime.app.checks import CHECKS, WORD
+from podready.runtime.app.checks import CHECKS, HEALTH
 from podready.runtime.app.shutdown_notice import NOTICE
 from podready.runtime.lifecycle import Lifecycle
 from podready.runtime.logs import take_over
@@ -296,13 +296,14 @@ class InProcess:
     def _tell_leader(self) -> None:
         checking = self._checking
         state = {
-            "failing": [*(checking.failing() if checking else []), *WORD.failing()],
+            "failing": [*(checking.failing() if checking else []), *HEALTH.failing()],
             "stale_after": checking.stale_after() if checking else None,
-            "broken": WORD.broken,
+            "unhealthy": HEALTH.unhealthy,
             "groups": checking.groups() if checking else {},
             "facts": {
                 "checks": checking.facts() if checking else {},
-                "unready": WORD.reason(),
+                "unready": HEALTH.reason(),
+                "unhealthy": HEALTH.unhealthy,
             },
         }
         facts = {
@@ -364,7 +365,7 @@ class InProcess:
         phase = self.lifecycle.phase
         if self.draining and phase in {Phase.STARTING, Phase.READY}:
             phase = Phase.DRAINING  # the thread will say so too in a moment
-        unready = WORD.failing()
+        unready = HEALTH.failing()
         unready += self._checking.failing() if self._checking else []
         silent = now - self._last_beat if self._app_loop and phase is Phase.READY else 0.0
         return Standing(
@@ -374,13 +375,14 @@ class InProcess:
             elapsed=now - self.lifecycle.started_at,
             limit=0.0,
             unready=tuple(unready),
-            broken=WORD.broken,
+            unhealthy=HEALTH.unhealthy,
             stalled=silent if silent > self.config.stall_timeout else None,
             serves_draining=self.config.drain_readiness == "serve",
             details={
                 "pid": os.getpid(),
                 "inflight": len(IN_FLIGHT.works),
                 "checks": self._checking.facts() if self._checking else {},
-                "unready": WORD.reason(),
+                "unready": HEALTH.reason(),
+                "unhealthy": HEALTH.unhealthy,
             },
         )

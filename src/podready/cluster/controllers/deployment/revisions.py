@@ -28,7 +28,7 @@ _HISTORY_CHARACTERS = 2000
 
 @dataclass(slots=True)
 class Rollout:
-    """A Deployment (a copy of ours) and its ReplicaSets as they are now, oldest first."""
+    """A Deployment (our own copy) and its ReplicaSets as they are now, oldest first."""
 
     deployment: Object
     new: Object | None

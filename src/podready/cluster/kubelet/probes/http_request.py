@@ -1,4 +1,4 @@
-"""One HTTP/1.1 GET over a socket that is given: what probes and hooks send.
+"""One HTTP/1.1 GET over an open socket: what probes and hooks send.
 
 No pool, no keep-alive, no proxy, no certificate check, as the kubelet's own client
 (pkg/probe/http). The parser is httptools' llhttp, in its strict mode.

@@ -49,7 +49,7 @@ class ProbeTarget(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """Whether the probe succeeded; `warning` is told as an event of its own."""
+    """Whether the probe succeeded; `warning` becomes an event of its own."""
 
     ok: bool
     message: str = ""

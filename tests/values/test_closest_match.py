@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podready.runtime.settings.near_miss import near_miss
+from podready.values.closest_match import closest_match
 
 KNOWN = ["SHOP_PORT", "SHOP_DATABASE_URL", "SHOP_DEPLOYMENT_NAME", "SHOP_KEY", "SHOP_X"]
 
@@ -27,7 +27,7 @@ KNOWN = ["SHOP_PORT", "SHOP_DATABASE_URL", "SHOP_DEPLOYMENT_NAME", "SHOP_KEY", "
 )
 def test_slips_of_the_hand_are_found(name: str, meant: str) -> None:
     """A letter too many, too few, wrong or swapped, and a forgotten line."""
-    assert near_miss(name, KNOWN) == meant
+    assert closest_match(name, KNOWN) == meant
 
 
 @pytest.mark.parametrize(
@@ -36,11 +36,11 @@ def test_slips_of_the_hand_are_found(name: str, meant: str) -> None:
 )
 def test_other_words_are_other_names(name: str) -> None:
     """However much of the rest is the same: an app must not refuse to start for them."""
-    assert near_miss(name, KNOWN) is None
+    assert closest_match(name, KNOWN) is None
 
 
 @given(st.text(max_size=30), st.lists(st.text(max_size=30), max_size=4))
 def test_what_is_found_is_known(name: str, known: list[str]) -> None:
     """Whatever the texts are; and a known name is found as itself."""
-    assert near_miss(name, known) in {None, *known}
-    assert near_miss(name, [*known, name]) is not None
+    assert closest_match(name, known) in {None, *known}
+    assert closest_match(name, [*known, name]) is not None

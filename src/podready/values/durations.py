@@ -1,4 +1,4 @@
-"""Durations as people write them in flags and environment variables: `500ms`, `30s`, `1h30m`."""
+"""Durations: `500ms`, `30s`, `1h30m`."""
 
 from __future__ import annotations
 
@@ -17,53 +17,53 @@ _MICROSECONDS: Final = {
     "d": 86_400_000_000,
 }
 _PART: Final = re.compile(r" *(\d+(?:\.\d+)?) *(us|ms|s|m|h|d) *", re.ASCII)
-_BARE: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_BARE: Final = re.compile(r" *\d+(?:\.\d+)? *", re.ASCII)
+_EXPECTED: Final = "a duration such as 500ms, 30s, 5m or 1h30m"
 
 
-def parse_duration(text: str) -> float:
+def parse_seconds(text: str) -> float:
     """Return the seconds that `text` stands for; a bare number means seconds.
 
-    For podready's own settings, none of which is for microseconds or days. Raises ValueError
-    with the expected form when it is none.
+    Raises ValueError with the expected form when it is no duration.
     """
-    text = text.strip()
-    text = f"{text}s" if _BARE.fullmatch(text) else text
-    found = _sum_of(text, "ms s m h")
-    if found is None or found == float("inf"):
-        raise ValueError("a duration such as 500ms, 30s or 5m")
-    return found / _MICROSECONDS["s"]
+    if _BARE.fullmatch(text):
+        text = f"{text.strip()}s"
+    microseconds = _sum_of(text)
+    if microseconds is None or microseconds == float("inf"):
+        raise ValueError(_EXPECTED)
+    return microseconds / _MICROSECONDS["s"]
 
 
 def parse_timedelta(text: str) -> timedelta:
-    """Return the duration; ValueError for a number without a unit, as `30` could be anything.
+    """Return the duration; a number without a unit is refused, because `30` could be anything.
 
-    For the settings of apps, whose error says what follows the value: `"30" is not ...`.
+    Raises ValueError with the expected form when it is no duration.
     """
     from datetime import timedelta  # not in the supervisor, which needs none
 
-    found = _sum_of(text, "us ms s m h d")
-    if found is None:
-        raise ValueError("is not a duration such as 500ms, 30s, 5m or 1h30m")
+    microseconds = _sum_of(text)
+    if microseconds is None:
+        raise ValueError(_EXPECTED)
     try:
-        return timedelta(microseconds=found)
+        return timedelta(microseconds=microseconds)
     except OverflowError:
-        raise ValueError("is longer than a duration can be") from None
+        raise ValueError("a duration of at most 999999999 days") from None
 
 
-def _sum_of(text: str, units: str) -> float | None:
+def _sum_of(text: str) -> float | None:
     """Return the microseconds of one or more numbers with units; None for anything else."""
     total, position = 0.0, 0
     while position < len(text) or not position:
         part = _PART.match(text, position)
-        if part is None or part[2] not in units.split():
+        if part is None:
             return None
         total += float(part[1]) * _MICROSECONDS[part[2]]
         position = part.end()
     return total
 
 
-def format_duration(seconds: float) -> str:
-    """Return `seconds` in the shortest of the forms that `parse_duration` reads."""
+def format_seconds(seconds: float) -> str:
+    """Return `seconds` in the shortest of the forms that `parse_seconds` reads."""
     if seconds < 1 and seconds != 0:
         return f"{seconds * 1000:g}ms"
     if seconds >= 60 and seconds % 60 == 0:
