@@ -337,7 +337,7 @@ def expand(text: str, scope: Mapping[str, str]) -> str:
 
 
 def _scope(stage: _Stage) -> dict[str, str]:
-    """Return what a `$NAME` may stand for: build arguments, then the environment over them."""
+    """Return what a `$NAME` may mean: build arguments, then the environment over them."""
     return {**stage.args, **stage.image.env}
 
 

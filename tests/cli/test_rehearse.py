@@ -121,7 +121,7 @@ SNAPSHOT = Snapshot("Rolling update", 1234, 5, "3 ready", 1.5, 20.0)
 def test_plain_view_prints_counts_only_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     """A CI log shows life without being flooded."""
     view = PlainView()
-    view.tell("applied Service web")
+    view.log("applied Service web")
     for _ in range(10):
         view.show(SNAPSHOT)
     view.show(replace(SNAPSHOT, sent=0))
@@ -143,7 +143,7 @@ def test_live_view_shows_counts_and_escapes_markup() -> None:
 
     console = Console(record=True, width=120, force_terminal=True)
     view = LiveView(console)
-    view.tell("applied [red]Service[/red]")
+    view.log("applied [red]Service[/red]")
     view.show(replace(SNAPSHOT, pods="[3 ready]"))
     console.print(view._render())
     text = console.export_text()

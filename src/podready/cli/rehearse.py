@@ -108,7 +108,7 @@ class RehearseOptions:
 @click.option(
     "--endpoint-lag",
     type=Seconds(),
-    help="How long a node's proxy takes to hear of a change. [1s]",
+    help="How long a node's proxy takes to see a change. [1s]",
 )
 @click.option("--start-timeout", type=Seconds(), help="Longest wait for a ready app. [60s]")
 @click.option(
@@ -265,9 +265,9 @@ async def _local_cluster(
             host_ports=project.rehearse.host_ports,
         )
         async with LocalCluster(config) as cluster:
-            view.tell(f"local cluster with {options.nodes} nodes, pods in {cluster.sandbox_name}")
+            view.log(f"local cluster with {options.nodes} nodes, pods in {cluster.sandbox_name}")
             yield cluster
-            view.tell("shutting down")
+            view.log("shutting down")
 
 
 def _common(project: Project, options: RehearseOptions, target: RehearsalTarget) -> dict[str, Any]:
@@ -297,9 +297,9 @@ def _command(project: Project, target: RehearsalTarget) -> tuple[str, str, str]:
     """Return what PID 1 is, the line that says so, and `file:line` of it."""
     container = dig(target.manifest.object, "spec", "template", "spec", "containers", 0, default={})
     if container.get("command"):
-        words = [*container["command"], *(container.get("args") or ())]
+        argv = [*container["command"], *(container.get("args") or ())]
         line = target.manifest.line_of("spec.template.spec.containers[0].command")
-        return " ".join(words), "", f"{target.manifest.file}:{line}"
+        return " ".join(argv), "", f"{target.manifest.file}:{line}"
     if not project.dockerfile.is_file():
         return "", "", ""
     image = read_image(shown(project.dockerfile))

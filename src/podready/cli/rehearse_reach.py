@@ -18,7 +18,7 @@ _HOST_PORTS = "[tool.podready.rehearse] host-ports"
 
 
 def check_host_ports(ports: Iterable[int]) -> None:
-    """Raise UsageError when a port that pods are to reach has nobody behind it."""
+    """Raise UsageError when a port that pods are to reach has no listener."""
     for port in ports:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=2.0).close()

@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 
 
 class StoppedError(Exception):
-    """The user wants no result any more."""
+    """The user stopped the rehearsal."""
 
 
 class StopSignals:
@@ -44,9 +44,9 @@ class StopSignals:
         """Take both signals over."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._tell, int(number))
+            loop.add_signal_handler(number, self._on_signal, int(number))
 
-    def _tell(self, number: int) -> None:
+    def _on_signal(self, number: int) -> None:
         if not self._number:  # a second Ctrl-C must not leave processes behind
             complain("podready: stopping; everything is being shut down")
             self._number = number
@@ -61,6 +61,6 @@ class StopSignals:
             task.cancel()
             await asyncio.wait({task}, timeout=RETRY_SECONDS)
         if self._number:
-            await asyncio.gather(task, return_exceptions=True)  # nobody wants its error either
+            await asyncio.gather(task, return_exceptions=True)  # its error is not wanted either
             raise StoppedError
         return task.result()

@@ -60,7 +60,7 @@ def _is_unscheduled(pod: Object) -> bool:
 
 
 class Scheduler:
-    """Chooses nodes by the caches, and remembers its choices until the caches show them."""
+    """Chooses nodes by the caches, and keeps its choices until the caches show them."""
 
     def __init__(self, context: ControllerContext) -> None:
         self._context = context
@@ -112,7 +112,7 @@ class Scheduler:
         try:
             await self._client.create(POD, namespace_of(pod), binding, subresource="binding")
         except (NotFound, Conflict):
-            del self._assumed[uid_of(pod)]  # deleted or bound meanwhile: the watch will tell
+            del self._assumed[uid_of(pod)]  # deleted or bound meanwhile: the watch will show it
             return
         text = f"Successfully assigned {key_of(pod)} to {node}"
         await self._recorder.event(pod, "Normal", "Scheduled", text)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StatusCause:
-    """One reason of a failure: a machine's word, a person's sentence, the field."""
+    """One reason of a failure: a code, a sentence and the field."""
 
     reason: str
     message: str
@@ -133,7 +133,7 @@ class MethodNotAllowed(ApiError):
 
 
 class NotAcceptable(ApiError):
-    """The client takes no media type that this server speaks."""
+    """The client accepts no media type that this server has."""
 
     code, reason = 406, "NotAcceptable"
 

@@ -1,7 +1,7 @@
 """What one pod went through, put together from the API's watch and the node's journal.
 
 Times are CLOCK_MONOTONIC seconds. The journal is exact and local; the watch exists on any
-cluster. Where both tell the same thing the journal wins, because it was written at the moment
+cluster. Where both have the same fact the journal wins, because it was written at the moment
 itself and not when the news arrived.
 """
 
@@ -36,7 +36,7 @@ class PodSeen:
 
 @dataclass(frozen=True, slots=True)
 class EndpointSeen:
-    """Whether a pod stood as a ready endpoint of the Service in the slices just seen."""
+    """Whether a pod was a ready endpoint of the Service at that moment."""
 
     t: float
     pod: str
@@ -52,7 +52,7 @@ class Interval:
     node: int = -1
 
     def holds(self, t: float) -> bool:
-        """Return whether `t` lies within."""
+        """Return whether `t` is inside."""
         return self.start <= t < self.end
 
 
@@ -68,7 +68,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class PodHistory:
-    """One pod's life; None where a moment never came or nobody saw it."""
+    """One pod's life; None where a moment never came or was not seen."""
 
     pod: str
     revision: str = ""

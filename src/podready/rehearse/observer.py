@@ -168,7 +168,7 @@ def pod_seen(t: float, event: str, pod: Object) -> PodSeen:
 
 
 def ready_endpoints(slice_: Object) -> set[str]:
-    """Return the pods ("namespace/name") that an EndpointSlice tells proxies to route to."""
+    """Return the pods ("namespace/name") that proxies route to by an EndpointSlice."""
     namespace = slice_["metadata"].get("namespace", "default")
     return {
         f"{namespace}/{dig(endpoint, 'targetRef', 'name')}"

@@ -24,7 +24,7 @@ Object = dict[str, Any]
 
 SECRET: Final = "podready-rehearsal"  # noqa: S105 - the name of an object
 HIDDEN: Final = "…"
-_SHORTEST_VALUE, _SHORTEST_PASSWORD = 8, 4  # shorter ones are words that texts need
+_SHORTEST_VALUE, _SHORTEST_PASSWORD = 8, 4  # shorter ones may be ordinary words of a text
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def _reference(name: str) -> Object:
 
 
 def _passwords(value: str) -> tuple[str, ...]:
-    """Return the password of a URL, as it is written and as it is meant."""
+    """Return the password of a URL, as it is written and decoded."""
     try:
         password = urlsplit(value).password
     except ValueError:

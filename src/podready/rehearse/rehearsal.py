@@ -66,13 +66,13 @@ class Snapshot:
 
 
 class ProgressListener(Protocol):
-    """Who follows a rehearsal while it runs."""
+    """What shows a rehearsal while it runs."""
 
-    def tell(self, line: str) -> None:
-        """Hear one line of progress."""
+    def log(self, line: str) -> None:
+        """Show one line of progress."""
 
     def show(self, snapshot: Snapshot) -> None:
-        """See the present counts; called several times a second."""
+        """Show the present counts; called several times a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +112,13 @@ async def rehearse(
     Raises AppError when the app does not start and ManifestError when an object is refused.
     """
     async with api.translated_errors(), ClusterObserver(api, plan.target, clock) as observer:
-        driver = Driver(api, plan.target, observer, listener.tell, clock)
+        driver = Driver(api, plan.target, observer, listener.log, clock)
         await driver.apply(plan.manifests)
         begun = clock.monotonic()
-        listener.tell(f"waiting for Deployment {plan.target.deployment} to be available")
+        listener.log(f"waiting for Deployment {plan.target.deployment} to be available")
         await driver.wait_until_available(plan.start_timeout)
         ready = clock.monotonic() - begun
-        listener.tell(f"{observer.summary()} after {ready:.1f} s")
+        listener.log(f"{observer.summary()} after {ready:.1f} s")
         # The first endpoints lag like all others: load that came sooner would find no pod and
         # blame the app for it.
         await asyncio.sleep(plan.endpoint_lag * LAG_SPREAD)
@@ -166,7 +166,7 @@ class _Runner:
 
     async def run(self, scenario: Scenario) -> _Run:
         """Return what happened: load on, action, wait until all is quiet, load off."""
-        self._listener.tell(f"{scenario.title}: {scenario.holds}")
+        self._listener.log(f"{scenario.title}: {scenario.holds}")
         if scenario.prepare is not None:
             await scenario.prepare(self._driver)
         await asyncio.sleep(self._propagation)  # proxies see the ready pods later than the API does
@@ -236,7 +236,7 @@ class _Runner:
             failure=_failure(failure, diagnosis.findings),
             lanes=lanes(histories.values(), window),
         )
-        self._listener.tell(_outcome(result))
+        self._listener.log(_outcome(result))
         return _Run(result, rollouts * summary.punctual_share)
 
     def _histories(self, window: Window) -> dict[str, PodHistory]:

@@ -29,7 +29,7 @@ _HOPELESS: Final = frozenset(
         "PostStartHookError",
     }
 )
-"""Reasons of a waiting container that waiting does not mend."""
+"""Reasons of a waiting container that waiting does not fix."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class Window:
         return (low - self.start, high - self.start) if low < high else None
 
     def holds(self, t: float | None) -> bool:
-        """Return whether the moment lies inside."""
+        """Return whether the moment is inside."""
         return t is not None and self.start <= t <= self.end
 
 

@@ -1,4 +1,4 @@
-"""Scenario results -> one word, one line, one exit code. Pure."""
+"""Scenario results -> a verdict, one line, one exit code. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A local copy of part of the cluster that follows it: list, watch, cache, tell.
+"""A local copy of part of the cluster that follows it: list, watch, cache, notify.
 
 As client-go's shared informers: handlers get every object once as added, then each change; after
-a lost watch the informer lists again and tells the difference, so nothing is missed for good.
+a lost watch the informer lists again and notifies of the difference, so no change is lost.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class EndpointSliceReconciler:
         ]
 
     def slice_changed(self, change: ObjectChange) -> list[str]:
-        """Name the Service of a slice: somebody may have deleted or changed it."""
+        """Name the Service of a slice: another client may have deleted or changed it."""
         labels = labels_of(change.latest)
         if labels.get(MANAGED_BY) != CONTROLLER or SERVICE_NAME not in labels:
             return []

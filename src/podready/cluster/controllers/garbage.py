@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 
 COLLECTED = tuple(resource for resource in RESOURCES if resource != EVENT)
-"""Events own nothing and are owned by nobody; watching them all would only cost."""
+"""Events own nothing and have no owner; watching them all would only cost."""
 
 
 class Item(NamedTuple):
@@ -182,7 +182,7 @@ class GarbageCollector:
         try:
             await self._client.update(item.resource, item.namespace, changed)
         except NotFound:
-            pass  # somebody else let it go
+            pass  # another client released it
 
 
 def _bonds(obj: Object) -> tuple[object, ...]:

@@ -76,4 +76,4 @@ class NamespaceReconciler:
         try:
             await self._client.update(NAMESPACE, None, emptied, subresource="finalize")
         except NotFound:
-            pass  # somebody else finalized it
+            pass  # another client finalized it

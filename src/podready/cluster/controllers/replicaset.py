@@ -105,7 +105,7 @@ class ReplicaSetReconciler:
     # -- what it does -----------------------------------------------------------------------
 
     async def reconcile(self, rs_key: str) -> Result:
-        """Create or delete pods until there are as many as wanted, then tell the status."""
+        """Create or delete pods until there are as many as wanted, then write the status."""
         cached = self._context.get(REPLICA_SET, *split_key(rs_key))
         if cached is None:
             self._expectations.forget(rs_key)

@@ -1,7 +1,7 @@
 """When a container that ended may start again.
 
 The first restart is immediate; then the delay is 10 s and doubles up to `longest`, counted from
-the container's end, and starts anew once a container ran for twice the longest delay
+the container's end, and starts again once a container ran for twice the longest delay
 (kubernetes.io, "Container restarts"; 10 s and 300 s are the kubelet's constants).
 """
 

@@ -140,7 +140,7 @@ def _mounts(
 
 
 def _termination_log(pod: PodContext, container: Object) -> Path:
-    """Return a fresh file for the container's last words."""
+    """Return a new file for the container's termination message."""
     path: Path = pod.directory / f"{container['name']}.termination-log"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"")

@@ -305,8 +305,8 @@ class ContainerWorker:
         """A liveness or startup probe failed for good: end this run, with the probe's own grace."""
         own = dig(self._container, kind.field, "terminationGracePeriodSeconds")
         grace = self._pod.grace_seconds if own is None else float(own)
-        words = f"Container {self.name} failed {kind.value.lower()} probe, will be restarted"
-        self._restart(words, grace)
+        message = f"Container {self.name} failed {kind.value.lower()} probe, will be restarted"
+        self._restart(message, grace)
 
     def _restart(self, message: str, grace: float) -> None:
         if self._running is None:

@@ -46,7 +46,7 @@ class EnvironmentContext:
     """What a pod's environment may refer to, fetched for this moment.
 
     `services` are those of the pod's namespace (and `kubernetes` of `default`); `sources` hold
-    the ConfigMaps and Secrets by reference, missing ones left out; `allocatable` stands in for
+    the ConfigMaps and Secrets by reference, missing ones left out; `allocatable` replaces
     limits that are not set.
     """
 

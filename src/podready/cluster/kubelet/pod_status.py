@@ -27,7 +27,7 @@ _UNKNOWN: Final = {
 
 
 class ContainerKind(StrEnum):
-    """Where a container stands in the pod's life."""
+    """Which group of the pod's containers it belongs to."""
 
     INIT = "init"
     SIDECAR = "sidecar"  # an init container with restartPolicy Always

@@ -47,7 +47,7 @@ class PodWorker:
         self._over = False
         self._vanished = False
 
-    # -- what the kubelet tells -----------------------------------------------------------------
+    # -- what the kubelet calls -----------------------------------------------------------------
 
     def update(self, pod: Object) -> None:
         """Take in a newer version of the pod's object."""
@@ -86,7 +86,7 @@ class PodWorker:
         self._logs.forget(self.context.namespace, self.context.name)
 
     async def close(self) -> None:
-        """End everything at once, without a word to the API; for the node's own end."""
+        """End everything at once, without a report to the API; for the node's own end."""
         for worker in self._containers:
             await worker.abandon()
         if self.context.sandbox is not None:
@@ -175,7 +175,7 @@ class PodWorker:
     # -- the end --------------------------------------------------------------------------------
 
     async def _finish(self, living: asyncio.Task[None]) -> None:
-        """End all containers within the grace period and tell the API how they ended."""
+        """End all containers within the grace period and report to the API how they ended."""
         assert self._grace is not None
         await self._stop_all(self._grace)
         await _cancel(living)

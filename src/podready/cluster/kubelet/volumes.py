@@ -49,7 +49,7 @@ def volume_references(spec: Object) -> set[Reference]:
 
 
 def make_volumes(spec: Object, context: EnvironmentContext, directory: Path) -> dict[str, Path]:
-    """Make the pod's volumes below `directory` and return where each lies.
+    """Make the pod's volumes below `directory` and return the path of each.
 
     ContainerConfigError when a source is missing, or of a kind that this machine lacks.
     """
@@ -99,7 +99,7 @@ def _files_of(volume: Object, spec: Object, context: EnvironmentContext) -> list
         if "downwardAPI" in source:
             files += _downward(source["downwardAPI"], spec, context, default)
         elif "serviceAccountToken" in source:
-            continue  # there is no account here that a token could speak for
+            continue  # there are no service accounts here, so there is no token
         else:
             files += _keyed(volume["name"], source, context, default)
     return files

@@ -2,7 +2,7 @@
 
 One listener for each TCP port of each Service, in the network that all pods are wired to. A new
 connection is routed as the proxy of the client's own node would: by that node's lagging view, to a
-random endpoint, without a retry. Pods stand on the virtual nodes in turn, by their addresses.
+random endpoint, without a retry. Pods are spread over the virtual nodes, by their addresses.
 
 As kube-proxy's REJECT rule has it, a Service without endpoints refuses: its listener is closed as
 long as no node has an endpoint for it. The hop differs from kube-proxy's NAT in two things: a dead
@@ -94,7 +94,7 @@ class ClusterIPs:
         self._open[address].start()
 
     def _close(self, address: ServiceAddress) -> None:
-        """Stop to accept; as with kube-proxy, connections that stand go on until they end."""
+        """Stop accepting; as with kube-proxy, open connections go on until they end."""
         relay = self._open.pop(address)
         self._closed = [*(each for each in self._closed if not each.is_idle), relay]
         relay.close()

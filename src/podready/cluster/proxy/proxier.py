@@ -119,7 +119,7 @@ class Proxier:
     def pick(self, node: int, service: str, port: int, client: str = "") -> Backend:
         """Return where `node` sends a new connection to `service` ("namespace/name") and `port`.
 
-        `client` is what sessionAffinity tells clients apart by. Raises RefusedError.
+        `client` is the client address for sessionAffinity. Raises RefusedError.
         """
         if not 0 <= node < self.nodes:
             raise RefusedError(NO_NODE)

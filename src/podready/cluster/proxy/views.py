@@ -1,6 +1,6 @@
-"""What each node believes a Service's endpoints to be: the truth, some time ago.
+"""Each node's view of a Service's endpoints: the true state, some time ago.
 
-In a cluster every node's kube-proxy hears of an EndpointSlice change on its own and syncs at its
+In a cluster every node's kube-proxy sees an EndpointSlice change on its own and syncs at its
 own time, so for a while the nodes disagree, and some still send new connections to a pod that is
 gone. Here V virtual nodes each have a view of their own that follows after a sampled delay.
 Pure: time comes in as numbers, chance as a seeded generator.
@@ -67,7 +67,7 @@ class Rerouting:
 
 
 class NodeView:
-    """One node's belief: the state of each endpoint of each port, and what that leads to."""
+    """One node's view: the state of each endpoint of each port, and what that leads to."""
 
     def __init__(self) -> None:
         self._known: dict[ServicePort, dict[Backend, EndpointState]] = {}

@@ -42,7 +42,7 @@ class ObjectChange:
 
 @dataclass(frozen=True, slots=True)
 class ControllerContext:
-    """The world as controllers see it; what the caches hand out is shared: nobody changes it."""
+    """What controllers use; objects from the caches are shared and must not be changed."""
 
     client: Client
     informers: Mapping[Resource, Informer]

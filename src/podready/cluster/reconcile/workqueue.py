@@ -1,7 +1,7 @@
 """A queue of keys to reconcile: each at most once in it, and never with two workers at a time.
 
 After client-go's util/workqueue. What happened to an object is not in the queue, only that
-something did: the worker that takes the key reads everything anew (level-based). The event loop's
+something did: the worker that takes the key reads everything again (level-based). The event loop's
 own clock is the queue's clock, so a test on a loop with virtual time waits for nothing.
 """
 
@@ -112,7 +112,7 @@ class WorkQueue(Generic[K]):
             self._changed.set()
 
     def shut_down(self) -> None:
-        """Drop everything that waits and send the workers home."""
+        """Drop everything that waits and end the workers."""
         self._shut_down = True
         for timer in self._later.values():
             timer.cancel()

@@ -128,7 +128,7 @@ def _run_to_exec(become: Any, outer: int) -> NoReturn:
 
 
 def _become_first(order: Message, log: int) -> None:
-    """In the new PID namespace: build the root, let go of all privileges not needed, execute."""
+    """In the new PID namespace: build the root, drop all privileges not needed, execute."""
     os.setsid()
     if order["apart"]:
         unshare(CLONE_NEWNS)

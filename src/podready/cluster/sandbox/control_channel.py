@@ -36,7 +36,7 @@ class ControlChannel:
         self._open = True
         self._loop = asyncio.get_running_loop()
         self._control.setblocking(False)
-        self._loop.add_reader(self._control.fileno(), self._hear)
+        self._loop.add_reader(self._control.fileno(), self._receive_event)
 
     def let_go(self) -> None:
         """Close our copies of the helper's ends, once the helper has its own."""
@@ -76,7 +76,7 @@ class ControlChannel:
         try:
             self._control.shutdown(socket.SHUT_WR)
         except OSError:
-            self._forget()
+            self._dispose()
 
     def _fetch_one(self) -> None:
         send(self._dialer, {"op": "sockets", "count": 1})
@@ -88,13 +88,13 @@ class ControlChannel:
     def _add(self, fds: list[int]) -> None:
         self._pool.extend(socket.socket(*_TCP, fileno=fd) for fd in fds)
 
-    def _hear(self) -> None:
+    def _receive_event(self) -> None:
         try:
             received = receive(self._control)
         except BlockingIOError:
             return
         if received is None:
-            self._forget()
+            self._dispose()
             return
         message, fds = received
         if message["event"] != "sockets":
@@ -106,7 +106,7 @@ class ControlChannel:
             for fd in fds:
                 os.close(fd)
 
-    def _forget(self) -> None:
+    def _dispose(self) -> None:
         if self._control.fileno() < 0:
             return
         self._open = False

@@ -40,7 +40,7 @@ class ForkedPod:
         self._ids = itertools.count()
         self._helper: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._diag: socket.socket | None = None
-        self._link = ControlChannel(self._hear)
+        self._link = ControlChannel(self._handle)
 
     @property
     def sets_user(self) -> bool:
@@ -150,9 +150,9 @@ class ForkedPod:
             raise
         return task
 
-    def _hear(self, message: Message, fds: list[int]) -> None:
+    def _handle(self, message: Message, fds: list[int]) -> None:
         if "id" in message:
-            if self._tasks[message["id"]].hear(message, fds):
+            if self._tasks[message["id"]].handle(message, fds):
                 del self._tasks[message["id"]]
         elif message["event"] == "pod":
             self._diag = socket.socket(fileno=fds[0]) if fds else None
@@ -204,7 +204,7 @@ class ForkedSandbox:
 
     async def pod(self, namespace: str, name: str, hostname: str) -> ForkedPod:
         """Make a pod's helper and give it an address."""
-        del name  # addresses, not names, tell pods apart here
+        del name  # addresses, not names, identify pods here
         pod = self.pod_class(self, self._addresses.take(), namespace, hostname)
         self._pods.add(pod)
         try:

@@ -41,7 +41,7 @@ class Task:
         self.ended: asyncio.Future[Message] = loop.create_future()
         self._handle = -1  # a pidfd: never another process
 
-    def hear(self, message: Message, fds: list[int]) -> bool:
+    def handle(self, message: Message, fds: list[int]) -> bool:
         """Take in one event; True when it is the last one."""
         match message["event"]:
             case "started":
@@ -80,7 +80,7 @@ class Task:
     def _fail(self, error: OSError) -> None:
         if not self.started.done():
             self.started.set_exception(error)
-            self.started.exception()  # nobody may be waiting any more, which is no mistake
+            self.started.exception()  # a caller may no longer be waiting, which is fine
 
 
 def exit_of(code: int) -> ProcessExit:

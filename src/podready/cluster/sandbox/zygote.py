@@ -65,7 +65,7 @@ def _gain_privilege() -> bool:
 
     Root without one comes first: it works inside containers with CAP_SYS_ADMIN and on kernels
     without unprivileged user namespaces, and only there can the image's USER be real. A root
-    that lacks the capability, and everybody else, gets a user namespace.
+    that lacks the capability, and every other user, gets a user namespace.
     """
     if os.geteuid() == 0 and not _try_out(_namespaces):
         return False

@@ -1,4 +1,4 @@
-"""The cluster's end of the zygote: starts it, speaks with it, and sees it end."""
+"""The cluster's end of the zygote: starts it, sends orders, and waits for its end."""
 
 from __future__ import annotations
 

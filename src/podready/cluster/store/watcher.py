@@ -1,4 +1,4 @@
-"""One watch on the store: a bounded queue of changes that tells when it lost some."""
+"""One watch on the store: a bounded queue of changes that reports when it lost some."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One mistake in one field, worded as k8s.io/apimachinery/pkg/util/validation/field does."""
+"""One mistake in one field, with the messages of k8s.io/apimachinery/pkg/util/validation/field."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def invalid(path: str, value: Any, detail: str) -> FieldError:
 
 
 def not_supported(path: str, value: Any, allowed: Iterable[str]) -> FieldError:
-    """Return the error of a word that is not one of a list."""
-    words = ", ".join(f'"{word}"' for word in sorted(allowed))
-    message = f"Unsupported value: {_shown(value)}: supported values: {words}"
+    """Return the error of a value that is not one of a list."""
+    choices = ", ".join(f'"{word}"' for word in sorted(allowed))
+    message = f"Unsupported value: {_shown(value)}: supported values: {choices}"
     return FieldError(path, "FieldValueNotSupported", message)
 
 
@@ -48,7 +48,7 @@ def duplicate(path: str, value: Any) -> FieldError:
 
 
 def forbidden(path: str, detail: str) -> FieldError:
-    """Return the error of a field that may not be there, or may not change."""
+    """Return the error of a field that must not be there, or must not change."""
     return FieldError(path, "FieldValueForbidden", _join("Forbidden", detail))
 
 

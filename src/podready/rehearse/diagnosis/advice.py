@@ -96,7 +96,7 @@ def _keep_alive_race(group: Group) -> Advice:
     )
     fix = (
         "Answer with `Connection: close` while draining and close idle connections only after "
-        "their clients had time to hear it. `podready run` does both; a preStop sleep does not."
+        "their clients had time to see it. `podready run` does both; a preStop sleep does not."
     )
     return Advice(evidence, fix, _dockerfile_patch(group.context))
 
@@ -180,7 +180,7 @@ def _killed_in_flight(group: Group) -> Advice:
     codes = ", ".join(sorted({str(end.code) for end in ends}))
     evidence = _sentences(
         f"{_how(group.lost)} when {len(group.histories)} {_pods(len(group.histories))} ended with "
-        f"exit code {codes} and nobody had asked for it",
+        f"exit code {codes} without a request to stop",
         "it was out of memory" if oom else "",
     )
     fix = (
@@ -327,7 +327,7 @@ def _how(lost: tuple[LostRequest, ...]) -> str:
         Outcome.TIMEOUT: "timed out",
     }
     counts = Counter(texts.get(one.sample.outcome, one.sample.outcome.value) for one in lost)
-    return " and ".join(f"{count} {word}" for word, count in counts.most_common())
+    return " and ".join(f"{count} {text}" for text, count in counts.most_common())
 
 
 def _span(lost: tuple[LostRequest, ...]) -> str:

@@ -87,7 +87,7 @@ def _single(target: RehearsalTarget) -> Cause | None:
         "One replica cannot survive the loss of its pod",
         "Run at least two replicas.",
         f"Deployment {target.deployment} has replicas: {target.replicas} ({_where(target)}): when "
-        "its only pod crashes or its node goes, nobody answers until another one is ready.",
+        "its only pod crashes or its node goes, no pod answers until another one is ready.",
         f"-replicas: {target.replicas}\n+replicas: 2",
     )
 

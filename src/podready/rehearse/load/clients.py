@@ -62,7 +62,7 @@ class ConnectionPool:
         return None
 
     def give_back(self, connection: HttpConnection | None) -> None:
-        """Put the connection back for anybody."""
+        """Put the connection back into the pool."""
         if connection is not None:
             self._idle.append(connection)
 

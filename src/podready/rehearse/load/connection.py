@@ -147,7 +147,7 @@ class HttpConnection(asyncio.Protocol):
         try:
             self._socket.recv(1, _PEEK)
         except BlockingIOError:
-            return True  # nothing has arrived: neither a close nor an answer nobody asked for
+            return True  # nothing has arrived: neither a close nor an unrequested answer
         except OSError:
             pass  # reset
         self.close()
@@ -176,7 +176,7 @@ class HttpConnection(asyncio.Protocol):
             self._transport.close()
 
     def abort(self) -> None:
-        """Close at once; an exchange under way is forgotten, its outcome is the caller's."""
+        """Close at once; an exchange under way is dropped, its outcome is the caller's."""
         self._exchange = None
         if self._transport is not None:
             self._transport.abort()
@@ -193,7 +193,7 @@ class HttpConnection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
 
     def data_received(self, data: bytes) -> None:
-        """Feed the answer; data that nobody asked for ends the connection."""
+        """Feed the answer; unrequested data ends the connection."""
         exchange = self._exchange
         if exchange is None or self._parser is None:
             self.close()
@@ -204,7 +204,7 @@ class HttpConnection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            if self._answer is _AnswerState.COMPLETE:  # the answer was whole; the rest is nobody's
+            if self._answer is _AnswerState.COMPLETE:  # the answer was complete; ignore the rest
                 self._complete(exchange, keep=False)
                 return
             self.abort()
@@ -291,6 +291,6 @@ def refusal(exc: OSError) -> tuple[Outcome, str]:
 
 
 def errno_name(exc: Exception) -> str:
-    """Return `ECONNRESET` and the like, or the error's own words."""
+    """Return `ECONNRESET` and the like, or the error's own message."""
     number = exc.errno if isinstance(exc, OSError) else None
     return errno.errorcode.get(number, str(exc)) if number else str(exc) or type(exc).__name__

@@ -195,7 +195,7 @@ class Generator:
         self._peak = max(self._peak, len(self._connections))
         return connection
 
-    # -- fates
+    # -- outcomes
 
     def _sweep(self) -> None:
         """Cut what has used up its time; with the same timeout, first sent is first cut."""
@@ -236,7 +236,7 @@ class Generator:
             self._broken = f"the load generator failed: {context.get('exception', context)!r}"
             loop.default_exception_handler(context)
 
-    # -- what it tells
+    # -- progress and summary
 
     def progress(self) -> Progress:
         """Return the counts so far, and the latency and lag since the last call."""
@@ -304,7 +304,7 @@ def request_bytes(plan: LoadPlan, kind: RequestKind) -> bytes:
     body = kind.body.encode()
     headers = {"Host": plan.host, "User-Agent": "podready-rehearse", "Accept": "*/*"}
     headers.update(dict(plan.headers))
-    if isinstance(plan.target, TcpTarget):  # only the answer can tell which pod it was
+    if isinstance(plan.target, TcpTarget):  # only the answer can name the pod
         headers.setdefault(POD_HEADER, "1")
     if body or kind.method in {"POST", "PUT", "PATCH"}:
         headers.setdefault("Content-Type", "application/json")

@@ -40,7 +40,7 @@ class RequestKind:
 
 @dataclass(frozen=True, slots=True)
 class DialerTarget:
-    """The local cluster's data plane: a unix socket that hands out sockets inside pod networks."""
+    """The local cluster's data plane: a unix socket that passes on sockets of pod networks."""
 
     path: str
     service: str
@@ -89,7 +89,7 @@ class Outcome(StrEnum):
 
     OK = "ok"
     REFUSED = "refused"  # the connection was refused (or no endpoint was left)
-    RESET = "reset"  # RST after the connection stood
+    RESET = "reset"  # RST after the connection was open
     EOF = "eof"  # closed before or within the answer
     TIMEOUT = "timeout"
     STATUS = "status"  # an answer, but not the expected status

@@ -1,6 +1,6 @@
 """The picture of one scenario: requests and latency on top, one lane a pod below, one time axis.
 
-Lost requests stand in red on the lane of the pod that lost them, exactly where the hatched band
+Lost requests are red marks on the lane of the pod that lost them, exactly where the hatched band
 (some proxy still routes here) outlives what listens.
 """
 
@@ -85,8 +85,8 @@ def legend_swatch(style: str) -> str:
 def _lanes(scenario: ScenarioResult) -> list[Lane]:
     """Return the pods' lanes, and one for requests that no pod lost."""
     known = {lane.pod for lane in scenario.lanes}
-    nobody = any(loss.pod not in known for loss in scenario.losses)
-    return [*scenario.lanes, *([Lane(pod="", revision="")] if nobody else [])]
+    podless = any(loss.pod not in known for loss in scenario.losses)
+    return [*scenario.lanes, *([Lane(pod="", revision="")] if podless else [])]
 
 
 def _describe(scenario: ScenarioResult) -> str:
@@ -126,8 +126,8 @@ def _draw_latency(drawing: Drawing, x: Scale, bins: Sequence[Bin], y: float) -> 
             drawing.text(LEFT - 6, scale(value) + 3, f"{name} {_milliseconds(value)}", "tick end")
 
 
-def _chart_label(drawing: Drawing, y: float, words: str, most: str) -> None:
-    drawing.text(4, y + 11, words, "label")
+def _chart_label(drawing: Drawing, y: float, text: str, most: str) -> None:
+    drawing.text(4, y + 11, text, "label")
     drawing.text(4, y + 25, f"most {most}", "tick")
     drawing.line(LEFT, y + CHART, RIGHT, y + CHART, "axis")
 

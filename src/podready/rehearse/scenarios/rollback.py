@@ -22,7 +22,7 @@ async def _ensure_revision(driver: Driver) -> None:
 SCENARIO = Scenario(
     name="rollback",
     title="Rollback",
-    holds="The revision before comes back and nobody notices.",
+    holds="The revision before comes back and no request is lost.",
     action=_roll_back,
     prepare=_ensure_revision,
 )

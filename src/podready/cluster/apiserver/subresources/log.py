@@ -59,7 +59,7 @@ class PodLogOptions:
 
 
 def container_of(pod: Object, options: PodLogOptions) -> str:
-    """Return the container that is meant; BadRequest if unclear, unknown or not started."""
+    """Return the name of the container; BadRequest if unclear, unknown or not started."""
     name = pod["metadata"]["name"]
     inits, mains = (
         [c["name"] for c in dig(pod, "spec", part, default=[])]

@@ -36,7 +36,7 @@ class ServingStatus(IntEnum):
 
 
 class GrpcRequestError(Exception):
-    """No status: worded as the kubelet words it."""
+    """There was no status; the message is the kubelet's."""
 
 
 @dataclass(slots=True)

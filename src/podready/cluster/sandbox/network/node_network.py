@@ -15,7 +15,7 @@ _SECONDS: Final = 10.0
 class NodeNetwork:
     """The network that all pods are wired to; see `interface.ServiceNetwork`.
 
-    `namespace` is a descriptor of it, for the helpers of pods; `joins_pods` tells whether pods
+    `namespace` is a descriptor of it, for the helpers of pods; `joins_pods` says whether pods
     reach one another by address.
     """
 
