@@ -225,7 +225,7 @@ def test_under_podready_run_it_is_the_app_itself(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("app", "sentence"),
     [
-        (lambda: None, "is a factory: call it, and wrap what it returns"),
+        (lambda: None, "is a factory: call it, and use what it returns"),
         (flask.Flask, "is the class Flask, not an app"),
         (lambda *args: None, "do not say whether it is an ASGI or a WSGI app"),
         ("main:app", "is a str, not an ASGI or WSGI app"),

@@ -84,6 +84,17 @@ def interface_of(app: Any, name: str, wanted: str = AUTO) -> Interface:
     return found
 
 
+def finished_app_interface(app: Any, name: str, wanted: str = AUTO) -> Interface:
+    """Return asgi or wsgi for an app that is used as it is; as `interface_of`, but for factories.
+
+    Raises StartupError for a factory too.
+    """
+    interface = interface_of(app, name, wanted)
+    if interface is Interface.FACTORY:
+        raise StartupError(f"{name} is a factory: call it, and use what it returns")
+    return interface
+
+
 def _class_interface(app: type, name: str) -> Interface:
     """A class is an app only where its instances are what a server awaits or iterates over."""
     arguments = _arguments_of(app)

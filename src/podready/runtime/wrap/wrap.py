@@ -13,8 +13,8 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
-from podready.errors import SettingsError, StartupError
-from podready.runtime.app.interface import AUTO, Interface, interface_of
+from podready.errors import SettingsError
+from podready.runtime.app.interface import AUTO, Interface, finished_app_interface
 from podready.runtime.engines.granian_websocket import ClosableSocket
 from podready.runtime.logs import configure, is_configured
 from podready.runtime.logs.announce import announce
@@ -56,7 +56,8 @@ def wrap(
     for a factory, a class or anything else that is no app, SettingsError for settings that do
     not fit.
     """
-    asgi = _interface_of(app, interface) is Interface.ASGI
+    interface = finished_app_interface(app, "the app of podready.wrap", interface)
+    asgi = interface is Interface.ASGI
     if inflight.managed:
         return app
     if not _processes:
@@ -67,14 +68,6 @@ def wrap(
     if asgi:
         return _AsgiFace(app, process, paths, access_log=access_log)
     return WsgiFace(app, process, paths, access_log=access_log)
-
-
-def _interface_of(app: Any, wanted: str) -> Interface:
-    name = "the app given to podready.wrap"
-    interface = interface_of(app, name, wanted)
-    if interface is Interface.FACTORY:
-        raise StartupError(f"{name} is a factory: call it, and wrap what it returns")
-    return interface
 
 
 def _begin(*, asgi: bool, logs: bool) -> InProcess:
