@@ -68,8 +68,8 @@ def names_of(path: Path) -> Iterator[tuple[str, int]]:
         line = getattr(node, "lineno", 1)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name, line
-        elif isinstance(node, ast.arg) or (isinstance(node, ast.keyword) and node.arg):
-            yield node.arg, line
+        elif isinstance(node, ast.arg | ast.keyword):
+            yield node.arg or "", line
         elif isinstance(node, ast.Name):
             yield node.id, line
         elif isinstance(node, ast.Attribute):
