@@ -254,7 +254,7 @@ def test_start_takes_too_long(start_pod: StartPod) -> None:
     pod = start_pod("import time\ntime.sleep(60)\n" + HELLO, "--startup-timeout", "300ms")
     assert pod.end() == 3
     told = pod.log[-1]["message"]
-    assert re.fullmatch(r"not ready within 0.3s \(stage: (forked|importing)\)", told)
+    assert re.fullmatch(r"not ready within 0.3s \(startup phase: (forked|importing)\)", told)
 
 
 @pytest.mark.parametrize("flag", ["--port", "--admin-port"])
