@@ -6,7 +6,7 @@
         app.drain()
         app.assert_no_request_lost()
 
-`run_app` and `settings_env` are fixtures of the pytest plugin that comes with
+`run_app`, `serve_app` and `settings_env` are fixtures of the pytest plugin that comes with
 podready; the functions of the same names here are context managers, for any test runner. Nothing
 is imported before it is used.
 """
@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from podready.testing.child import RunningApp, run_app
     from podready.testing.environment import settings_env
     from podready.testing.exchange import PendingRequest, Response
+    from podready.testing.in_process import ServedApp, serve_app
 
 _MODULES = {
     "AppUnderTest": "app_under_test",
     "PendingRequest": "exchange",
     "Response": "exchange",
     "RunningApp": "child",
+    "ServedApp": "in_process",
     "run_app": "child",
+    "serve_app": "in_process",
     "settings_env": "environment",
 }
 
@@ -36,7 +39,9 @@ __all__ = [
     "PendingRequest",
     "Response",
     "RunningApp",
+    "ServedApp",
     "run_app",
+    "serve_app",
     "settings_env",
 ]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from podready.testing import RunningApp
+    from podready.testing import RunningApp, ServedApp
 
 
 @pytest.fixture
@@ -30,6 +30,19 @@ def run_app(request: pytest.FixtureRequest) -> Iterator[Callable[..., RunningApp
         def start(app: str | Sequence[str], **options: Any) -> RunningApp:
             options.setdefault("cwd", request.config.rootpath)
             return stack.enter_context(run(app, **options))
+
+        yield start
+
+
+@pytest.fixture
+def serve_app() -> Iterator[Callable[..., ServedApp]]:
+    """Return `podready.testing.serve_app` as a function: the app ends with the test."""
+    from podready.testing import serve_app as serve
+
+    with ExitStack() as stack:
+
+        def start(app: Callable[..., Any], **options: Any) -> ServedApp:
+            return stack.enter_context(serve(app, **options))
 
         yield start
 
