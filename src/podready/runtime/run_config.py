@@ -85,6 +85,7 @@ class RunConfig(LogSettings):
         secret=True,
     )
     interface: str = setting("auto", choice("auto", "asgi", "wsgi"), "what the app speaks")
+    factory: bool = setting(False, SWITCH, "the app is a function that returns the app")
     app_dir: str = setting(".", TEXT, "directory put first on sys.path")
     engine: str = setting("uvicorn", choice("uvicorn", "granian"), "server engine")
     lifespan: str = setting("auto", choice("auto", "on", "off"), "ASGI lifespan protocol")
