@@ -44,21 +44,23 @@ def _replace_environ(variables: Mapping[str, str]) -> None:
 @contextmanager
 def _only(folder: str) -> Iterator[None]:
     """Have settings classes read `folder` instead of their own, and no `.env`."""
-    from podready.runtime.settings import base, sources
+    from podready.runtime.settings import sources
+    from podready.runtime.settings.environment import removed_secrets
 
-    original, removed = sources.open_sources, dict(base._taken)
+    original, removed = sources.open_sources, dict(removed_secrets)
 
     def open_sources(
-        options: Options, declared: set[str], environ: Mapping[str, str], **_desk: Any
+        options: Options, declared: set[str], environ: Mapping[str, str], **_allow_env_file: Any
     ) -> Sources:
         directories = (folder,) if options.directories else ()
-        return original(options.but(directories=directories), declared, environ, desk=False)
+        options = options.replace(directories=directories)
+        return original(options, declared, environ, allow_env_file=False)
 
     sources.open_sources = open_sources
-    base._taken.clear()
+    removed_secrets.clear()
     try:
         yield
     finally:
         sources.open_sources = original
-        base._taken.clear()
-        base._taken.update(removed)
+        removed_secrets.clear()
+        removed_secrets.update(removed)

@@ -13,8 +13,8 @@ from podready.runtime.admin.server import BadRequestError, parse_request, render
 from podready.runtime.app.check_runner import Checking
 from podready.runtime.app.checks import CHECKS, HEALTH
 from podready.runtime.app.hooks import SHUTDOWN, WARMUP
+from podready.runtime.app.interface import Interface, finished_app_interface
 from podready.runtime.app.lifespan import Lifespan
-from podready.runtime.app.loading import speaks_asgi
 from podready.runtime.app.shutdown_notice import NOTICE
 from podready.runtime.app.warmup import run_warmups
 from podready.runtime.budget import Budget
@@ -43,7 +43,7 @@ class Served:
         self.port = self.admin_port = 0
         self._budget = budget
         self._config = RunConfig(app=type(app).__name__, host=HOST)
-        asgi = speaks_asgi(app)
+        asgi = finished_app_interface(app, "the app under test") is Interface.ASGI
         self._bridge = None if asgi else WsgiBridge(app, _THREADS)
         self._lifespan = Lifespan(app, "auto" if asgi else "off")
         self._middleware = Wrapper(
@@ -116,7 +116,7 @@ class Served:
         IN_FLIGHT.works.clear()
         IN_FLIGHT.forget_loop()
         NOTICE.given = False
-        HEALTH.unready = HEALTH.unhealthy = None
+        HEALTH.unready = HEALTH.unhealthy = HEALTH.uncallable = None
 
     # Probes
 
@@ -143,7 +143,6 @@ class Served:
         return found or Answer(404, b"not found\n", "text/plain")
 
     def _status(self) -> PodStatus:
-        unready = ["set_ready"] if HEALTH.unready is not None else []
         phase = self._lifecycle.phase
         return PodStatus(
             phase=phase,
@@ -151,7 +150,7 @@ class Served:
             startup_phase=phase,
             elapsed=time.monotonic() - self._lifecycle.started_at,
             limit=self._config.startup_timeout,
-            unready=(*unready, *self._checking.failing()),
+            unready=(*HEALTH.failing(), *self._checking.failing()),
             unhealthy=HEALTH.unhealthy,
             details={"inflight": IN_FLIGHT.count(), "checks": self._checking.facts()},
         )

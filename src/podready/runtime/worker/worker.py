@@ -15,12 +15,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from podready.contract import ExitCode
-from podready.errors import PodreadyError, SettingsError, StartupError
+from podready.errors import PodreadyError, SettingsError, StartupError, UsageError
 from podready.runtime.app.check_runner import Checking
 from podready.runtime.app.checks import CHECKS, HEALTH
 from podready.runtime.app.hooks import SHUTDOWN, WARMUP, Hook
+from podready.runtime.app.interface import Interface
 from podready.runtime.app.lifespan import Lifespan
-from podready.runtime.app.loading import load_app, speaks_asgi
+from podready.runtime.app.loading import load_app
 from podready.runtime.app.shutdown_notice import NOTICE
 from podready.runtime.app.warmup import run_warmups
 from podready.runtime.engines import Engine, engine_class
@@ -100,8 +101,8 @@ def run_worker(start: WorkerStart) -> int:
 
 def _failed(channel: Channel, error: PodreadyError) -> int:
     """Report a start that failed, with the exit code that the pod shall have."""
-    bad_settings = isinstance(error, SettingsError)
-    code = ExitCode.CONFIG if bad_settings else ExitCode.STARTUP_FAILED
+    of_the_user = isinstance(error, SettingsError | UsageError)
+    code = error.exit_code if of_the_user else ExitCode.STARTUP_FAILED
     trace = getattr(error, "trace", None)
     failure = StartupFailed(
         exit=code,
@@ -149,14 +150,16 @@ def _run(start: WorkerStart) -> int:
     inflight.managed = True
     METER.use(start.shelf)
     start.channel.send(StartupPhase("importing"))
-    app = load_app(config.app, config.app_dir)
+    loaded = load_app(
+        config.app, config.app_dir, interface=config.interface, factory=config.factory
+    )
+    app, asgi = loaded.call, loaded.interface is Interface.ASGI
     if config.log_takeover:
         take_over()
     watch_frameworks()
     tracing = start_tracing(os.environ)
     if tracing is not None:  # the first hook runs last
         SHUTDOWN.insert(0, Hook("telemetry", tracing.flush, FLUSH_SECONDS))
-    asgi = config.interface == "asgi" or (config.interface == "auto" and speaks_asgi(app))
     if not asgi:
         app = wsgi_to_asgi(watch_wsgi(app), config.threads)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -276,12 +279,11 @@ class _Worker:
         HEALTH.changed = changed
 
     def _report_health(self) -> None:
-        said = ["set_ready"] if HEALTH.unready is not None else []
         report = HealthReport(
-            failing=[*self._checking.failing(), *said],
+            failing=[*self._checking.failing(), *HEALTH.failing()],
             stale_after=self._checking.stale_after(),
             unhealthy=HEALTH.unhealthy,
-            unready=HEALTH.unready,
+            unready=HEALTH.reason(),
             groups=self._checking.groups(),
             checks=self._checking.facts(),
         )
@@ -304,6 +306,7 @@ class _Worker:
         while True:
             watchdog.beat()
             self._channel.send(self._heartbeat())
+            self._wrapper.recheck_calls()
             vitals.beat()
             await asyncio.sleep(_HEARTBEAT)
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from podready.contract import LIVEZ, READYZ, STARTUPZ, Phase
 from podready.errors import StartupError
 from podready.runtime.admin.probes import Answer, PodStatus, answer_probe
+from podready.runtime.app.call_failures import CallFailures
 from podready.runtime.app.check_runner import Checking
 from podready.runtime.app.checks import CHECKS, HEALTH
 from podready.runtime.app.shutdown_notice import NOTICE
@@ -80,6 +81,8 @@ class InProcess:
         self.wrappers: list[Wrapper] = []
         self.observer = Observer()
         self.config = config
+        self.answered = False  # a WSGI app has begun an answer
+        self.call_failures = CallFailures()
         self._asgi = asgi
         self._tracing = tracing
         self._takes_over = logs and config.log_takeover
@@ -262,6 +265,9 @@ class InProcess:
             self._checking = Checking(CHECKS, lambda: None)
             self._start_checks(self._checking)
         self._request_heartbeat()
+        self.call_failures.recheck(worked=self.answered)
+        for wrapper in self.wrappers:
+            wrapper.recheck_calls()
         self._report_to_leader()
 
     def _request_heartbeat(self) -> None:
@@ -303,12 +309,14 @@ class InProcess:
     def _health(self) -> HealthReport:
         checking = self._checking
         if checking is None:
-            return HealthReport(unhealthy=HEALTH.unhealthy, unready=HEALTH.unready)
+            return HealthReport(
+                failing=HEALTH.failing(), unhealthy=HEALTH.unhealthy, unready=HEALTH.reason()
+            )
         return HealthReport(
-            failing=checking.failing(),
+            failing=[*checking.failing(), *HEALTH.failing()],
             stale_after=checking.stale_after(),
             unhealthy=HEALTH.unhealthy,
-            unready=HEALTH.unready,
+            unready=HEALTH.reason(),
             groups=checking.groups(),
             checks=checking.facts(),
         )
@@ -363,7 +371,7 @@ class InProcess:
         phase = self.lifecycle.phase
         if self.draining and phase in {Phase.STARTING, Phase.READY}:
             phase = Phase.DRAINING  # the thread will say so too in a moment
-        unready = ["set_ready"] if HEALTH.unready is not None else []
+        unready = HEALTH.failing()
         unready += self._checking.failing() if self._checking else []
         silent = now - self._last_heartbeat if self._app_loop and phase is Phase.READY else 0.0
         return PodStatus(
@@ -380,7 +388,7 @@ class InProcess:
                 "pid": os.getpid(),
                 "inflight": len(IN_FLIGHT.works),
                 "checks": self._checking.facts() if self._checking else {},
-                "unready": HEALTH.unready,
+                "unready": HEALTH.reason(),
                 "unhealthy": HEALTH.unhealthy,
             },
         )
