@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from podready.runtime.logs.interrupts import let_pass
 from podready.runtime.logs.sanitiser import sanitised
 from podready.runtime.logs.values import Event, plain, text
 
@@ -20,9 +19,16 @@ def encode(event: Event) -> bytes:
     """
     try:
         return _fast(event)
-    except BaseException as error:  # noqa: BLE001 - an app must never fail because it logged
-        let_pass(error)
+    except Exception as error:  # noqa: BLE001 - an app must never fail because it logged
+        reraise_interrupt(error)
         return _standard(sanitised(event, f"{type(error).__name__}: {text(error)}"[:200]))
+
+
+def reraise_interrupt(error: Exception) -> None:
+    """Raise Ctrl-C or SystemExit again, which orjson turns into a TypeError of its own."""
+    cause = error.__cause__
+    if cause is not None and not isinstance(cause, Exception):
+        raise cause
 
 
 def fastest() -> Callable[[Event], bytes]:

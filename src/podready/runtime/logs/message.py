@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from podready.runtime.logs.interrupts import let_pass
 from podready.runtime.logs.values import Event, text
 
 ARGUMENTS: Final = "log_arguments"
@@ -21,7 +20,6 @@ def formatted(template: object, args: Any) -> tuple[str, Event]:
     words = text(template)
     try:
         return words % args, {}
-    except BaseException as error:  # noqa: BLE001 - arguments that do not fit, or a failing __str__
-        let_pass(error)
+    except Exception as error:  # noqa: BLE001 - arguments that do not fit, or a failing __str__
         shown = args if isinstance(args, Mapping) else list(args)
         return f"{words} (arguments do not fit: {type(error).__name__})", {ARGUMENTS: shown}

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from podready.errors import SettingsError
 from podready.runtime.logs.context_fields import in_context
-from podready.runtime.logs.encoder import encode, fastest, orjson_options
+from podready.runtime.logs.encoder import encode, fastest, orjson_options, reraise_interrupt
 from podready.runtime.logs.formats import gcp
 from podready.runtime.logs.formats.service import service_of
 from podready.runtime.logs.formats.shape import Details, Line
-from podready.runtime.logs.interrupts import let_pass
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.logs.line_limit import DEFAULT_BYTES, fitted
 from podready.runtime.logs.options import READABLE, LogOptions, chosen_format, log_options
@@ -117,7 +116,7 @@ class Output:
             else:
                 line = self.line(level, message, logger, seconds, fields, more)
             (self.writer or self.ready()).write(line, level)
-        except BaseException as error:  # noqa: BLE001 - an app must never fail because it logged
+        except Exception as error:  # noqa: BLE001 - an app must never fail because it logged
             self.last_resort(error, level, message, logger)
 
     def event(self, severity: str, message: str, fields: Event) -> None:
@@ -132,17 +131,13 @@ class Output:
     def last_resort(
         self, error: BaseException, level: object, message: object, logger: object
     ) -> None:
-        """Write a bare line in the place of one that could not be written; never raises.
-
-        What a signal handler has raised in the meantime is let through.
-        """
-        let_pass(error)
+        """Write a bare line in the place of one that could not be written; never raises."""
         try:
             number = sound_level(level)
             line = self._bare(error, number, message, logger)
             (self.writer or self.ready()).write(line, number)
-        except BaseException as failure:  # noqa: BLE001 - nothing is left that could be said
-            let_pass(failure)
+        except Exception:  # noqa: BLE001 - nothing is left that could be said
+            pass
 
     def _bare(self, error: BaseException, level: int, message: object, logger: object) -> bytes:
         """Return a line of texts only."""
@@ -169,8 +164,8 @@ class Output:
                 fields = self._redaction.apply(fields)
                 line = self._fast(self.shape(level, message, logger, seconds, fields, more))
             return self._finished(line) if len(line) > self._limit or _AT in line else line
-        except BaseException as error:  # noqa: BLE001 - values that the fast encoder does not take
-            let_pass(error)
+        except Exception as error:  # noqa: BLE001 - values that the fast encoder does not take
+            reraise_interrupt(error)
             return self._slow_line(level, message, logger, seconds, fields, more)
 
     def _slow_line(
@@ -188,8 +183,7 @@ class Output:
             fields = self._redaction.apply(fields)
             words, when = (text(message), text(logger)), sound_time(seconds)
             return self._finished(self.encode(self.shape(number, *words, when, fields, more)))
-        except BaseException as error:  # noqa: BLE001 - an app must never fail because it logged
-            let_pass(error)
+        except Exception as error:  # noqa: BLE001 - an app must never fail because it logged
             return self._bare(error, number, message, logger)
 
     def printed(self, line: str) -> bytes | None:

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from podready.runtime.logs.interrupts import let_pass
 from podready.runtime.logs.values import Event, by_names, text
 from podready.runtime.url_passwords import STARS, without_passwords
 
@@ -212,8 +211,7 @@ class _Walk:
             return _TOO_DEEP
         try:
             return self._copied(value, depth)
-        except BaseException as error:  # noqa: BLE001 - users' classes may raise anything anywhere
-            let_pass(error)
+        except Exception as error:  # noqa: BLE001 - users' classes may raise anything anywhere
             return f"<{type(value).__name__} that raised {type(error).__name__}>"
 
     def _copied(self, value: Any, depth: int) -> Any:

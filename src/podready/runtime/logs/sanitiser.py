@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from podready.runtime.logs.interrupts import let_pass
 from podready.runtime.logs.values import Event, plain, text
 
 DEPTH: Final = 12
@@ -35,8 +34,7 @@ class _Walk:
         self._left -= 1
         try:
             return self._convert(value, depth)
-        except BaseException as error:  # noqa: BLE001 - users' classes may raise anything anywhere
-            let_pass(error)
+        except Exception as error:  # noqa: BLE001 - users' classes may raise anything anywhere
             return f"<{type(value).__name__} that raised {type(error).__name__}>"
 
     def key(self, key: object) -> str:

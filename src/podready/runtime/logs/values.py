@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from podready.runtime.logs.interrupts import let_pass
-
 Event = dict[str, Any]
 """The object that becomes one line, or the fields that an app has given to it."""
 
@@ -43,6 +41,5 @@ def text(value: object) -> str:
     """Return `str(value)` or say why there is none; never raises."""
     try:
         return str(value)
-    except BaseException as error:  # noqa: BLE001 - a failing __str__ belongs to the user's class
-        let_pass(error)
+    except Exception as error:  # noqa: BLE001 - a failing __str__ belongs to the user's class
         return f"<{type(value).__name__} whose str() raised {type(error).__name__}>"

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from podready.runtime.logs.context_fields import SOURCES, context
+from podready.runtime.logs.encoder import reraise_interrupt
 from podready.runtime.logs.formats.gcp import labels_text, named_trace, trace_prefix
 from podready.runtime.logs.formats.timestamp import NO_SECOND, THOUSAND, second_of
-from podready.runtime.logs.interrupts import let_pass
 from podready.runtime.logs.values import Event, plain
 from podready.runtime.severity import LEVELS
 
@@ -80,8 +80,8 @@ def short_way(  # noqa: C901 - the innermost loop: a call costs more than a bran
                     (_BRACE in rest and hides(rest, fields)) or (_AT in whole and b"://" in whole)
                 ):
                     return whole
-        except BaseException as error:  # noqa: BLE001 - the general way knows what to do
-            let_pass(error)
+        except Exception as error:  # noqa: BLE001 - the general way knows what to do
+            reraise_interrupt(error)
         return general_way(level, message, logger, seconds, given)
 
     def named(logger: str) -> bytes:

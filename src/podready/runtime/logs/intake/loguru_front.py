@@ -59,7 +59,7 @@ def log_record(record: Record) -> None:
     """Write one of loguru's records; never raises."""
     try:
         _hand_on(record)
-    except BaseException as error:  # noqa: BLE001 - an app must never fail because it logged
+    except Exception as error:  # noqa: BLE001 - an app must never fail because it logged
         OUTPUT.last_resort(error, record["level"].no, record["message"], record["name"] or "")
 
 

@@ -93,7 +93,7 @@ class PrintedLines(io.TextIOBase):
             if suppressed >= 0:
                 fields = {"suppressed": suppressed} if suppressed else {}
                 output.emit(20, line, LOGGER, time.time(), fields)
-        except BaseException as error:  # noqa: BLE001 - an app must never fail because it printed
+        except Exception as error:  # noqa: BLE001 - an app must never fail because it printed
             output.last_resort(error, 20, line, LOGGER)
 
     # The rest is the stream's own.

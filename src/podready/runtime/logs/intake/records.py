@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from podready.runtime.logs.formats.shape import Details, Source
 from podready.runtime.logs.intake.server_access import ACCESS_LOGGERS, read_access, title
-from podready.runtime.logs.interrupts import let_pass
 from podready.runtime.logs.message import formatted
 from podready.runtime.logs.output import sound_level
 from podready.runtime.logs.values import Event, text
@@ -42,8 +41,7 @@ class RecordHandler(logging.Handler):
         if self.filters:
             try:
                 found: Any = self.filter(record)
-            except BaseException as error:  # noqa: BLE001 - a filter that fails hides nothing
-                let_pass(error)
+            except Exception:  # noqa: BLE001 - a filter that fails hides nothing
                 found = True
             if not found:
                 return False
@@ -71,8 +69,7 @@ class RecordHandler(logging.Handler):
                 level, _message(record, fields), record.name, record.created, fields
             )
             (output.writer or output.ready()).write(line, level)
-        except BaseException as error:  # noqa: BLE001 - an app must never fail because it logged
-            let_pass(error)
+        except Exception as error:  # noqa: BLE001 - an app must never fail because it logged
             _emit_strange(output, record, error)
 
 
@@ -80,7 +77,7 @@ def _emit_strange(output: Output, record: logging.LogRecord, error: BaseExceptio
     """Write the line of a record whose parts are not what they should be, as those of a socket."""
     try:
         _emit_with_details(output, record, sound_level(record.levelno))
-    except BaseException:  # noqa: BLE001 - the same
+    except Exception:  # noqa: BLE001 - the same
         output.last_resort(error, record.levelno, record.msg, record.name)
 
 

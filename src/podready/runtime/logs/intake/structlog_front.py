@@ -187,7 +187,7 @@ def _emit(
     """Hand one event on; never raises."""
     try:
         _hand_on(bound, level, event, args, fields)
-    except BaseException as error:  # noqa: BLE001 - an app must never fail because it logged
+    except Exception as error:  # noqa: BLE001 - an app must never fail because it logged
         OUTPUT.last_resort(error, level, event, bound._logger.name)
 
 
