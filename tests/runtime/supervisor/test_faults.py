@@ -52,7 +52,7 @@ def test_a_lifespan_shutdown_that_never_returns(start_pod: StartPod) -> None:
     pod = start_pod(
         """
         import asyncio, podready
-        @podready.hook("goodbye")
+        @podready.on_shutdown("goodbye")
         def goodbye():
             print('{"severity": "INFO", "message": "goodbye"}', flush=True)
         async def app(scope, receive, send):
@@ -127,7 +127,7 @@ def test_a_stalled_reader_takes_no_time_beyond_the_grace(tmp_path: Path) -> None
     """The last lines are waited for only as long as the grace period has time left."""
     (tmp_path / "main.py").write_text(
         "import asyncio, podready\n"
-        "@podready.hook('slow')\nasync def slow():\n    await asyncio.sleep(600)\n" + HELLO
+        "@podready.on_shutdown('slow')\nasync def slow():\n    await asyncio.sleep(600)\n" + HELLO
     )
     ports = [str(port) for port in (_free(), _free())]
     argv = [sys.executable, "-m", "podready", "run", "main:app"]
