@@ -220,7 +220,7 @@ def test_a_filter_that_fails_hides_nothing(events: Events) -> None:
         handler.addFilter(lambda record: 1 / 0)
         logging.getLogger("f").addHandler(handler)
         logging.getLogger("f").propagate = False
-        logs.take_over()
+        logs.replace_handlers()
         logging.getLogger("f").warning("told")
         """
     )

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from podready.runtime.admin.probes import Answer
 from podready.runtime.logs import log_event
-from podready.runtime.logs.levels import LEVELS, ROOT
+from podready.runtime.logs.levels import ROOT
+from podready.runtime.logs.log import LOG
 from podready.runtime.severity import LEVELS as SEVERITIES
 from podready.runtime.severity import level_of, severity_of
 from podready.values.durations import format_seconds, parse_seconds
@@ -54,7 +55,7 @@ class Loggers:
         except ValueError as error:
             return _json({"error": str(error)}, HTTPStatus.BAD_REQUEST)
         if name is None:
-            known = {each or _ROOT_NAME: self._facts(each) for each in LEVELS.names()}
+            known = {each or _ROOT_NAME: self._facts(each) for each in LOG.levels.names()}
             return _json({"levels": list(SEVERITIES), "loggers": known})
         return _json(self._facts(name))
 
@@ -111,7 +112,7 @@ class Loggers:
 
     def _apply(self) -> None:
         tables = self._tables()
-        LEVELS.override(tables["table"])
+        LOG.levels.override(tables["table"])
         self._pod.fleet.broadcast("levels", **tables)
 
     def _tables(self) -> dict[str, dict[str, Any]]:
@@ -121,10 +122,10 @@ class Loggers:
         }
 
     def _facts(self, name: str) -> dict[str, Any]:
-        configured = LEVELS.configured(name)
+        configured = LOG.levels.configured(name)
         facts: dict[str, Any] = {
             "configured": None if configured is None else severity_of(configured),
-            "effective": severity_of(LEVELS.of(name)),
+            "effective": severity_of(LOG.levels.of(name)),
         }
         change = self._changes.get(name)
         if change is not None:

@@ -24,8 +24,8 @@ from podready.runtime.app.loading import load_app, speaks_asgi
 from podready.runtime.app.shutdown_notice import NOTICE
 from podready.runtime.app.warmup import run_warmups
 from podready.runtime.engines import Engine, engine_class
-from podready.runtime.logs import block_until, configure, end_blocking, lines_wait, take_over
-from podready.runtime.logs.levels import LEVELS
+from podready.runtime.logs import block_until, configure, end_blocking, lines_wait, replace_handlers
+from podready.runtime.logs.log import LOG
 from podready.runtime.logs.stack import shorten
 from podready.runtime.loop.listener import sentence_for
 from podready.runtime.metrics import app_registry
@@ -129,7 +129,7 @@ def _run(start: WorkerStart) -> int:
     start.channel.send("stage", stage="importing")
     app = load_app(config.app, config.app_dir)
     if config.log_takeover:
-        take_over()
+        replace_handlers()
     watch_frameworks()
     tracing = start_tracing(os.environ)
     if tracing is not None:  # the first hook runs last
@@ -222,7 +222,7 @@ class _Worker:
         self._channel.send("stage", stage="lifespan")
         await self._lifespan.startup()
         if self._config.log_takeover:
-            take_over()
+            replace_handlers()
         await run_warmups(WARMUP, self._report_stage)
         self._watch_word()
         self._report_stage("checks", None)
@@ -324,7 +324,7 @@ class _Worker:
         elif kind == "cancel" and self._drain is not None:
             self._drain.hurry()
         elif kind == "levels":
-            LEVELS.override(message["table"])
+            LOG.levels.override(message["table"])
         elif kind == "registry":
             self._rendering.begin(message["openmetrics"], message["turn"])
 

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from podready._version import __version__
-from podready.runtime.logs.levels import LEVELS
+from podready.runtime.logs.log import LOG
 from podready.runtime.loop.channel import DescriptorChannel
 from podready.runtime.metrics import app_registry
 from podready.runtime.wrap.rendezvous import SharedShelf, go_to_meeting
@@ -106,7 +106,7 @@ class Follower:
         elif kind == "levels":
             table = message["table"]
             self._changes = {name: [table[name], until] for name, until in message["until"].items()}
-            LEVELS.override(table)
+            LOG.levels.override(table)
         elif kind == "registry":
             self._rendering.begin(message["openmetrics"], message["turn"])
 

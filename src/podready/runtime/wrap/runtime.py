@@ -22,7 +22,7 @@ from podready.runtime.app.check_runner import Checking
 from podready.runtime.app.checks import CHECKS, HEALTH
 from podready.runtime.app.shutdown_notice import NOTICE
 from podready.runtime.lifecycle import Lifecycle
-from podready.runtime.logs import take_over
+from podready.runtime.logs import replace_handlers
 from podready.runtime.loop.listener import bind, listen
 from podready.runtime.loop.loop import Loop
 from podready.runtime.metrics.counters import METER
@@ -192,7 +192,7 @@ class InProcess:
         """See what has been imported or put up since `wrap`."""
         watch_frameworks()
         if self._takes_over:
-            take_over()
+            replace_handlers()
 
     def stop(self, hand_over: Callable[[], object]) -> bool:
         """Begin the drain and call `hand_over` at its end; False: nothing to wait for.
