@@ -15,7 +15,7 @@ from tests.examples.conftest import until
 from tests.examples.postgres import Server, running_server
 
 import podready
-from podready.runtime.settings.base import Schema
+from podready.runtime.settings.load import Schema
 from podready.runtime.settings.variable import Options
 from podready.settings import Url, Watch
 

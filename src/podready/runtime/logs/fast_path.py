@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from podready.runtime.logs.context_fields import Source
     from podready.runtime.logs.encoder import Encoder
     from podready.runtime.logs.formats.gcp import GcpFormat
-    from podready.runtime.logs.formats.parts import Line, More
+    from podready.runtime.logs.formats.parts import MakeLine, More
     from podready.runtime.logs.redaction import Redaction
     from podready.runtime.logs.values import Event
 
@@ -30,8 +30,8 @@ def fast_line(
     sources: list[Source],
     redaction: Redaction,
     limit: int,
-    fallback: Line,
-) -> Line:
+    fallback: MakeLine,
+) -> MakeLine:
     """Return the function that makes such lines; `limit` is the longest line in bytes."""
     compose, traces, named_trace = format_.compose, format_.traces, format_.named_trace
     is_safe, may_hide = redaction.known_safe.issuperset, redaction.may_hide

@@ -16,7 +16,7 @@ from podready.runtime.logs.context_fields import Source, with_context
 from podready.runtime.logs.encoder import JSON, Encoder, reason, reraise_interrupt, safe_dumps
 from podready.runtime.logs.fast_path import fast_line
 from podready.runtime.logs.formats import console, gcp
-from podready.runtime.logs.formats.parts import Details, Format, Line, More
+from podready.runtime.logs.formats.parts import Details, Format, MakeLine, More
 from podready.runtime.logs.formats.service import service_of
 from podready.runtime.logs.levels import Levels
 from podready.runtime.logs.line_limit import fitted
@@ -49,7 +49,7 @@ class Log:
         self.writer: LogWriter | None = None
         self.is_configured = False  # somebody chose the form; a line alone opens the writer, too
         self.sampler: Sampler | None = None
-        self.line: Line = self.checked_line
+        self.line: MakeLine = self.checked_line
         self._own = self.levels.filter(_OWN)
         self.choose(LogOptions())
 

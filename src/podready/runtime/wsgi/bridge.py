@@ -39,7 +39,7 @@ class WsgiBridge:
         self._most_threads = threads
         self._threads = 0
         self._under_way = 0
-        self._jobs: queue.SimpleQueue[Exchange] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Exchange | None] = queue.SimpleQueue()
         self._news: deque[Exchange] = deque()
         self._awake = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -80,8 +80,15 @@ class WsgiBridge:
         """Body of a thread."""
         while True:
             exchange = self._jobs.get()
+            if exchange is None:
+                return
             exchange.context.run(exchange.run, self._app)
             del exchange  # or the last request would live until the next one
+
+    def close(self) -> None:
+        """End the threads that are idle, and the others after their request."""
+        for _ in range(self._threads):
+            self._jobs.put(None)
 
     def announce(self, exchange: Exchange) -> None:
         """Have the loop look at `exchange`; called on a thread. One wake-up serves many."""

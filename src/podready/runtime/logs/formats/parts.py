@@ -61,7 +61,7 @@ More = Details | ServedRequest | None
 """What a line has besides its fields; the line of a served request has no other details."""
 
 
-class Line(Protocol):
+class MakeLine(Protocol):
     """Makes a finished line of the parts of an event as it was logged; never raises."""
 
     def __call__(
