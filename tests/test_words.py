@@ -125,11 +125,9 @@ STILL_OLD: tuple[str, ...] = (
     "docs/explanation/kubernetes-ready.md",
     "docs/how-to/configure-an-app.md",
     "docs/how-to/move-from-pydantic-settings.md",
-    "docs/how-to/test-an-apps-shutdown.md",
     "docs/reference/logs.md",
     "docs/reference/runtime.md",
     "docs/reference/settings.md",
-    "docs/reference/testing.md",
     "src/podready/cli/config.py",
     "src/podready/cli/config_diff.py",
     "src/podready/cli/config_entries.py",
@@ -149,7 +147,7 @@ STILL_OLD: tuple[str, ...] = (
     "src/podready/runtime/url_passwords.py",
     "src/podready/runtime/worker/",
     "src/podready/runtime/wrap/",
-    "src/podready/testing/",
+    "src/podready/testing/served.py",
     "tests/cli/test_config.py",
     "tests/cli/test_run.py",
     "tests/examples/conftest.py",
@@ -164,9 +162,7 @@ STILL_OLD: tuple[str, ...] = (
     "tests/runtime/settings/",
     "tests/runtime/supervisor/",
     "tests/runtime/tracing/",
-    "tests/testing/",
     "tests/runtime/wrap/",
-    "tests/test_public_names.py",
 )
 
 
