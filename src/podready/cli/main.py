@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 RUN = "run"
 
 WORKSHOP: Final = {
-    "config": (
-        "podready.cli.config:config",
+    "rehearse": ("podready.cli.rehearse:rehearse", "rehearse", "rehearse a rollout under load"),
+    "settings": (
+        "podready.cli.settings:settings",
         "rehearse",
         "show, check and document what an app reads from its environment",
     ),
-    "rehearse": ("podready.cli.rehearse:rehearse", "rehearse", "rehearse a rollout under load"),
 }
 """Command -> click command, the extra it needs, and its line in the help."""
+
+RENAMED: Final = {"config": "settings"}
+"""Commands of earlier versions -> their present names."""
 
 _HELP = """\
 podready makes a Python web application container- and Kubernetes-ready, and proves it.
@@ -73,6 +76,8 @@ def _dispatch(argv: list[str]) -> int:
         return run(argv[1:])
     if argv[0] in WORKSHOP:
         return _run_click(argv[0], argv[1:])
+    if argv[0] in RENAMED:
+        raise UsageError(f"podready {argv[0]} is called podready {RENAMED[argv[0]]} now")
     raise UsageError(f"there is no command {argv[0]!r}; see podready --help")
 
 
