@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Final
 
+from podready.contract import LIVEZ, Phase
 from podready.testing.losses import ShutdownRecord, describe_losses
 from podready.testing.request_record import OutgoingRequest, PendingRequest, RequestRecord, Response
 from podready.testing.sockets import HOST, has_read
 
 _TICK: Final = 0.01
+_NOTICE_SECONDS: Final = 5.0
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
@@ -169,10 +171,22 @@ class AppUnderTest(ABC):
     # The stop
 
     def begin_drain(self) -> None:
-        """Ask the app to stop, as the kubelet does with SIGTERM, and return at once."""
+        """Ask the app to stop, as the kubelet does with SIGTERM, and return once it knows.
+
+        An app without probes cannot say so: there the signal has been sent, no more.
+        """
         if self._drain_begun is None:
             self._drain_begun = time.monotonic()
             self._terminate()
+            wait_until(self._knows_of_drain, min(self.grace_period, _NOTICE_SECONDS))
+
+    def _knows_of_drain(self) -> bool:
+        if not self.admin_port:
+            return True
+        try:
+            return bool(self.probe(LIVEZ).json()["phase"] != Phase.READY)
+        except (OSError, http.client.HTTPException):  # it has ended already
+            return True
 
     def drain(self) -> int:
         """Ask the app to stop, wait for its end, and return the exit code.

@@ -1,6 +1,6 @@
 """Log levels changed while the pod runs: `/loggers` on the admin port, and SIGUSR1.
 
-One process keeps the table of changes (the supervisor, or the leader of a foreign server's workers)
+One process keeps the table of changes (the supervisor, or the leader of a wrapped app's processes)
 and sends the whole table to every worker, so that it does not matter what a worker had before.
 A change ends by itself, so that no pod is left logging DEBUG for weeks.
 """
@@ -64,7 +64,7 @@ class Loggers:
         self.change(ROOT, SEVERITIES["DEBUG"], DEFAULT_SECONDS)
 
     def change(self, name: str, level: int, seconds: float) -> None:
-        """Give a logger and everything below it a level, for a while."""
+        """Set the level of a logger and everything below it, for a while."""
         loop = self._pod.loop
         self._changes[name] = _Change(level, loop.time() + seconds)
         loop.call_later(seconds, self._expire)

@@ -115,7 +115,7 @@ class InProcess:
     def start(self) -> None:
         """Begin: at import, and again in a process that was forked after it."""
         self._loop = Loop()
-        self._loop.hear_threads()
+        self._loop.accept_threads()
         self._follower = Follower(self._loop, self._claim)
         self._drain = ProcessDrain(
             self._loop, self.config.budget(), self.config.stream_window, self._close
