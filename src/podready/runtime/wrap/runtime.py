@@ -23,7 +23,7 @@ from podready.runtime.app.check_runner import Checking
 from podready.runtime.app.checks import CHECKS, HEALTH
 from podready.runtime.app.shutdown_notice import NOTICE
 from podready.runtime.lifecycle import Lifecycle
-from podready.runtime.logs import take_over
+from podready.runtime.logs import replace_handlers
 from podready.runtime.loop.listener import bind, listen
 from podready.runtime.loop.loop import Loop
 from podready.runtime.loop.messages import HealthReport, Heartbeat
@@ -197,7 +197,7 @@ class InProcess:
         """Take in frameworks and log handlers that came after `wrap`."""
         watch_frameworks()
         if self._takes_over:
-            take_over()
+            replace_handlers()
 
     def stop(self, release_signal: Callable[[], object]) -> bool:
         """Begin the drain and call `release_signal` at its end; False: nothing to wait for.
