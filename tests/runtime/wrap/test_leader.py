@@ -40,10 +40,10 @@ def handshake(version: str = __version__) -> bytes:
     ("line", "reason"),
     [
         (b"no JSON\n", "it sent an unreadable message: not JSON: b'no JSON'"),
-        (encode(Heartbeat()), "it sent a message that is not expected from it: heartbeat"),
-        (b'{"kind":"heartbeet"}\n', "it sent an unreadable message: unknown kind 'heartbeet'"),
+        (encode(Heartbeat()), "it sent a message that is not expected from it: Heartbeat"),
+        (b'{"kind":"Heartbeet"}\n', "it sent an unreadable message: unknown kind 'Heartbeet'"),
         (b"[1, 2]\n", "it sent an unreadable message: not an object: b'[1, 2]'"),
-        (b'{"kind":"handshake","pid":1}\n', "handshake: missing field 'version'"),
+        (b'{"kind":"Handshake","pid":1}\n', "Handshake: missing field 'version'"),
         (handshake(), "it sent no descriptor"),
         (handshake("0.0.1"), f"it has podready 0.0.1, the leader {__version__}"),
     ],
@@ -68,12 +68,12 @@ def test_an_accepted_process_that_goes_on_with_nonsense_is_refused(start: Start)
     memory = SharedShelf()
     with closing(connect(server)) as sock:
         socket.send_fds(sock, [handshake()], [memory.fd])
-        assert b"handshake-accepted" in sock.recv(1000)
+        assert b"HandshakeAccepted" in sock.recv(1000)
         sock.sendall(encode(Cancel()))
         while sock.recv(1000):  # the log levels come first
             pass
     memory.release()
-    reason = "it sent a message that is not expected from it: cancel"
+    reason = "it sent a message that is not expected from it: Cancel"
     eventually(lambda: reason in server.log, f"it is logged: {server.log}")
     assert server.probe("/readyz")[0] == 200
 
