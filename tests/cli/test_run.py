@@ -59,14 +59,14 @@ def test_bad_settings_end_with_78() -> None:
     """All bad settings come in one message on stderr, exit code 78, without a traceback."""
     done = subprocess.run(
         [sys.executable, "-m", "podready", "run", "main:app", "--port", "x"],
-        env={**os.environ, "PODREADY_GRACE": "y"},
+        env={**os.environ, "PODREADY_GRACE_PERIOD": "y"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 78
     assert "--port: 'x'" in done.stderr
-    assert "PODREADY_GRACE: 'y'" in done.stderr
+    assert "PODREADY_GRACE_PERIOD: 'y'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -49,19 +49,19 @@ def test_all_bad_values_at_once() -> None:
     with pytest.raises(SettingsError) as refusal:
         load_config(
             ["a:b", "--port", "http", "--interface", "cgi"],
-            {"PODREADY_GRACE": "long", "PODREADY_ACCESS_LOG": "maybe"},
+            {"PODREADY_GRACE_PERIOD": "long", "PODREADY_ACCESS_LOG": "maybe"},
         )
     text = str(refusal.value)
     assert "--port: 'http' is not a port from 0 to 65535" in text
     assert "--interface: 'cgi' is not one of auto, asgi, wsgi" in text
-    assert "PODREADY_GRACE: 'long' is not a duration such as 500ms, 30s, 5m or 1h30m" in text
+    assert "PODREADY_GRACE_PERIOD: 'long' is not a duration such as 500ms, 30s, 5m or 1h30m" in text
     assert "PODREADY_ACCESS_LOG: 'maybe' is not a boolean: use true or false" in text
 
 
 def test_a_budget_that_does_not_fit_is_a_bad_setting() -> None:
     """The sum is refused before anything starts."""
     with pytest.raises(SettingsError, match="the grace period is 12s"):
-        load_config(["a:b", "--grace", "12s", "--drain-delay", "10s"], {})
+        load_config(["a:b", "--grace-period", "12s", "--drain-delay", "10s"], {})
 
 
 def test_one_port_for_both_is_refused() -> None:
