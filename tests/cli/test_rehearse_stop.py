@@ -44,7 +44,7 @@ async def test_a_signal_cancels_the_work_until_it_ends(
     stop.listen()
     cleaned = []
 
-    async def deaf_once() -> None:
+    async def ignoring_once() -> None:
         os.kill(os.getpid(), number)
         os.kill(os.getpid(), signal.SIGINT)  # a second one changes nothing
         try:
@@ -58,7 +58,7 @@ async def test_a_signal_cancels_the_work_until_it_ends(
 
     try:
         with pytest.raises(StoppedError):
-            await stop.run_until_cancelled(deaf_once())
+            await stop.run_until_cancelled(ignoring_once())
     finally:
         for each in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().remove_signal_handler(each)

@@ -24,7 +24,7 @@ def documents(example: str, *files: str) -> dict[str, Any]:
 
 @READY
 def test_the_app_knows_the_grace_period_of_its_pod(example: str) -> None:
-    """PODREADY_GRACE_PERIOD repeats terminationGracePeriodSeconds, which the downward API cannot give."""
+    """PODREADY_GRACE_PERIOD repeats what the downward API cannot give."""
     pod = documents(example, "deployment.yaml")["Deployment"]["spec"]["template"]["spec"]
     environ = {entry["name"]: entry["value"] for entry in pod["containers"][0]["env"]}
     assert environ["PODREADY_GRACE_PERIOD"] == str(pod["terminationGracePeriodSeconds"])
@@ -76,7 +76,7 @@ def test_dev_and_prd_differ_in_the_environment_only(example: str) -> None:
 
 
 @READY
-def test_what_the_desk_installs_is_what_the_project_says(example: str) -> None:
+def test_what_the_machine_installs_is_what_the_project_says(example: str) -> None:
     """requirements.txt repeats the project's dependencies except podready itself."""
     project = tomllib.loads((EXAMPLES / example / "pyproject.toml").read_text())["project"]
     lines = (EXAMPLES / example / "requirements.txt").read_text().splitlines()

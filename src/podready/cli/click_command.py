@@ -28,12 +28,14 @@ class Command(click.Command):
         *arguments: Any,
         examples: Sequence[str] = (),
         exit_codes: Sequence[Row] = (),
+        tables: Sequence[tuple[str, Sequence[Row]]] = (),
         **settings: Any,
     ) -> None:
         settings.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
         super().__init__(*arguments, **settings)
         self.examples = examples
         self.exit_codes = exit_codes
+        self.tables = tables  # headings with rows, after those of the options
 
     def get_help(self, ctx: click.Context) -> str:
         """Return the page in podready's style."""
@@ -41,7 +43,7 @@ class Command(click.Command):
         return HelpPage(
             usage=" ".join([ctx.command_path, *pieces, "[OPTIONS]"]),
             description=self.help or "",
-            groups=self._groups(ctx),
+            groups=[*self._groups(ctx), *self.tables],
             examples=self.examples,
             exit_codes=self.exit_codes,
         ).render()
@@ -58,7 +60,7 @@ class Command(click.Command):
 def _row(parameter: click.Parameter, ctx: click.Context) -> Row | None:
     record = parameter.get_help_record(ctx)
     if record is None or not isinstance(parameter, click.Option):
-        return record
+        return None  # an argument is in the usage line
     if "--help" in parameter.opts:
         return "-h, --help", "print this"
     default = parameter.default if parameter.show_default is True else parameter.show_default

@@ -203,26 +203,29 @@ def load_config(arguments: Sequence[str], environ: Mapping[str, str]) -> RunConf
     if len(line.arguments) > 1:
         first, second = line.arguments[:2]
         raise UsageError(f"podready run takes one app, but was given {first!r} and {second!r}")
-    config = _configure(line.arguments[0], line.flags, environ)
+    config = _configure(line.arguments[0], line.flags, environ, "podready run")
     parse_target(config.app, config.app_dir)
     return config
 
 
-def wrapped_config(environ: Mapping[str, str]) -> RunConfig:
-    """Return the settings for an app under another server, which come from `environ` alone.
+def config_from_environment(app: str, environ: Mapping[str, str], reader: str) -> RunConfig:
+    """Return the settings that `environ` amounts to, where there is no command line.
 
-    Raises SettingsError with every bad value at once.
+    `app` names the app for people, `reader` names in an error who needs the settings. Raises
+    SettingsError with every bad value at once.
     """
-    return _configure("the wrapped app", {}, environ)
+    return _configure(app, {}, environ, reader)
 
 
-def _configure(app: str, flags: Mapping[str, str], environ: Mapping[str, str]) -> RunConfig:
+def _configure(
+    app: str, flags: Mapping[str, str], environ: Mapping[str, str], reader: str
+) -> RunConfig:
     values: dict[str, Any] = {}
     problems = read_options(OPTIONS, flags, environ, values)
     config = RunConfig(app=app, in_pod=in_pod(environ), **values)
     problems += _misfits(config)
     if problems:
-        raise SettingsError(report("podready run", problems))
+        raise SettingsError(report(reader, problems))
     return config
 
 

@@ -38,7 +38,7 @@ Make = Callable[..., Object]
         ({"ready": False}, EndpointState.UNUSABLE),
     ],
 )
-def test_conditions_decide_the_standing(
+def test_conditions_decide_the_state(
     conditions: dict[str, bool | None], value: EndpointState
 ) -> None:
     """Each combination of EndpointSlice conditions that Kubernetes writes has one state."""

@@ -121,7 +121,7 @@ async def test_a_service_without_endpoints_refuses(cluster: Cluster) -> None:
     await until(lambda: not cluster.connects())
 
 
-async def test_bytes_go_both_ways_and_outlast_the_door(cluster: Cluster) -> None:
+async def test_bytes_go_both_ways_and_outlast_the_address(cluster: Cluster) -> None:
     """A connection that stands goes on when its endpoint left the Service (conntrack)."""
     cluster.add_service()
     cluster.endpoints(cluster.ready(), at_once=True)

@@ -51,7 +51,7 @@ def test_causes_are_ranked_by_what_they_cost(
     ]
 
 
-def test_a_deaf_pid_1_is_found_even_when_nothing_is_lost(
+def test_a_pid_1_that_ignores_sigterm_is_found_even_when_nothing_is_lost(
     dying: PodHistory, context: AdviceContext
 ) -> None:
     """The shell-form CMD is named with its line, and so is the exec form to use."""

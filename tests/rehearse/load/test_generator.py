@@ -332,7 +332,7 @@ async def test_stop_waits_for_what_is_under_way(
     assert all(s.intended <= summary.stopped for s in samples)
 
 
-async def test_patience_that_ends_is_recorded(
+async def test_a_timeout_of_the_stop_is_recorded(
     start_server: StartServer, plan: MakePlan, run_plan: Play
 ) -> None:
     """With little timeout, requests under way are written down as unfinished: all accounted."""

@@ -93,7 +93,7 @@ def test_pydantic_settings_problems_come_at_once_by_their_variables() -> None:
     """Unparsable, missing, no JSON, misspelt; no traceback, no value of a secret."""
     text = report(adapt(Shop), BAD)
     lines = {line.split()[0]: " ".join(line.split()[1:]) for line in text.splitlines()[1:]}
-    assert text.startswith("config: 8 problems (SHOP_*)\n")
+    assert text.startswith("settings: 8 problems (SHOP_*)\n")
     assert lines["SHOP_PORT"].startswith(
         'invalid "80a" is refused: input should be a valid integer'
     )
@@ -330,7 +330,7 @@ class WrittenStruct(msgspec.Struct):
 
 @pytest.mark.parametrize("kind", [Written, WrittenStruct])
 def test_defaults_are_written_as_their_library_reads_them(kind: Any) -> None:
-    """What --env-example and --configmap write is fit to be applied."""
+    """What --format env and configmap write is fit to be applied."""
     schema = adapt(kind, prefix="W_")
     written = {each.name: each.default_text or "" for each in schema.variables()}
     assert len(written) == len(schema.variables())

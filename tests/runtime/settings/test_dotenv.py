@@ -58,7 +58,7 @@ def test_lines_count_through_values_of_several_lines() -> None:
 
 @given(st.text().filter(lambda text: "\r" not in text))
 def test_every_value_reads_back_from_double_quotes(text: str) -> None:
-    """What `podready config --env-example` writes."""
+    """What `podready settings --format env` writes."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     assert values(f'A="{escaped}"\nB=1') == {"A": text, "B": "1"}
 

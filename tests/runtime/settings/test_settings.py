@@ -121,7 +121,7 @@ def test_a_text_becomes_the_type_of_its_field(
 def test_a_wrong_value_is_named_by_its_variable(variable: str, text: str, what: str) -> None:
     """The report names the variable, quotes the value and says what was expected."""
     report = problems_of(Everything, {variable: text})
-    assert report.startswith("config: 1 problem (APP_*)\n")
+    assert report.startswith("settings: 1 problem (APP_*)\n")
     assert variable in report
     assert what in report
 
@@ -137,7 +137,7 @@ def test_all_problems_are_reported_at_once(capsys: pytest.CaptureFixture[str]) -
 
     report = problems_of(App, {"APP_PORT": "80a", "APP_SECRET_KEY": "", "APP_DEBGU": "1"})
     assert report.splitlines() == [
-        "config: 4 problems (APP_*)",
+        "settings: 4 problems (APP_*)",
         '  APP_PORT          invalid  "80a" is not an integer  (int, default 8080)',
         "  APP_DATABASE_URL  missing  required                 (str, required) Postgres DSN",
         "  APP_SECRET_KEY    empty    set but empty; secret    (str, required) (value hidden)",
@@ -358,7 +358,7 @@ def test_no_traceback_and_exit_78_wherever_the_app_is_started(tmp_path: Path, co
         check=False,
     )
     assert ended.returncode == 78
-    assert ended.stderr.count("config: 2 problems (APP_*)") == 1
+    assert ended.stderr.count("settings: 2 problems (APP_*)") == 1
     assert "Traceback" not in ended.stderr + ended.stdout
 
 

@@ -141,9 +141,10 @@ def _pid(server: Server) -> int | None:
 
 
 def test_settings_that_do_not_fit_end_the_import(start: Start) -> None:
-    """The same sentence as under podready run, and exit code 78."""
+    """The same sentence as under podready run, by the name of who reads them, and exit code 78."""
     server = start(ASGI_SERVERS["uvicorn"], PODREADY_GRACE_PERIOD="2s")
     assert server.end() == 78
+    assert "podready.wrap cannot use these settings" in server.log
     assert "the grace period does not fit" in server.log
 
 

@@ -13,7 +13,7 @@ FIRST_SECONDS: Final = 10.0
 LONGEST_SECONDS: Final = 300.0
 
 
-class RestartBackoff:
+class CrashLoopBackoff:
     """The crash-loop delay of one container, or the retry delay of one image or mount."""
 
     def __init__(self, longest: float = LONGEST_SECONDS, first: float = FIRST_SECONDS) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
-from podready.cluster.kubelet.backoff import RestartBackoff, seconds_text
+from podready.cluster.kubelet.backoff import CrashLoopBackoff, seconds_text
 from podready.cluster.kubelet.container_plan import ContainerPlan, plan_container
 from podready.cluster.kubelet.environment import ContainerConfigError
 from podready.cluster.kubelet.grace import GracePeriod
@@ -46,7 +46,7 @@ class ContainerWorker:
         self._pod = pod
         self._container = container
         self._logs = logs
-        self._backoff = RestartBackoff(pod.node.longest_backoff)
+        self._backoff = CrashLoopBackoff(pod.node.longest_backoff)
         self._running: RunningContainer | None = None
         self._probers: dict[ProbeKind, tuple[Prober, asyncio.Task[None]]] = {}
         self._restarts: set[asyncio.Task[None]] = set()
@@ -121,8 +121,8 @@ class ContainerWorker:
 
     async def _plan(self, log: Path) -> ContainerPlan:
         """Resolve the container; as long as something is missing, say so and try again."""
-        image_delay = RestartBackoff()
-        config_delay = RestartBackoff(*_CONFIG_RETRY)
+        image_delay = CrashLoopBackoff()
+        config_delay = CrashLoopBackoff(*_CONFIG_RETRY)
         while True:
             try:
                 plan = await plan_container(self._pod, self._container, log)
@@ -136,7 +136,7 @@ class ContainerWorker:
             else:
                 return plan
 
-    async def _without_image(self, error: ImageUnavailableError, delay: RestartBackoff) -> None:
+    async def _without_image(self, error: ImageUnavailableError, delay: CrashLoopBackoff) -> None:
         image = self.record.image
         self.record.wait("ErrImagePull", str(error))
         self._pod.warn("Failed", f'Failed to pull image "{image}": {error}', self.name)

@@ -7,7 +7,7 @@ import logging
 import shutil
 from typing import TYPE_CHECKING
 
-from podready.cluster.kubelet.backoff import RestartBackoff
+from podready.cluster.kubelet.backoff import CrashLoopBackoff
 from podready.cluster.kubelet.container_plan import environment_context
 from podready.cluster.kubelet.container_worker import ContainerWorker
 from podready.cluster.kubelet.context import NodeContext, PodContext
@@ -110,7 +110,7 @@ class PodWorker:
             await _cancel(ports)
 
     async def _make_sandbox(self) -> None:
-        delay = RestartBackoff(*_RETRY)
+        delay = CrashLoopBackoff(*_RETRY)
         while self.context.sandbox is None:
             try:
                 name = self.context.name
@@ -124,7 +124,7 @@ class PodWorker:
         self._changed()
 
     async def _make_volumes(self) -> None:
-        delay = RestartBackoff(*_RETRY)
+        delay = CrashLoopBackoff(*_RETRY)
         while True:
             context = await environment_context(self.context, volume_references(self.context.spec))
             try:

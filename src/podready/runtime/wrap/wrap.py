@@ -22,7 +22,7 @@ from podready.runtime.logs.intake.takeover import silence_access_logs
 from podready.runtime.requests import inflight
 from podready.runtime.requests.inflight import IN_FLIGHT
 from podready.runtime.requests.middleware import Wrapper
-from podready.runtime.run_config import RunConfig, wrapped_config
+from podready.runtime.run_config import RunConfig, config_from_environment
 from podready.runtime.tracing.spans import start_tracing
 from podready.runtime.wrap.runtime import PROBES, InProcess
 from podready.runtime.wrap.wsgi import WsgiFace
@@ -85,7 +85,7 @@ def _begin(*, asgi: bool, logs: bool) -> InProcess:
 
 def _config() -> RunConfig:
     try:
-        return wrapped_config(os.environ)
+        return config_from_environment("the wrapped app", os.environ, "podready.wrap")
     except SettingsError as error:
         raise announce(error) from None
 

@@ -1,4 +1,4 @@
-"""`podready config MODULE:CLASS`: what an app reads from its environment, in every form."""
+"""`podready settings MODULE:CLASS`: what an app reads from its environment, in every format."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections import ChainMap
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -15,13 +16,14 @@ from typing import Any, Final
 
 import click
 
-from podready.cli.config_forms import (
+from podready.cli.click_command import Command
+from podready.cli.console import say
+from podready.cli.settings_formats import (
     env_example,
     json_schema,
     markdown,
     present_table,
 )
-from podready.cli.console import say
 from podready.contract import ExitCode
 from podready.errors import MissingExtra, SettingsError, UsageError
 from podready.runtime.logs.announce import announce, muted
@@ -30,88 +32,142 @@ from podready.runtime.settings.base import Settings
 from podready.runtime.settings.load import Schema
 from podready.runtime.settings.report import render_report
 
-EPILOG: Final = """\b
-Examples:
-  podready config main:AppSettings
-  podready config main:AppSettings --check
-  podready config main:AppSettings --env-example > .env.example
-  podready config main:AppSettings --diff deploy/ --diff deploy/env/prd.yaml
+FORMATS: Final = ("table", "env", "configmap", "secret", "json-schema", "markdown")
 
-\b
-Exit codes: 0 all is well · 1 --diff found differences · 2 wrong usage · 78 --check found
-settings that are missing or invalid.
-"""
+_TABLES: Final = (
+    (
+        "formats",
+        (
+            ("table", "type, default, present value, its source, and what is wrong"),
+            ("env", "a .env.example: required variables open, the others as comments"),
+            ("configmap", "a ConfigMap with the defaults of what is not secret"),
+            ("secret", "a Secret without values, to be filled in"),
+            ("json-schema", "a JSON Schema of the variables"),
+            ("markdown", "a table for the app's documentation"),
+        ),
+    ),
+)
+EXAMPLES: Final = (
+    "podready settings main:AppSettings",
+    "podready settings main:AppSettings --check",
+    "podready settings main:AppSettings --format env > .env.example",
+    "podready settings main:AppSettings --format configmap --name shop > deploy/configmap.yaml",
+    "podready settings main:AppSettings --diff deploy/ --diff deploy/env/prd.yaml",
+)
+EXIT_CODES: Final = (
+    ("0", "no problem"),
+    ("1", "--diff found differences"),
+    ("2", "a mistake in the command"),
+    ("78", "--check found settings that are missing or invalid"),
+)
+
+_REMOVED: Final = {
+    "--env-example": "env",
+    "--configmap": "configmap",
+    "--secret": "secret",
+    "--json-schema": "json-schema",
+    "--markdown": "markdown",
+}
+"""Options of earlier versions -> the format that they are now."""
 
 
-@click.command(epilog=EPILOG)
+def _refuse_removed(_context: click.Context, option: click.Parameter, used: bool) -> None:
+    if used:
+        flag = option.opts[0]
+        raise UsageError(f"podready settings has no {flag}: use --format {_REMOVED[flag]}")
+
+
+def _removed_options(command: click.Command) -> click.Command:
+    """Add the options of earlier versions, which end with a sentence that has the new one."""
+    command.params += [
+        click.Option(
+            [flag], is_flag=True, hidden=True, expose_value=False, callback=_refuse_removed
+        )
+        for flag in _REMOVED
+    ]
+    return command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the command line asks for."""
+
+    target: str
+    app_dir: str
+    prefix: str
+    form: str | None
+    check: bool
+    diff: tuple[Path, ...]
+    container: str | None
+    name: str | None
+
+    def refuse_contradictions(self) -> None:
+        """Raise UsageError for options that exclude one another, or that need another."""
+        actions = {"--check": self.check, "--diff": self.diff, "--format": self.form}
+        used = [option for option, value in actions.items() if value]
+        if len(used) > 1:
+            raise UsageError(f"{' and '.join(used)} exclude each other")
+        if self.name is not None and self.form not in ("configmap", "secret"):
+            raise UsageError("--name goes with --format configmap or --format secret")
+        if self.container is not None and not self.diff:
+            raise UsageError("--container goes with --diff")
+
+
+@_removed_options
+@click.command(cls=Command, examples=EXAMPLES, exit_codes=EXIT_CODES, tables=_TABLES)
 @click.argument("target", metavar="MODULE:CLASS")
-@click.option("--app-dir", default=".", metavar="DIR", help="where the module is  [default: .]")
+@click.option("--app-dir", default=".", metavar="DIR", help="where the module is [.]")
 @click.option(
-    "--prefix", default="", help="of a class that cannot say it (attrs, msgspec, dataclass)"
+    "--prefix", default="", help="of a class that has no option for it (attrs, msgspec, dataclass)"
 )
 @click.option(
-    "--check",
+    "--format",
+    "-o",
     "form",
-    flag_value="check",
-    help="report what is wrong here and now; for CI and init containers",
+    type=click.Choice(FORMATS),
+    metavar="FORMAT",
+    help="what is printed, see below [table]",
+)
+@click.option("--name", metavar="NAME", help="of the ConfigMap or Secret [the prefix]")
+@click.option(
+    "--check", is_flag=True, help="report what is wrong here and now; for CI and init containers"
 )
 @click.option(
     "--diff",
-    "diff",
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="PATH",
     help="what manifests lack, have too much or wrong (repeatable)",
 )
 @click.option("--container", metavar="NAME", help="the app's container in the manifests of --diff")
-@click.option("--env-example", "form", flag_value="env-example", help="a .env.example")
-@click.option("--configmap", "form", flag_value="configmap", help="a ConfigMap with the defaults")
-@click.option(
-    "--secret", "form", flag_value="secret", help="a Secret without values, to be filled in"
-)
-@click.option("--name", metavar="NAME", help="of the ConfigMap or Secret  [default: the prefix]")
-@click.option(
-    "--json-schema", "form", flag_value="json-schema", help="a JSON Schema of the variables"
-)
-@click.option("--markdown", "form", flag_value="markdown", help="a table for the documentation")
-def config(
-    target: str,
-    app_dir: str,
-    prefix: str,
-    form: str | None,
-    diff: tuple[Path, ...],
-    container: str | None,
-    name: str | None,
-) -> int:
-    """Show every variable of a settings class: type, default, present value and its source.
+def settings(**options: Any) -> int:
+    """Show every variable of a settings class, check them, or compare them with manifests.
 
     The class is a podready.Settings, or one of pydantic-settings, attrs, msgspec or dataclasses.
     Secrets are never shown.
     """
-    if diff and form:
-        raise UsageError(f"--diff and --{form} exclude each other")
-    if name is not None and form not in ("configmap", "secret"):
-        raise UsageError("--name goes with --configmap or --secret")
-    environ = dict(os.environ)  # before the app is imported: loading may take secrets out of it
-    schema = find_schema(target, app_dir, prefix)
-    if diff:
-        return _diff(schema, diff, container)
-    if form == "check":
+    request = Request(**options)
+    request.refuse_contradictions()
+    environ = dict(os.environ)  # before the app is imported: loading may remove secrets from it
+    schema = find_schema(request.target, request.app_dir, request.prefix)
+    if request.diff:
+        return _diff(schema, request.diff, request.container)
+    if request.check:
         return _check(schema, environ)
-    say(_form(schema, form, name, environ).rstrip("\n"))
+    say(_formatted(schema, request.form or "table", request.name, environ).rstrip("\n"))
     return ExitCode.OK
 
 
-def _form(schema: Schema, form: str | None, name: str | None, environ: Mapping[str, str]) -> str:
+def _formatted(schema: Schema, form: str, name: str | None, environ: Mapping[str, str]) -> str:
     match form:
-        case "env-example":
+        case "env":
             return env_example(schema)
         case "json-schema":
             return json_schema(schema)
         case "markdown":
             return markdown(schema)
         case "configmap" | "secret":
-            return str(_manifests("config_manifests").render(schema, form, name))
+            return str(_manifests("settings_manifests").render(schema, form, name))
         case _:
             return present_table(schema, schema.read(environ, allow_env_file=True))
 
@@ -123,12 +179,12 @@ def _check(schema: Schema, environ: Mapping[str, str]) -> int:
         announce(SettingsError(render_report(problems, schema.options.prefix)))
         return ExitCode.CONFIG
     count = len(schema.variables())
-    say(f"config: {count} variable{'s' if count != 1 else ''}, nothing is wrong")
+    say(f"settings: {count} variable{'s' if count != 1 else ''}, nothing is wrong")
     return ExitCode.OK
 
 
 def _diff(schema: Schema, paths: tuple[Path, ...], container: str | None) -> int:
-    differences = _manifests("config_diff").diff(schema, paths, container)
+    differences = _manifests("settings_diff").diff(schema, paths, container)
     for line in differences.lines:
         say(line)
     return ExitCode.NOT_READY if differences.count else ExitCode.OK
@@ -140,7 +196,9 @@ def _manifests(module: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "podready":
             raise
-        raise MissingExtra("config --diff, --configmap or --secret", "rehearse") from error
+        raise MissingExtra(
+            "settings --diff and --format configmap or secret", "rehearse"
+        ) from error
 
 
 def find_schema(target: str, app_dir: str, prefix: str) -> Schema:

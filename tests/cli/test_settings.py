@@ -1,4 +1,4 @@
-"""`podready config`: every form of it, on classes of ours and of others, secrets unseen."""
+"""`podready settings`: every format, on classes of podready and of others, without a secret."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def podready(tmp_path: Path) -> Podready:
 
     def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "podready", "config", *arguments],
+            [sys.executable, "-m", "podready", "settings", *arguments],
             cwd=tmp_path,
             env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **environ},
             capture_output=True,
@@ -120,12 +120,12 @@ def test_check_is_the_apps_own_report(podready: Podready, tmp_path: Path) -> Non
     assert "SHOP_DATABASE_URL  missing" in done.stderr
     assert message.read_text() in done.stderr
     done = podready("main:App", "--check", SHOP_DATABASE_URL="x")
-    assert (done.returncode, done.stdout) == (0, "config: 8 variables, nothing is wrong\n")
+    assert (done.returncode, done.stdout) == (0, "settings: 8 variables, nothing is wrong\n")
 
 
 def test_env_example_is_a_dotenv_file(podready: Podready) -> None:
     """Required variables stand open, all others as comments that read back as their defaults."""
-    text = podready("main:App", "--env-example").stdout
+    text = podready("main:App", "-o", "env").stdout
     assert {line.name: line.text for line in parse_dotenv(text)} == {"SHOP_DATABASE_URL": ""}
     commented = "\n".join(line[1:] for line in text.splitlines() if line.startswith("#SHOP_"))
     assert {line.name: line.text for line in parse_dotenv(commented)} == {
@@ -142,7 +142,7 @@ def test_env_example_is_a_dotenv_file(podready: Podready) -> None:
 
 def test_configmap_and_secret_divide_the_variables(podready: Podready) -> None:
     """A Secret never with values; of a section that may be missing neither has a part."""
-    config = podready("main:App", "--configmap").stdout
+    config = podready("main:App", "-o", "configmap").stdout
     assert parse_yaml(config) == {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -155,7 +155,7 @@ def test_configmap_and_secret_divide_the_variables(podready: Podready) -> None:
         },
     }
     assert "  # where it listens (int, optional)\n  SHOP_PORT" in config
-    secret = podready("main:App", "--secret", "--name", "x", SHOP_DATABASE_URL="hunter2").stdout
+    secret = podready("main:App", "-o", "secret", "--name", "x", SHOP_DATABASE_URL="hunter2").stdout
     assert parse_yaml(secret) == {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -167,7 +167,7 @@ def test_configmap_and_secret_divide_the_variables(podready: Podready) -> None:
 
 def test_json_schema(podready: Podready) -> None:
     """Types, defaults, choices; secrets write-only; what must be there."""
-    schema = json.loads(podready("main:App", "--json-schema").stdout)
+    schema = json.loads(podready("main:App", "-o", "json-schema").stdout)
     assert schema["required"] == ["SHOP_DATABASE_URL"]
     found = schema["properties"]
     assert found["SHOP_PORT"] == {
@@ -180,7 +180,7 @@ def test_json_schema(podready: Podready) -> None:
 
 def test_markdown(podready: Podready) -> None:
     """One row a variable; a pipe does not break the table."""
-    lines = podready("main:App", "--markdown").stdout.splitlines()
+    lines = podready("main:App", "-o", "markdown").stdout.splitlines()
     assert lines[:3] == [
         "| variable | type | default | |",
         "|---|---|---|---|",
@@ -258,7 +258,7 @@ spec:
       initContainers:
       - name: check
         image: shop
-        command: [podready, config, main:App, --check]
+        command: [podready, settings, main:App, --check]
         envFrom:
         - configMapRef: {name: shop}
       - name: migrate
@@ -317,7 +317,7 @@ def test_a_file_variable_or_a_mount_stands_for_the_value(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "sentence"),
     [
         (("main:Nothing",), "module 'main' has no class 'Nothing'"),
         (("nosuch:App",), "importing 'nosuch' failed: ModuleNotFoundError"),
@@ -326,19 +326,33 @@ def test_a_file_variable_or_a_mount_stands_for_the_value(
         (("main:App", "--diff", "deploy.yaml", "--check"), "exclude each other"),
         (("main:App", "--diff", "nosuch.yaml"), "nosuch.yaml: no such file or folder"),
         (("main:App", "--diff", "deploy.yaml", "--container", "x"), "no container 'x'"),
+        (("main:App", "-o", "env", "--check"), "--check and --format exclude each other"),
+        (("main:App", "--container", "web"), "--container goes with --diff"),
+        (("main:App", "-o", "yaml"), "'yaml' is not one of"),
+        (("main:App", "--env-example"), "has no --env-example: use --format env"),
+        (("main:App", "--configmap"), "has no --configmap: use --format configmap"),
+        (("--secret", "main:App"), "has no --secret: use --format secret"),
+        (("main:App", "--json-schema"), "has no --json-schema: use --format json-schema"),
+        (("main:App", "--markdown"), "has no --markdown: use --format markdown"),
         (("../main:App",), "is not MODULE:CLASS, such as main:AppSettings"),
         (("",), "is not MODULE:CLASS"),
-        (("main:App", "--configmap", "--name", "Shop_1"), "'Shop_1' is no name of an object"),
-        (("main:App", "--markdown", "--name", "x"), "--name goes with --configmap or --secret"),
+        (
+            ("main:App", "-o", "configmap", "--name", "Shop_1"),
+            "'Shop_1' is no name of an object",
+        ),
+        (
+            ("main:App", "-o", "markdown", "--name", "x"),
+            "--name goes with --format configmap or --format secret",
+        ),
     ],
 )
 def test_mistakes_are_one_sentence(
-    podready: Podready, arguments: tuple[str, ...], said: str
+    podready: Podready, arguments: tuple[str, ...], sentence: str
 ) -> None:
     """Exit code 2, no traceback."""
     done = podready(*arguments)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert sentence in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -366,28 +380,26 @@ def test_classes_of_other_libraries(podready: Podready, tmp_path: Path) -> None:
     done = podready("other:P", "--check", P_PORT="x")
     assert done.returncode == 78
     assert 'P_PORT  invalid  "x" is refused' in done.stderr
-    table = podready("other:P", "--markdown").stdout
+    table = podready("other:P", "-o", "markdown").stdout
     assert "| `P_PORT` | int | required | listens |" in table
     assert "hunter2" not in table
     done = podready("other:A", "--prefix", "A_", "--check")
     assert "A_PORT  missing  required  (int, required) listens" in done.stderr
 
 
-@pytest.mark.parametrize(
-    "form", ["", "--env-example", "--configmap", "--json-schema", "--markdown"]
-)
+@pytest.mark.parametrize("form", ["table", "env", "configmap", "json-schema", "markdown"])
 def test_a_default_with_a_password_in_it_is_not_shown(
     podready: Podready, tmp_path: Path, form: str
 ) -> None:
-    """A URL for the developer's desk, of a variable that nobody calls secret."""
-    (tmp_path / "desk.py").write_text(
+    """A URL for a developer's machine, of a variable whose name is not secret."""
+    (tmp_path / "laptop.py").write_text(
         "import podready\nclass App(podready.Settings):\n"
         "    broker: str = 'amqp://guest:hunter2@localhost/'\n"
     )
-    done = podready("desk:App", *filter(None, [form]))
+    done = podready("laptop:App", "-o", form)
     assert done.returncode == 0
     assert "hunter2" not in done.stdout
-    assert "BROKER" in podready("desk:App", "--secret").stdout
+    assert "BROKER" in podready("laptop:App", "-o", "secret").stdout
 
 
 def test_a_text_of_several_lines_stays_one_line(podready: Podready, tmp_path: Path) -> None:
@@ -396,10 +408,10 @@ def test_a_text_of_several_lines_stays_one_line(podready: Podready, tmp_path: Pa
         "import podready\nclass App(podready.Settings):\n"
         "    port: int = podready.var(default=1, doc='where the app\\nlistens')\n"
     )
-    assert "# where the app listens (int)\n#PORT=1" in podready("lines:App", "--env-example").stdout
+    assert "# where the app listens (int)\n#PORT=1" in podready("lines:App", "-o", "env").stdout
     assert (
         "| `PORT` | int | `1` | where the app listens |"
-        in podready("lines:App", "--markdown").stdout
+        in podready("lines:App", "-o", "markdown").stdout
     )
 
 
@@ -409,6 +421,20 @@ def test_only_configmap_secret_and_diff_need_an_extra(podready: Podready, tmp_pa
     (tmp_path / "sitecustomize.py").write_text(hidden)
     where = {"PYTHONPATH": str(tmp_path)}
     assert podready("main:App", "--check", SHOP_DATABASE_URL="x", **where).returncode == 0
-    done = podready("main:App", "--configmap", **where)
+    done = podready("main:App", "-o", "configmap", **where)
     assert done.returncode == 2
     assert "pip install 'podready[rehearse]'" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("main:App", "--check")])
+def test_the_earlier_name_of_the_command_says_the_present_one(arguments: tuple[str, ...]) -> None:
+    """One sentence, exit code 2."""
+    done = subprocess.run(
+        [sys.executable, "-m", "podready", "config", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    sentence = "podready: podready config is called podready settings now\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)

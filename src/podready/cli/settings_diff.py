@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from podready.cli.config_entries import Container, Entry, containers_in
-from podready.cli.config_forms import always
+from podready.cli.settings_entries import Container, Entry, containers_in
+from podready.cli.settings_formats import always
 from podready.errors import UsageError
 from podready.kube.manifest import read_manifests
 from podready.runtime.settings.documentation import docs_of

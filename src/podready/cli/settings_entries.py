@@ -151,7 +151,7 @@ def _chosen(manifest: Manifest, wanted: str | None) -> Iterator[tuple[str, dict[
 
 
 def _checks(container: dict[str, Any]) -> bool:
-    """Say whether a container runs `podready config`."""
+    """Say whether a container runs `podready settings`."""
     words = [*(container.get("command") or []), *(container.get("args") or [])]
     line = " ".join(map(str, words)).split()
-    return any(w.rpartition("/")[2] == "podready" for w in line) and "config" in line
+    return any(w.rpartition("/")[2] == "podready" for w in line) and "settings" in line

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from podready.cli.config_forms import always
+from podready.cli.settings_formats import always
 from podready.errors import UsageError
 from podready.kube.manifest import dump_manifest
 from podready.runtime.settings.documentation import docs_of
