@@ -76,7 +76,7 @@ class CommandLine:
                 raise UsageError(f"{flag} is now {option.flag}")
         from podready.runtime.options.foreign_flags import translate
 
-        words = translate(word, self.rest)
+        words = translate(word, self.rest, self.flags)
         if words is None:
             raise UsageError(self._no_option(flag))
         self.rest[:0] = words

@@ -7,10 +7,12 @@ imported for a flag that is not podready's own.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from podready.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 _TLS: Final = "TLS ends at the Ingress, the Gateway or the mesh, and the pod speaks plain HTTP"
 _STDOUT: Final = "lines go to stdout; see --access-log, --log-level and --log-format"
@@ -127,17 +129,21 @@ _BY_PREFIX: Final = {
 }
 _BIND: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:/]*)(?::(?P<port>\d+))?")
 _SHORT: Final = 2
+_WORKING: Final = frozenset({"-w", "-b", "--bind"})
 
 
-def translate(word: str, rest: list[str]) -> list[str] | None:
+def translate(word: str, rest: list[str], read: Container[str] = ()) -> list[str] | None:
     """Return the words that mean in podready what `word` means elsewhere; None if none does.
 
-    A value is taken from `rest`. Raises UsageError with one sentence for a flag of another server
-    that podready has no equal of.
+    A value is taken from `rest`; `read` holds the names of the settings read so far. Raises
+    UsageError with one sentence for a flag of another server that podready has no equal of.
     """
     flag, attached = _apart(word)
     if flag in _WORKING:
-        return _WORKING[flag](flag, _value(flag, attached, rest))
+        value = _value(flag, attached, rest)
+        if flag == "-w":
+            return ["--workers", value]
+        return _bind(flag, value, again="host" in read)
     answer = _answer(flag)
     if answer is not None:
         raise UsageError(f"podready run has no {flag}: {answer}")
@@ -167,20 +173,9 @@ def _answer(flag: str) -> str | None:
     return next((text for prefix, text in _BY_PREFIX.items() if known.startswith(prefix)), None)
 
 
-def _workers(_flag: str, value: str) -> list[str]:
-    return ["--workers", value]
-
-
-def _bind(flag: str, value: str) -> list[str]:
+def _bind(flag: str, value: str, *, again: bool) -> list[str]:
     match = _BIND.fullmatch(value)
-    if match is None or value.isdecimal() or not value:
+    if match is None or again or value.isdecimal() or not value:
         raise UsageError(f"{flag} {value}: {_ADDRESS}")
     host = match["host"].strip("[]") or "0.0.0.0"
     return [f"--host={host}", *([f"--port={match['port']}"] if match["port"] else [])]
-
-
-_WORKING: Final[dict[str, Callable[[str, str], list[str]]]] = {
-    "-w": _workers,
-    "-b": _bind,
-    "--bind": _bind,
-}
