@@ -98,7 +98,7 @@ class _Source:
         self._text = file.read_text(encoding="utf-8") if file.is_file() else ""
 
     def parse(self) -> dict[str, Any]:
-        """Return the whole file; `ProjectError` with the parser's own line when it is no TOML."""
+        """Return the whole file; `ProjectError` with the parser's own line when it is not TOML."""
         try:
             return tomllib.loads(self._text)
         except tomllib.TOMLDecodeError as error:
@@ -179,13 +179,13 @@ def _find_table(root: Path) -> tuple[object, _Source, str]:
     return source.parse(), source, name
 
 
-def _manifest_paths(root: Path, given: tuple[str, ...] | None, source: _Source) -> tuple[Path, ...]:
-    if given is None:
+def _manifest_paths(root: Path, names: tuple[str, ...] | None, source: _Source) -> tuple[Path, ...]:
+    if names is None:
         return tuple(root / name for name in MANIFEST_FOLDERS if (root / name).is_dir())
-    for name in given:
+    for name in names:
         if not (root / name).exists():
             raise source.error("", "manifests", f"{name!r} does not exist in {root}")
-    return tuple(root / name for name in given)
+    return tuple(root / name for name in names)
 
 
 _Reader = Callable[[object], Any]
@@ -256,7 +256,7 @@ def _variables(value: object) -> dict[str, str]:
         raise ValueError('must be a table of NAME = "value"')
     for name, text in table.items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise _NestedError(name, "is no name for an environment variable")
+            raise _NestedError(name, "is not a name for an environment variable")
         if not isinstance(text, str):
             raise _NestedError(name, "must be a text: put its value in quotes")
     return dict(table)
