@@ -29,7 +29,7 @@ DEFAULT_LAG_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RequestSettings:
     """One kind of request of the rehearsal's mix; `weight` is its share, `timeout` in seconds."""
 
     name: str
@@ -49,7 +49,7 @@ class RehearseSettings:
     environment of the app's manifests, and may hold secrets.
     """
 
-    requests: tuple[Request, ...] = (Request("root"),)
+    requests: tuple[RequestSettings, ...] = (RequestSettings("root"),)
     rps: float = DEFAULT_RPS
     rounds: int = 1
     endpoint_lag: float = DEFAULT_LAG_SECONDS
@@ -179,13 +179,15 @@ def _find_table(root: Path) -> tuple[object, _Source, str]:
     return source.parse(), source, name
 
 
-def _manifest_paths(root: Path, names: tuple[str, ...] | None, source: _Source) -> tuple[Path, ...]:
-    if names is None:
+def _manifest_paths(
+    root: Path, configured: tuple[str, ...] | None, source: _Source
+) -> tuple[Path, ...]:
+    if configured is None:
         return tuple(root / name for name in MANIFEST_FOLDERS if (root / name).is_dir())
-    for name in names:
+    for name in configured:
         if not (root / name).exists():
             raise source.error("", "manifests", f"{name!r} does not exist in {root}")
-    return tuple(root / name for name in names)
+    return tuple(root / name for name in configured)
 
 
 _Reader = Callable[[object], Any]
@@ -275,7 +277,7 @@ def _method(value: object) -> str:
     return method
 
 
-def _requests(value: object) -> tuple[Request, ...]:
+def _requests(value: object) -> tuple[RequestSettings, ...]:
     if not isinstance(value, list) or not value:
         raise ValueError("must be one or more [[…requests]] tables")
     if not all(isinstance(item, dict) for item in value):
@@ -283,7 +285,7 @@ def _requests(value: object) -> tuple[Request, ...]:
     return tuple(_request(item) for item in value)
 
 
-def _request(item: dict[str, object]) -> Request:
+def _request(item: dict[str, object]) -> RequestSettings:
     values: dict[str, Any] = {}
     for key, value in item.items():
         if key not in _REQUEST_KEYS:
@@ -295,7 +297,7 @@ def _request(item: dict[str, object]) -> Request:
         except ValueError as error:
             raise _NestedError(key, str(error)) from None
     values.setdefault("name", f"{values.get('method', 'GET')} {values.get('path', '/')}")
-    return Request(**values)
+    return RequestSettings(**values)
 
 
 def _any(value: object) -> object:
