@@ -16,7 +16,7 @@ from typing import Any, Final
 from podready.contract import READYZ
 from podready.errors import StartupError
 from podready.testing.app_under_test import AppUnderTest, wait_until
-from podready.testing.losses import Stop
+from podready.testing.losses import ShutdownRecord
 from podready.testing.process import ChildProcess, end_of
 from podready.testing.sockets import HOST
 
@@ -130,9 +130,9 @@ class RunningApp(AppUnderTest):
             code = self._process.kill()
         return code
 
-    def _stop_of(self, begun: float) -> Stop:
+    def _stop_of(self, begun: float) -> ShutdownRecord:
         code = self._process.exit_code
-        return Stop(
+        return ShutdownRecord(
             begun=begun,
             drain_delay=self.drain_delay,
             grace_period=self.grace_period,
@@ -223,12 +223,12 @@ def _command(
 
 def _environment(times: _Times, ports: tuple[int, int]) -> dict[str, str]:
     """Return our environment with the settings that every test wants."""
-    ours = {
+    inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(_HIDDEN) and name != "PORT"
     }
-    return ours | {
+    return inherited | {
         "PYTHONUNBUFFERED": "1",
         "PODREADY_HOST": HOST,
         "PODREADY_PORT": str(ports[0]),

@@ -14,7 +14,7 @@ from podready.contract import ExitCode
 from podready.errors import StartupError
 from podready.runtime.budget import divide
 from podready.testing.app_under_test import AppUnderTest
-from podready.testing.losses import Stop
+from podready.testing.losses import ShutdownRecord
 from podready.testing.served import Served
 
 _CLOSE_SECONDS: Final = 5.0
@@ -90,8 +90,8 @@ class ServedApp(AppUnderTest):
             self.close()
         return _KILLED if self._killed else ExitCode.OK
 
-    def _stop_of(self, begun: float) -> Stop:
-        return Stop(
+    def _stop_of(self, begun: float) -> ShutdownRecord:
+        return ShutdownRecord(
             begun=begun,
             drain_delay=self.drain_delay,
             grace_period=self.grace_period,

@@ -20,7 +20,7 @@ PREAMBLE = """
 import logging, sys
 from podready.runtime import logs
 from podready.runtime.logs.intake.access_log import log_request
-from podready.runtime.logs.formats.shape import Request
+from podready.runtime.logs.formats.parts import ServedRequest
 logs.configure()
 log = logging.getLogger("shop")
 """
@@ -150,10 +150,10 @@ def test_levels_hold_for_records_events_and_access_lines() -> None:
         """
         log.info("no")
         logs.log_event("INFO", "no")
-        log_request(Request("GET", "/", 200))
+        log_request(ServedRequest("GET", "/", 200))
         log.warning("yes")
         logs.log_event("ERROR", "yes", time=1)
-        log_request(Request("GET", "/", 500))
+        log_request(ServedRequest("GET", "/", 500))
         """,
         PODREADY_LOG_LEVEL="warning",
     )

@@ -220,7 +220,7 @@ def test_sigterm_while_a_replacement_imports(start_pod: StartPod) -> None:
     assert "stopped after" in pod.log[-1]["message"]
 
 
-@pytest.mark.parametrize("name", ["warmup", "hook", "check"])
+@pytest.mark.parametrize("name", ["warmup", "on_shutdown", "check"])
 def test_a_function_that_calls_exit(start_pod: StartPod, name: str) -> None:
     """sys.exit() in a warm-up ends the start; in a hook or a check it is a failure like others."""
     pod = start_pod(

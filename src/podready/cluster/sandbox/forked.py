@@ -103,7 +103,7 @@ class ForkedPod:
         try:
             await asyncio.wait_for(self._link.gone.wait(), _END_SECONDS)
         except TimeoutError:
-            pass  # a process in uninterruptible sleep: it dies when the kernel lets it
+            self._link.abandon()  # a process in uninterruptible sleep dies when the kernel lets it
         diag, self._diag = self._diag, None
         if diag is not None:
             diag.close()

@@ -68,13 +68,13 @@ def test_structlog_levels_change_under_cached_loggers(events: Events) -> None:
     found = events(
         STRUCTLOG
         + """
-from podready.runtime.logs.levels import LEVELS
+from podready.runtime.logs.log import LOG
 pay = structlog.get_logger("shop.pay").bind()
 pay.debug("no")
-LEVELS.override({"shop": 10})
+LOG.levels.override({"shop": 10})
 pay.debug("yes")
 structlog.get_logger("other").debug("no")
-LEVELS.override({})
+LOG.levels.override({})
 pay.debug("no")
 pay.log("notice", "notice")
 """
@@ -127,14 +127,14 @@ def test_loguru_lines_are_podreadys(events: Events) -> None:
     found = events(
         LOGURU
         + """
-from podready.runtime.logs.levels import LEVELS
+from podready.runtime.logs.log import LOG
 logger.info("paid {}", 3, order=42)
 logger.bind(token="hunter2").success("yes")
 with logger.contextualize(user="ada"): logger.warning("careful")
 try: 1 / 0
 except ZeroDivisionError: logger.exception("boom")
 logger.debug("no")
-LEVELS.override({"__main__": 10})
+LOG.levels.override({"__main__": 10})
 logger.trace("no")
 logger.debug("now")
 """

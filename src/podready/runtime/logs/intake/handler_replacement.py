@@ -1,24 +1,30 @@
-"""Lines that libraries and frameworks would write to stdout or stderr in a form of their own.
+"""Replaces the handlers with which libraries and frameworks write to stdout or stderr.
 
 Litestar's default, Django's LOGGING, a `logging.basicConfig` in an app: each puts up handlers that
 write text, tracebacks over many lines included, among the JSON. Their loggers and levels stay;
 what writes to a standard stream is replaced. Handlers to files, sockets or services are left alone.
+
+An app may configure `logging` after podready did: Django's `setup`, a `dictConfig` or a
+`basicConfig(force=True)` put up handlers and, by default, silence loggers that exist already. Right
+after each of these calls the handlers are replaced again. hypercorn puts up its handlers when it
+begins to serve, after it has imported the app.
 """
 
 from __future__ import annotations
 
 import logging
+import logging.config
 import sys
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
 from podready.runtime.logs.intake.records import RecordHandler
 from podready.runtime.logs.intake.server_access import ACCESS_LOGGERS
-from podready.runtime.logs.levels import LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from podready.runtime.logs.output import Output
+    from podready.runtime.logs.log import Log
 
 SERVERS: Final = (
     "uvicorn",
@@ -29,6 +35,8 @@ SERVERS: Final = (
     "hypercorn.error",
     *sorted(ACCESS_LOGGERS),
 )
+
+_MARK: Final = "__podready_replaces_handlers__"
 
 _silent: set[str] = set()
 """Loggers of access lines where ours are written, whatever handlers their servers put up."""
@@ -51,7 +59,7 @@ def _silence(logger: logging.Logger) -> None:
     logger.propagate = False
 
 
-def take_over_servers(output: Output) -> None:
+def replace_root_handlers(log: Log) -> None:
     """Put up the root's handler, in the place of those that write to a standard stream.
 
     So it is for loggers of servers that have such a handler: they reach the root from now on. One
@@ -59,7 +67,7 @@ def take_over_servers(output: Output) -> None:
     """
     root = logging.getLogger()
     root.handlers[:] = [each for each in root.handlers if not _is_replaced(each)]
-    root.addHandler(RecordHandler(output))
+    root.addHandler(RecordHandler(log))
     loggers = [logging.getLogger(name) for name in SERVERS]
     # gunicorn's workers share one list of handlers among loggers: look first, then remove.
     speaking = [each for each in loggers if any(map(_is_replaced, each.handlers))]
@@ -69,13 +77,13 @@ def take_over_servers(output: Output) -> None:
         logger.propagate = True
 
 
-def take_over(output: Output) -> None:
+def replace_handlers(log: Log) -> None:
     """Replace every handler that writes to a standard stream; may be called again and again.
 
     A `logging.config.dictConfig` with `disable_existing_loggers`, which is its default, silences
-    loggers that exist already: those of the server and ours get their voice back.
+    loggers that exist already: those of the server and podready's are enabled again.
     """
-    take_over_servers(output)
+    replace_root_handlers(log)
     for name, logger in list(logging.root.manager.loggerDict.items()):
         if not isinstance(logger, logging.Logger):
             continue
@@ -84,44 +92,44 @@ def take_over(output: Output) -> None:
             continue
         if name in SERVERS or name.partition(".")[0] == "podready":
             logger.disabled = False
-        _replace(logger, output)
+        _replace(logger, log)
 
 
-def _replace(logger: logging.Logger, output: Output) -> None:
+def _replace(logger: logging.Logger, log: Log) -> None:
     replaced = [each for each in logger.handlers if _is_replaced(each)]
     if not replaced:
         return
     for handler in replaced:
         logger.removeHandler(handler)
     if not _reaches_root(logger):
-        ours = _Instead(output, min(_floor(handler) for handler in replaced))
+        ours = _ReplacementHandler(log, min(_floor(handler) for handler in replaced))
         for handler in replaced:
             ours.filters += handler.filters
         logger.addHandler(ours)
 
 
-class _Instead(RecordHandler):
+class _ReplacementHandler(RecordHandler):
     """Stands for a handler that had a level; that hides nothing that somebody has asked for.
 
     A level given to a logger's name, by `PUT /loggers/NAME` or PODREADY_LOG_LEVELS, or to all by
     SIGUSR1, is about what is written, wherever the logger's lines go.
     """
 
-    def __init__(self, output: Output, floor: int) -> None:
-        super().__init__(output)
+    def __init__(self, log: Log, floor: int) -> None:
+        super().__init__(log)
         self.floor = floor
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Emit one record if the level, or the one asked for, and the filters let it through."""
         if record.levelno < self.floor:
-            asked = LEVELS.asked(record.name)
+            asked = self._log.levels.asked(record.name)
             if asked is None or record.levelno < asked:
                 return False
         return super().handle(record)
 
 
 def _floor(handler: logging.Handler) -> int:
-    return handler.floor if isinstance(handler, _Instead) else handler.level
+    return handler.floor if isinstance(handler, _ReplacementHandler) else handler.level
 
 
 def _is_replaced(handler: logging.Handler) -> bool:
@@ -162,3 +170,35 @@ def _reaches_root(logger: logging.Logger) -> bool:
             return False
         current = current.parent
     return True
+
+
+def after_each_configuration(then: Callable[[], None]) -> None:
+    """Call `then` after every dictConfig, fileConfig and basicConfig of this process.
+
+    Called again it replaces `then`; the functions are wrapped once.
+    """
+    configurator: Any = logging.config.DictConfigurator
+    for owner, name in ((configurator, "configure"), (logging.config, "fileConfig")):
+        _follow(owner, name, then)
+    _follow(logging, "basicConfig", then)
+    hypercorn: Any = sys.modules.get("hypercorn.logging")
+    if hypercorn is not None:
+        _follow(hypercorn.Logger, "__init__", then)
+
+
+def _follow(owner: Any, name: str, then: Callable[[], None]) -> None:
+    original = getattr(owner, name)
+    original = getattr(original, "__wrapped__", original) if _is_wrapped(original) else original
+
+    @wraps(original)
+    def configure(*arguments: Any, **named: Any) -> Any:
+        result = original(*arguments, **named)
+        then()
+        return result
+
+    setattr(configure, _MARK, True)
+    setattr(owner, name, configure)
+
+
+def _is_wrapped(function: Any) -> bool:
+    return hasattr(function, _MARK)

@@ -1,10 +1,9 @@
-"""The short way of format gcp: the same objects as the general way, whatever is logged."""
+"""The fast path: the same objects as the checked path, whatever is logged."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,40 +12,34 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from podready.runtime.logs import context_fields as log_context
-from podready.runtime.logs import encoder as log_encoder
+from podready.runtime.logs.encoder import orjson_encoder
+from podready.runtime.logs.formats.parts import Details, ServedRequest, SourceLocation
 from podready.runtime.logs.formats.timestamp import rfc3339
+from podready.runtime.logs.log import Log
 from podready.runtime.logs.options import LogOptions
-from podready.runtime.logs.output import Output
 
 pytest.importorskip("orjson")
 
 TRACE = {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "00f067aa0ba902b7"}
 SERVICE = {"OTEL_SERVICE_NAME": "shop", "DD_ENV": "prod"}
 PROJECT = {**SERVICE, "GOOGLE_CLOUD_PROJECT": "acme"}
+REQUEST = ServedRequest("GET", "/", 200, 7, 0.25, "10.0.0.9", "curl", "HTTP/1.1")
 LABELS = "logging.googleapis.com/labels"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _orjson() -> Iterator[None]:
-    """Encode with orjson, as every process with a log of its own does."""
-    before = log_encoder._fast
-    log_encoder.use_orjson()
-    yield
-    log_encoder._fast = before
-
-
 @pytest.fixture(scope="module", params=[{}, SERVICE, PROJECT], ids=["nobody", "service", "project"])
-def output(request: pytest.FixtureRequest) -> Output:
-    """Give an output of format gcp, for several services."""
+def log(request: pytest.FixtureRequest) -> Log:
+    """Give a log of format gcp, for several services."""
     with pytest.MonkeyPatch.context() as patch:
         for name in PROJECT:
             patch.delenv(name, raising=False)
         for name, value in request.param.items():
             patch.setenv(name, value)
-        output = Output()
-        output._choose(LogOptions(max_line=4000))
-    assert output.plain_line != output.line
-    return output
+        log = Log()
+        log.encoder = orjson_encoder()
+        log.choose(LogOptions(max_line=4000))
+    assert log.line != log.checked_line
+    return log
 
 
 NAMES = st.text(st.characters(), max_size=8) | st.sampled_from(
@@ -87,12 +80,12 @@ EVENTS = st.dictionaries(NAMES, VALUES, max_size=6)
     seconds=st.floats(0, 4e9),
     fields=EVENTS,
 )
-def test_both_ways_make_the_same_object(
-    output: Output, level: int, message: str, logger: str, seconds: float, fields: dict[str, Any]
+def test_both_paths_make_the_same_object(
+    log: Log, level: int, message: str, logger: str, seconds: float, fields: dict[str, Any]
 ) -> None:
-    """For any event: the general way learns its names first, so the short one is open."""
-    wanted = output.line(level, message, logger, seconds, fields)
-    line = output.plain_line(level, message, logger, seconds, fields)
+    """For any event: the checked path learns its names first, so the fast one is open."""
+    wanted = log.checked_line(level, message, logger, seconds, fields)
+    line = log.line(level, message, logger, seconds, fields)
     assert line.count(b"\n") == 1
     assert object_of(line) == object_of(wanted)
 
@@ -107,46 +100,56 @@ def object_of(line: bytes) -> dict[str, Any]:
     return read
 
 
-def test_the_short_way_is_taken(output: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fast_path_is_taken() -> None:
     """By a common line from its second time on; else the comparison above compares nothing."""
+    log = Log()
+    fallen_back = []
+
+    def fallback(*parts: Any) -> bytes:
+        fallen_back.append(parts)
+        return log.checked_line(*parts)
+
+    log.checked_line, checked = fallback, log.checked_line  # type: ignore[method-assign]
+    log.encoder = orjson_encoder()
+    log.choose(LogOptions())
+    log.checked_line = checked  # type: ignore[method-assign]
     fields = {"order": 42, "address": {"street": "Main"}, "items": [1, 2], **TRACE}
-    output.plain_line(20, "paid", "shop", 1.0, fields)
-    output.plain_line(20, "paid", "shop", 1.0, fields)
-    monkeypatch.setattr(output, "shape", None)  # the general way would fail, and say so
-    assert b"log_error" not in output.plain_line(20, "paid", "shop", 1.0, fields)
-    assert json.loads(output.plain_line(20, "paid", "shop", 1.0, {}))["message"] == "paid"
+    for more in (None, Details(SourceLocation("a.py", 1, "f")), REQUEST):
+        log.line(20, "paid", "shop", 1.0, fields, more)
+    assert len(fallen_back) == 1
 
 
-def test_the_context_of_a_line_is_added(output: Output) -> None:
+def test_the_context_of_a_line_is_added(log: Log) -> None:
     """What is bound, and what sources give; the call's own fields win."""
     token = log_context.context.set({"request_id": "r1", "order": 1})
-    log_context.add_source(lambda: {"tenant": "acme"})
+    log.sources.append(lambda: {"tenant": "acme"})
     try:
         for _ in range(2):
-            read = json.loads(output.plain_line(20, "paid", "shop", 1.0, {"order": 2}))
+            read = json.loads(log.line(20, "paid", "shop", 1.0, {"order": 2}))
             assert (read["request_id"], read["order"], read["tenant"]) == ("r1", 2, "acme")
     finally:
-        log_context.SOURCES.pop()
+        log.sources.pop()
         log_context.context.reset(token)
 
 
-def test_a_source_that_fails_costs_nobody_the_line(output: Output) -> None:
-    """What it said is told in the line."""
+def test_a_source_that_fails_costs_nobody_the_line(log: Log) -> None:
+    """`log_error` says why its fields are missing."""
 
     def failing() -> None:
         raise RuntimeError("no")
 
-    log_context.add_source(failing)
+    log.sources.append(failing)
     try:
-        assert json.loads(output.plain_line(20, "paid", "shop", 1.0, {}))["message"] == "paid"
+        read = json.loads(log.line(20, "paid", "shop", 1.0, {}))
+        assert (read["message"], read["log_error"]) == ("paid", "RuntimeError: no")
     finally:
-        log_context.SOURCES.pop()
+        log.sources.pop()
 
 
-def test_a_changed_second_is_noticed(output: Output) -> None:
+def test_a_changed_second_is_noticed(log: Log) -> None:
     """Forwards and backwards, as clocks go."""
     for seconds in (1.5, 2.25, 1.000001, 1795396995.123456, 0.0):
-        read = json.loads(output.plain_line(20, "paid", "shop", seconds, {}))
+        read = json.loads(log.line(20, "paid", "shop", seconds, {}))
         assert read["time"] == rfc3339(seconds)
 
 
@@ -161,8 +164,8 @@ def test_a_time_is_the_one_of_datetime(seconds: float) -> None:
     assert rfc3339(seconds) == f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-def test_the_present_is_the_present(output: Output) -> None:
+def test_the_present_is_the_present(log: Log) -> None:
     """Nothing of the caching shows."""
     before = rfc3339(time.time())
-    read = json.loads(output.plain_line(20, "paid", "shop", time.time(), {}))
+    read = json.loads(log.line(20, "paid", "shop", time.time(), {}))
     assert before <= read["time"] <= rfc3339(time.time())

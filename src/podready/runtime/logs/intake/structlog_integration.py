@@ -19,12 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from structlog.contextvars import get_contextvars
 
-from podready.runtime.logs.context_fields import add_source
-from podready.runtime.logs.formats.shape import Details, Source
-from podready.runtime.logs.levels import LEVELS, Gate
-from podready.runtime.logs.message import formatted
-from podready.runtime.logs.output import OUTPUT
-from podready.runtime.logs.values import Event, text
+from podready.runtime.logs.formats.parts import Details, SourceLocation
+from podready.runtime.logs.levels import LevelFilter
+from podready.runtime.logs.log import LOG
+from podready.runtime.logs.values import Event, formatted, text
 from podready.runtime.severity import LEVELS as NUMBERS
 from podready.runtime.severity import level_of
 
@@ -44,7 +42,7 @@ class Target:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.gate: Gate = LEVELS.gate(name)
+        self.gate: LevelFilter = LOG.levels.filter(name)
 
 
 def _method(level: int) -> Callable[..., None]:
@@ -58,7 +56,7 @@ def _method(level: int) -> Callable[..., None]:
             or args
             or type(event) is not str
             or self._processors
-            or OUTPUT.sampler is not None
+            or LOG.sampler is not None
             or "exc_info" in fields
             or "stack_info" in fields
         ):
@@ -66,8 +64,8 @@ def _method(level: int) -> Callable[..., None]:
             return
         if self._context:
             fields = {**self._context, **fields} if fields else self._context
-        line = OUTPUT.plain_line(level, event, self._logger.name, time.time(), fields)
-        (OUTPUT.writer or OUTPUT.ready()).write(line, level)
+        line = LOG.line(level, event, self._logger.name, time.time(), fields)
+        (LOG.writer or LOG.ready()).write(line, level)
 
     return log
 
@@ -167,7 +165,7 @@ def use_structlog(*processors: Processor) -> None:
     )
     global _registered  # noqa: PLW0603 - the source is added once for the process
     if not _registered:
-        add_source(_bound_in_context)
+        LOG.sources.append(_bound_in_context)
         _registered = True
 
 
@@ -187,16 +185,16 @@ def _emit(
     """Hand one event on; never raises."""
     try:
         _hand_on(bound, level, event, args, fields)
-    except BaseException as error:  # noqa: BLE001 - an app must never fail because it logged
-        OUTPUT.last_resort(error, level, event, bound._logger.name)
+    except Exception as error:  # noqa: BLE001 - an app must never fail because it logged
+        LOG.last_resort(error, level, event, bound._logger.name)
 
 
 def _hand_on(
     bound: BoundLogger, level: int, event: object, args: tuple[Any, ...], fields: Event
 ) -> None:
     suppressed = 0
-    if OUTPUT.sampler is not None:
-        suppressed = OUTPUT.sampler.passes(level, bound._logger.name, event)
+    if LOG.sampler is not None:
+        suppressed = LOG.sampler.passes(level, bound._logger.name, event)
         if suppressed < 0:
             return
     if bound._context:
@@ -216,7 +214,7 @@ def _hand_on(
         by_name = len(args) == 1 and isinstance(args[0], Mapping) and args[0]
         message, unfit = formatted(message, args[0] if by_name else args)
         fields = {**fields, **unfit}
-    OUTPUT.emit(level, message, bound._logger.name, time.time(), fields, more)
+    LOG.emit(level, message, bound._logger.name, time.time(), fields, more)
 
 
 def _processed(
@@ -241,14 +239,14 @@ def _processed(
 
 def _details(level: int, fields: Event) -> Details:
     """Take exception and stack out of the fields, and look up who logs."""
-    source = None
+    location = None
     if level >= _WARNING:
         frame = _caller(sys._getframe(1))
         code = frame.f_code
-        source = Source(code.co_filename, frame.f_lineno, code.co_qualname)
+        location = SourceLocation(code.co_filename, frame.f_lineno, code.co_qualname)
     error = _exception(fields.pop("exc_info", None))
     stack = fields.pop("stack_info", None)
-    return Details(source, error, _stack(stack) if stack else "")
+    return Details(location, error, _stack(stack) if stack else "")
 
 
 def _exception(given: Any) -> BaseException | None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from podready.runtime.logs.formats.shape import Details, Source
-from podready.runtime.logs.levels import LEVELS
-from podready.runtime.logs.output import OUTPUT
+from podready.runtime.logs.formats.parts import Details, SourceLocation
+from podready.runtime.logs.log import LOG
 
 if TYPE_CHECKING:
     from loguru import Message, Record
@@ -31,9 +30,9 @@ def use_loguru() -> None:
                 logger.remove(ours.pop())
             except ValueError:  # the app has removed it: it wants lines of its own
                 return
-        ours.append(logger.add(_nothing, level=LEVELS.lowest(), filter=_write))
+        ours.append(logger.add(_nothing, level=LOG.levels.lowest(), filter=_write))
 
-    LEVELS.watch(follow_levels)
+    LOG.levels.watch(follow_levels)
 
 
 def _write(record: Record) -> bool:
@@ -41,7 +40,7 @@ def _write(record: Record) -> bool:
 
     That costs 600 us an exception, and the text would be thrown away.
     """
-    if record["level"].no >= LEVELS.gate(record["name"] or "").level:
+    if record["level"].no >= LOG.levels.filter(record["name"] or "").level:
         log_record(record)
     return False
 
@@ -58,26 +57,23 @@ def sink(message: Message) -> None:
 def log_record(record: Record) -> None:
     """Write one of loguru's records; never raises."""
     try:
-        _hand_on(record)
-    except BaseException as error:  # noqa: BLE001 - an app must never fail because it logged
-        OUTPUT.last_resort(error, record["level"].no, record["message"], record["name"] or "")
+        _emit(record)
+    except Exception as error:  # noqa: BLE001 - an app must never fail because it logged
+        LOG.last_resort(error, record["level"].no, record["message"], record["name"] or "")
 
 
-def _hand_on(record: Record) -> None:
+def _emit(record: Record) -> None:
     level = record["level"].no
     name = record["name"] or ""
     fields: dict[str, Any] = {**record["extra"]}
-    if OUTPUT.sampler is not None:
+    if LOG.sampler is not None:
         # The template is not in the record, the line of code is.
         place = f"{record['function']}:{record['line']}"
-        suppressed = OUTPUT.sampler.passes(level, name, place)
-        if suppressed < 0:
+        if not LOG.sampler.admits(level, name, place, fields):
             return
-        if suppressed:
-            fields["suppressed"] = suppressed
     error = record["exception"].value if record["exception"] is not None else None
-    source = None
+    location = None
     if level >= _WARNING:
-        source = Source(record["file"].path, record["line"], record["function"])
-    more = Details(source, error) if source or error else None
-    OUTPUT.emit(level, record["message"], name, record["time"].timestamp(), fields, more)
+        location = SourceLocation(record["file"].path, record["line"], record["function"])
+    more = Details(location, error) if location or error else None
+    LOG.emit(level, record["message"], name, record["time"].timestamp(), fields, more)

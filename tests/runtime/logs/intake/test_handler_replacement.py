@@ -23,8 +23,8 @@ def test_text_handlers_are_replaced_and_lines_come_once(events: Events) -> None:
             logging.getLogger(name).addHandler(logging.StreamHandler(stream))
         logging.getLogger("b").propagate = False
         logging.basicConfig(force=True, format="%(message)s")
-        logs.take_over()
-        logs.take_over()
+        logs.replace_handlers()
+        logs.replace_handlers()
         for name in "abc": logging.getLogger(name).error("from %s", name)
         log.warning("root")
         """
@@ -41,7 +41,7 @@ def test_queues_that_end_at_a_stream_are_replaced_too(events: Events) -> None:
         handler.listener = logging.handlers.QueueListener(handler.queue, logging.StreamHandler())
         logging.getLogger("q").addHandler(handler)
         logging.getLogger("q").propagate = False
-        logs.take_over()
+        logs.replace_handlers()
         try: 1 / 0
         except ZeroDivisionError: logging.getLogger("q").exception("boom")
         """
@@ -58,7 +58,7 @@ def test_levels_and_filters_of_replaced_handlers_are_kept(events: Events) -> Non
         handler.addFilter(lambda record: "secret" not in record.getMessage())
         logging.getLogger("h").addHandler(handler)
         logging.getLogger("h").propagate = False
-        logs.take_over()
+        logs.replace_handlers()
         for word in ("shown", "secret"): logging.getLogger("h").error(word)
         logging.getLogger("h").warning("quiet")
         """
@@ -72,7 +72,7 @@ def test_handlers_to_elsewhere_are_left_alone(events: Events, tmp_path: Path) ->
     found = events(
         f"""
         logging.getLogger("audit").addHandler(logging.FileHandler({str(path)!r}))
-        logs.take_over()
+        logs.replace_handlers()
         logging.getLogger("audit").warning("paid")
         """
     )
@@ -88,7 +88,7 @@ def test_dictconfig_does_not_silence_the_server(events: Events) -> None:
         uvicorn = logging.getLogger("uvicorn.error")
         logging.config.dictConfig({"version": 1, "root": {"handlers": ["c"], "level": "INFO"},
             "handlers": {"c": {"class": "logging.StreamHandler"}}})
-        logs.take_over()
+        logs.replace_handlers()
         uvicorn.error("still here")
         """
     )
@@ -125,7 +125,7 @@ def test_frameworks_defaults(events: Events, framework: str) -> None:
         "litestar": """
             from litestar import Litestar
             app = Litestar()
-            logs.take_over()
+            logs.replace_handlers()
             app.get_logger("litestar").error("bad")
             """,
         "django": """
@@ -135,7 +135,7 @@ def test_frameworks_defaults(events: Events, framework: str) -> None:
                 "handlers": ["c"], "propagate": False}},
                 "handlers": {"c": {"class": "logging.StreamHandler"}}})
             django.setup()
-            logs.take_over()
+            logs.replace_handlers()
             logging.getLogger("django.request").error("bad")
             """,
     }[framework]
@@ -212,23 +212,23 @@ def test_the_level_of_a_replaced_handler_hides_nothing_that_was_asked_for(events
     """`PUT /loggers/NAME` and SIGUSR1 are about what is written, not about who writes it."""
     found = events(
         """
-        from podready.runtime.logs.levels import LEVELS
+        from podready.runtime.logs.log import LOG
         handler = logging.StreamHandler()
         handler.setLevel(logging.WARNING)
         np = logging.getLogger("np")
         np.addHandler(handler)
         np.propagate = False
-        logs.take_over()
-        logs.take_over()
+        logs.replace_handlers()
+        logs.replace_handlers()
         np.info("no")
         for table in ({"np": 10}, {"": 10}):
-            LEVELS.override(table)
+            LOG.levels.override(table)
             np.debug("yes")
-        LEVELS.override({"np": 20})
+        LOG.levels.override({"np": 20})
         np.debug("no")
-        LEVELS.override({})
+        LOG.levels.override({})
         np.info("no")
-        LEVELS.configure(20, {"np": 10})
+        LOG.levels.configure(20, {"np": 10})
         np.debug("yes")
         """
     )

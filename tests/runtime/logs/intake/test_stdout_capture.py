@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from podready.runtime.logs.intake.prints import PrintedLines
-from podready.runtime.logs.output import Output
+from podready.runtime.logs.intake.stdout_capture import CapturedStdout
+from podready.runtime.logs.log import Log
 
 if TYPE_CHECKING:
     from tests.runtime.logs.conftest import Events
@@ -162,10 +162,10 @@ def test_a_line_of_many_pieces_is_put_together_once() -> None:
             copied += len(self)
             return Counted(str(self) + str(other))
 
-    output = Output()
+    output = Log()
     said: list[str] = []
     output.emit = lambda *given: said.append(given[1])  # type: ignore[method-assign]
-    lines = PrintedLines(output, sys.__stdout__)
+    lines = CapturedStdout(output, sys.__stdout__)
     for _ in range(1000):
         lines.write(Counted("."))
     lines.write("\n")

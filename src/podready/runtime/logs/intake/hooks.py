@@ -1,4 +1,4 @@
-"""Brings everything a process says into the one log: libraries, warnings, uncaught exceptions."""
+"""Routes what a process writes into its log: libraries, warnings, uncaught exceptions."""
 
 from __future__ import annotations
 
@@ -10,45 +10,48 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from podready.errors import SettingsError
-from podready.runtime.logs.formats.shape import Source
-from podready.runtime.logs.intake.prints import log_prints
-from podready.runtime.logs.intake.reconfigured import after_each_configuration
+from podready.runtime.logs.formats.parts import SourceLocation
+from podready.runtime.logs.intake.handler_replacement import (
+    after_each_configuration,
+    replace_handlers,
+    replace_root_handlers,
+)
 from podready.runtime.logs.intake.records import RecordHandler
-from podready.runtime.logs.intake.takeover import take_over, take_over_servers
-from podready.runtime.logs.levels import LEVELS
+from podready.runtime.logs.intake.stdout_capture import capture_stdout
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from podready.runtime.logs.output import Output
+    from podready.runtime.logs.log import Log
 
 _CRASH: Final = "podready.crash"
 _WARNINGS: Final = "py.warnings"
 
 
 class _Hooks:
-    """Where the hooks write; they have no argument for it."""
+    """Where the hooks write: they are called with no argument for it."""
 
-    output: Output
+    log: Log
 
 
 _hooks = _Hooks()
 
 
-def capture(output: Output, *, takeover: bool, prints: bool) -> None:
-    """Route the standard library's logging, warnings and uncaught exceptions to `output`.
+def install(log: Log, *, replace: bool, stdout: bool) -> None:
+    """Route the standard library's logging, warnings and uncaught exceptions to `log`.
 
-    Handlers to stdout and stderr that servers or `logging.basicConfig` put up before are taken
-    down: two handlers would write each line twice, one of them not as JSON.
+    Handlers to stdout and stderr that servers or `logging.basicConfig` put up before are replaced:
+    two handlers would write each line twice, one of them not as JSON. With `replace` so are those
+    of all other loggers, with `stdout` what is printed becomes lines.
     """
-    _hooks.output = output
-    LEVELS.apply(logging)
-    take_over_servers(output)
-    if takeover:
-        take_over(output)
-        after_each_configuration(lambda: take_over(output))
-    if prints:
-        log_prints(output)
+    _hooks.log = log
+    log.levels.apply(logging)
+    replace_root_handlers(log)
+    if replace:
+        replace_handlers(log)
+        after_each_configuration(lambda: replace_handlers(log))
+    if stdout:
+        capture_stdout(log)
     warnings.showwarning = _show_warning
     sys.excepthook = _uncaught
     sys.unraisablehook = _unraisable
@@ -66,7 +69,7 @@ def _show_warning(
     """Log a warning at its own place (the signature is that of warnings.showwarning)."""
     if logging.getLogger(_WARNINGS).getEffectiveLevel() > logging.WARNING:
         return
-    where = Source(filename, lineno, "")
+    where = SourceLocation(filename, lineno, "")
     _log_at(where, _WARNINGS, logging.WARNING, "%s", message, category=category.__name__)
 
 
@@ -98,18 +101,18 @@ def _unraisable(args: sys.UnraisableHookArgs) -> None:
     _log_at(where, _CRASH, logging.WARNING, "%s %r", what, args.object, error=args.exc_value)
 
 
-def _raised_at(trace: TracebackType | None) -> Source:
+def _raised_at(trace: TracebackType | None) -> SourceLocation:
     """Return the place of the innermost frame."""
     if trace is None:
-        return Source("", 0, "")
+        return SourceLocation("", 0, "")
     while trace.tb_next is not None:
         trace = trace.tb_next
     code = trace.tb_frame.f_code
-    return Source(code.co_filename, trace.tb_lineno, code.co_name)
+    return SourceLocation(code.co_filename, trace.tb_lineno, code.co_name)
 
 
 def _log_at(
-    where: Source,
+    where: SourceLocation,
     name: str,
     level: int,
     text: str,
@@ -122,17 +125,17 @@ def _log_at(
     The line is written here and not by way of the logger, which a `dictConfig` may have disabled
     or cut off: Python's own hook, which would have written to stderr, is no longer there.
     """
-    if level < LEVELS.gate(name).level:
+    if level < _hooks.log.levels.filter(name).level:
         return
     info = None if error is None else (type(error), error, error.__traceback__)
     file, line, function = where
     logger = logging.getLogger(name)
     record = logger.makeRecord(name, level, file, line, text, args, info, function, extra or None)
-    RecordHandler(_hooks.output).emit(record)
-    _tell_others(logger, record)
+    RecordHandler(_hooks.log).emit(record)
+    _pass_to_other_handlers(logger, record)
 
 
-def _tell_others(logger: logging.Logger, record: logging.LogRecord) -> None:
+def _pass_to_other_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
     """Give a record to handlers that are not ours: files, error trackers."""
     current: logging.Logger | None = None if logger.disabled else logger
     while current is not None:

@@ -16,45 +16,43 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from podready.runtime.logs.levels import LEVELS
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from podready.runtime.logs.output import Output
+    from podready.runtime.logs.log import Log
 
 LOGGER = "stdout"
 
-_MOST_CHARS = 1 << 20
+_MAX_CHARS = 1 << 20
 """Of a line without an end; then it is cut, rather than kept for ever."""
 
 
-class PrintedLines(io.TextIOBase):
+class CapturedStdout(io.TextIOBase):
     """Stands for `sys.stdout`: collects what each thread writes until its line ends."""
 
-    def __init__(self, output: Output, stream: Any) -> None:
+    def __init__(self, log: Log, stream: Any) -> None:
         super().__init__()
-        self._output = output
+        self._target = log
         self._stream = stream
-        self._gate = LEVELS.gate(LOGGER)
+        self._filter = log.levels.filter(LOGGER)
         self._of_thread = threading.local()
-        self._begun: weakref.WeakSet[_Begun] = weakref.WeakSet()
+        self._buffers: weakref.WeakSet[LineBuffer] = weakref.WeakSet()
 
     def write(self, text: str) -> int:
         """Log every line that this text completes."""
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        begun = self._begun_here()
-        if "\n" not in text and begun.size + len(text) < _MOST_CHARS:
-            begun.add(text)
+        buffer = self._buffer_here()
+        if "\n" not in text and buffer.size + len(text) < _MAX_CHARS:
+            buffer.add(text)
             return len(text)
-        alone = begun.alone and text.find("\n") == len(text) - 1
-        *lines, rest = (begun.take() + text).split("\n")
-        if len(rest) >= _MOST_CHARS:
+        alone = buffer.alone and text.find("\n") == len(text) - 1
+        *lines, rest = (buffer.take() + text).split("\n")
+        if len(rest) >= _MAX_CHARS:
             lines, rest = [*lines, rest], ""
         if rest:
-            begun.add(rest)
-            begun.alone = False  # it stood behind another line
+            buffer.add(rest)
+            buffer.alone = False  # it stood behind another line
         for line in lines:
             self._log(line, alone=alone)
         return len(text)
@@ -66,35 +64,34 @@ class PrintedLines(io.TextIOBase):
 
     def finish(self) -> None:
         """Log what any thread has begun and not ended."""
-        for begun in tuple(self._begun):
-            begun.end()
+        for buffer in tuple(self._buffers):
+            buffer.end()
 
-    def _begun_here(self) -> _Begun:
-        """Return what this thread has begun."""
-        found: _Begun | None = getattr(self._of_thread, "begun", None)
-        if found is None:
-            found = self._of_thread.begun = _Begun(self._log)
-            self._begun.add(found)
-        return found
+    def _buffer_here(self) -> LineBuffer:
+        """Return this thread's buffer."""
+        existing: LineBuffer | None = getattr(self._of_thread, "buffer", None)
+        if existing is None:
+            existing = self._of_thread.buffer = LineBuffer(self._log)
+            self._buffers.add(existing)
+        return existing
 
     def _log(self, line: str, *, alone: bool) -> None:
         """Log one line; `alone`: nothing else was printed with it. Never raises."""
-        if not line.strip() or self._gate.level > 20:
+        if not line.strip() or self._filter.level > 20:
             return
-        output = self._output
+        log = self._target
         try:
             line = line.rstrip("\r")
             if alone and line.startswith("{"):
-                whole = output.printed(line)
+                whole = log.printed(line)
                 if whole is not None:
-                    output.ready().write(whole)
+                    log.ready().write(whole)
                     return
-            suppressed = output.sampler.passes(20, LOGGER, line) if output.sampler else 0
-            if suppressed >= 0:
-                fields = {"suppressed": suppressed} if suppressed else {}
-                output.emit(20, line, LOGGER, time.time(), fields)
-        except BaseException as error:  # noqa: BLE001 - an app must never fail because it printed
-            output.last_resort(error, 20, line, LOGGER)
+            fields: dict[str, Any] = {}
+            if log.sampler is None or log.sampler.admits(20, LOGGER, line, fields):
+                log.emit(20, line, LOGGER, time.time(), fields)
+        except Exception as error:  # noqa: BLE001 - an app must never fail because it printed
+            log.last_resort(error, 20, line, LOGGER)
 
     # The rest is the stream's own.
 
@@ -133,7 +130,7 @@ class PrintedLines(io.TextIOBase):
         return str(self._stream.errors)
 
 
-class _Begun:
+class LineBuffer:
     """What a thread has printed of a line; the end of the thread ends the line."""
 
     __slots__ = ("__weakref__", "_log", "_pieces", "alone", "size")
@@ -166,13 +163,13 @@ class _Begun:
     __del__ = end
 
 
-def log_prints(output: Output) -> None:
+def capture_stdout(log: Log) -> None:
     """Make `print` log lines, where stdout is still the process's own."""
     if not _is_own(sys.stdout):
         return
     import atexit
 
-    lines = PrintedLines(output, sys.stdout)
+    lines = CapturedStdout(log, sys.stdout)
     sys.stdout = lines
     atexit.register(lines.finish)
 
