@@ -235,7 +235,7 @@ def _environment(times: _Times, ports: tuple[int, int]) -> dict[str, str]:
         "PODREADY_ADMIN_HOST": HOST,
         "PODREADY_ADMIN_PORT": str(ports[1]),
         "PODREADY_DRAIN_DELAY": f"{times.drain_delay * 1000:.0f}ms",
-        "PODREADY_GRACE": f"{times.grace_period * 1000:.0f}ms",
+        "PODREADY_GRACE_PERIOD": f"{times.grace_period * 1000:.0f}ms",
         "PODREADY_LOG_FORMAT": "gcp",
     }
 
