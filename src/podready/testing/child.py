@@ -71,7 +71,7 @@ class RunningApp(AppUnderTest):
         """The lines so far that are JSON objects: `message`, `severity` and the fields."""
         return list(self._process.records)
 
-    def wait_ready(self) -> None:
+    def _wait_ready(self) -> None:
         """Wait until the app is ready; raises StartupError when it ends or takes too long."""
         deadline = time.monotonic() + self._command.times.startup
         steps = (self._find_ports, self._is_ready)
@@ -192,7 +192,7 @@ def run_app(
     times = _Times(drain_delay, grace_period, startup_timeout)
     running = RunningApp(_command(app, args, env or {}, Path(cwd), times))
     try:
-        running.wait_ready()
+        running._wait_ready()
         yield running
     finally:
         running.close()
