@@ -115,6 +115,10 @@ class BoundLogger(structlog.BoundLoggerBase):
         _awaitable, (debug, info, warning, error, critical, exception, log)
     )
 
+    amsg = ainfo
+    awarn = awarning
+    afatal = acritical
+
     def setLevel(self, level: int) -> None:  # noqa: N802 - structlog's own name
         """Set the level of this logger's name."""
         self._logger.filter.level = level
