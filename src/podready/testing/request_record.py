@@ -35,7 +35,7 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class OutgoingRequest:
     """What is sent: method, path, body, headers; and how long the client waits, in seconds."""
 
     method: str
@@ -51,11 +51,11 @@ class Sending:
         return f"{self.method} {self.path}"
 
 
-class Exchange:
+class RequestRecord:
     """One request from its first byte on; `failure` says why it got no good answer."""
 
-    def __init__(self, sending: Sending) -> None:
-        self.sending = sending
+    def __init__(self, outgoing: OutgoingRequest) -> None:
+        self.outgoing = outgoing
         self.begun = time.monotonic()
         self.ended: float | None = None
         self.sent = threading.Event()  # or failed before that
@@ -72,7 +72,7 @@ class Exchange:
             self.sent.set()
             self.response = self._read(connection)
         except (OSError, http.client.HTTPException) as error:
-            self.failure = self.failure or _reason(error, self.sending.timeout)
+            self.failure = self.failure or _reason(error, self.outgoing.timeout)
             connection.close()
         finally:
             self.ended = time.monotonic()
@@ -88,9 +88,9 @@ class Exchange:
             raise
 
     def _send(self, connection: http.client.HTTPConnection) -> None:
-        sending = self.sending
+        outgoing = self.outgoing
         self.client_port = connection.sock.getsockname()[1]
-        connection.request(sending.method, sending.path, sending.body, dict(sending.headers))
+        connection.request(outgoing.method, outgoing.path, outgoing.body, dict(outgoing.headers))
 
     def _read(self, connection: http.client.HTTPConnection) -> Response:
         answer = connection.getresponse()
@@ -98,7 +98,7 @@ class Exchange:
         response = Response(answer.status, headers, answer.read())
         if headers.get("connection", "").lower() == "close":
             connection.close()
-        expect = self.sending.expect
+        expect = self.outgoing.expect
         if response.status >= FIRST_SERVER_ERROR if expect is None else response.status != expect:
             wanted = "" if expect is None else f", not {expect}"
             self.failure = f"the app answered {response.status}{wanted}"
@@ -122,14 +122,14 @@ def _reason(error: Exception, timeout: float) -> str:
 class PendingRequest:
     """A request on its way to the app under test, sent by a thread of its own."""
 
-    def __init__(self, sending: Sending, address: tuple[str, int]) -> None:
-        self.exchange = Exchange(sending)
-        self._connection = http.client.HTTPConnection(*address, timeout=sending.timeout)
-        self._thread = threading.Thread(target=self._run, name=sending.title, daemon=True)
+    def __init__(self, outgoing: OutgoingRequest, address: tuple[str, int]) -> None:
+        self.record = RequestRecord(outgoing)
+        self._connection = http.client.HTTPConnection(*address, timeout=outgoing.timeout)
+        self._thread = threading.Thread(target=self._run, name=outgoing.title, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
-        self.exchange.run(self._connection)
+        self.record.run(self._connection)
         self._connection.close()
 
     @property
@@ -139,11 +139,11 @@ class PendingRequest:
 
     def response(self) -> Response:
         """Wait for the answer and return it; raises AssertionError when there is none."""
-        self.join(self.exchange.sending.timeout + _JOIN_SECONDS)
-        if self.exchange.response is None:
-            why = self.exchange.failure or "the client still waits"
-            raise AssertionError(f"{self.exchange.sending.title} got no answer: {why}")
-        return self.exchange.response
+        self.join(self.record.outgoing.timeout + _JOIN_SECONDS)
+        if self.record.response is None:
+            why = self.record.failure or "the client still waits"
+            raise AssertionError(f"{self.record.outgoing.title} got no answer: {why}")
+        return self.record.response
 
     def join(self, seconds: float) -> None:
         """Wait at most `seconds` for the end of the request."""
