@@ -107,7 +107,7 @@ MISTAKES = [
     ("[tool.podready.rehearse]\nhost-ports = [0]\n", "pyproject.toml:2", "list of ports"),
     ("[tool.podready.rehearse]\nhost-ports = ['x']\n", "pyproject.toml:2", "list of ports"),
     ("[tool.podready.rehearse]\nenv = 'x'\n", "pyproject.toml:2", "must be a table"),
-    ("[tool.podready.rehearse.env]\n'A B' = 'x'\n", "pyproject.toml:2", "A B: is no name"),
+    ("[tool.podready.rehearse.env]\n'A B' = 'x'\n", "pyproject.toml:2", "A B: is not a name"),
     ("[tool.podready]\nname = ", "pyproject.toml:2", "not valid TOML: Invalid value"),
 ]
 

@@ -46,7 +46,7 @@ OLD_PARTS = frozenset(
 OLD_PHRASES = re.compile(
     r"\b(shelf|shelves|whoever|shall|household|workshop|ground floor|street door|knows? not|no ears"
     r"|in vain|name tag|shown out|upkeep|deaf|surroundings|remed(?:y|ies)|cures?|foreign server"
-    r"|near miss|nought|podready config|--grace[ =`])(?!\w)",
+    r"|near miss|nought|podready config|--grace-period[ =`])(?!\w)",
     re.IGNORECASE,
 )
 """Words and turns that no text has, be it code, comment, docstring or page."""
@@ -121,9 +121,6 @@ def unless_allowed(found: Iterable[str], allowed: Iterable[str]) -> list[str]:
 STILL_OLD: tuple[str, ...] = (
     "benchmarks/apps/",
     "benchmarks/telemetry.py",
-    "src/podready/cli/settings.py",
-    "src/podready/cli/settings_diff.py",
-    "src/podready/cli/settings_entries.py",
     "src/podready/cli/main.py",
     "src/podready/runtime/admin/",
     "src/podready/runtime/app/",
@@ -131,13 +128,11 @@ STILL_OLD: tuple[str, ...] = (
     "src/podready/runtime/metrics/",
     "src/podready/runtime/requests/",
     "src/podready/runtime/run_config.py",
-    "src/podready/runtime/settings/",
     "src/podready/runtime/supervisor/",
     "src/podready/runtime/tracing/",
     "src/podready/runtime/worker/",
     "src/podready/runtime/wrap/",
     "src/podready/testing/served.py",
-    "tests/cli/test_settings.py",
     "tests/cli/test_run.py",
     "tests/examples/conftest.py",
     "tests/frameworks/",
@@ -148,7 +143,6 @@ STILL_OLD: tuple[str, ...] = (
     "tests/runtime/logs/",
     "tests/runtime/metrics/",
     "tests/runtime/requests/",
-    "tests/runtime/settings/",
     "tests/runtime/supervisor/",
     "tests/runtime/tracing/",
     "tests/runtime/wrap/",

@@ -98,7 +98,7 @@ class _Source:
         self._text = file.read_text(encoding="utf-8") if file.is_file() else ""
 
     def parse(self) -> dict[str, Any]:
-        """Return the whole file; `ProjectError` with the parser's own line when it is no TOML."""
+        """Return the whole file; `ProjectError` with the parser's own line when it is not TOML."""
         try:
             return tomllib.loads(self._text)
         except tomllib.TOMLDecodeError as error:
@@ -258,7 +258,7 @@ def _variables(value: object) -> dict[str, str]:
         raise ValueError('must be a table of NAME = "value"')
     for name, text in table.items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise _NestedError(name, "is no name for an environment variable")
+            raise _NestedError(name, "is not a name for an environment variable")
         if not isinstance(text, str):
             raise _NestedError(name, "must be a text: put its value in quotes")
     return dict(table)

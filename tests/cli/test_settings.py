@@ -196,7 +196,7 @@ def test_diff_names_what_the_manifest_lacks_and_has_too_much(podready: Podready)
     assert done.stdout.splitlines() == [
         "deploy.yaml:14: container web lacks SHOP_DATABASE_URL (str, required) Postgres DSN",
         'deploy.yaml:15: SHOP_PORT: "80a" is not an integer',
-        "deploy.yaml:17: SHOP_COLUOR is no variable of App; did you mean SHOP_COLOUR?",
+        "deploy.yaml:17: SHOP_COLUOR is not a variable of App; did you mean SHOP_COLOUR?",
         "deploy.yaml:19: SHOP_API_KEY is a secret: take it from a Secret (secretKeyRef)",
     ]
 
@@ -222,10 +222,9 @@ def test_diff_looks_into_configmaps_that_it_is_shown(podready: Podready, tmp_pat
     done = podready("main:App", "--diff", "deploy.yaml", "--diff", "prd")
     assert done.returncode == 1
     assert 'prd/config.yaml:5: SHOP_SIZE: "64m" is not a size' in done.stdout
-    assert (
-        "prd/config.yaml:6: SHOP_PRT is no variable of App; did you mean SHOP_PORT?" in done.stdout
-    )
-    assert "prd/config.yaml:12: SHOP_X is no variable of App" in done.stdout
+    typo = "prd/config.yaml:6: SHOP_PRT is not a variable of App; did you mean SHOP_PORT?"
+    assert typo in done.stdout
+    assert "prd/config.yaml:12: SHOP_X is not a variable of App" in done.stdout
     assert "lacks SHOP_DATABASE_URL" in done.stdout
     assert "hunter2" not in done.stdout
 
@@ -321,7 +320,7 @@ def test_a_file_variable_or_a_mount_stands_for_the_value(
     [
         (("main:Nothing",), "module 'main' has no class 'Nothing'"),
         (("nosuch:App",), "importing 'nosuch' failed: ModuleNotFoundError"),
-        (("main:Colour",), "is no settings class"),
+        (("main:Colour",), "is not a class of settings"),
         (("main",), "main has several settings classes, name one: main:Cache, main:App"),
         (("main:App", "--diff", "deploy.yaml", "--check"), "exclude each other"),
         (("main:App", "--diff", "nosuch.yaml"), "nosuch.yaml: no such file or folder"),
@@ -338,7 +337,7 @@ def test_a_file_variable_or_a_mount_stands_for_the_value(
         (("",), "is not MODULE:CLASS"),
         (
             ("main:App", "-o", "configmap", "--name", "Shop_1"),
-            "'Shop_1' is no name of an object",
+            "'Shop_1' is not a name for an object",
         ),
         (
             ("main:App", "-o", "markdown", "--name", "x"),
@@ -426,15 +425,19 @@ def test_only_configmap_secret_and_diff_need_an_extra(podready: Podready, tmp_pa
     assert "pip install 'podready[rehearse]'" in done.stderr
 
 
+EARLIER = "config"
+"""The name that the command had before."""
+
+
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("main:App", "--check")])
 def test_the_earlier_name_of_the_command_says_the_present_one(arguments: tuple[str, ...]) -> None:
     """One sentence, exit code 2."""
     done = subprocess.run(
-        [sys.executable, "-m", "podready", "config", *arguments],
+        [sys.executable, "-m", "podready", EARLIER, *arguments],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    sentence = "podready: podready config is called podready settings now\n"
+    sentence = f"podready: podready {EARLIER} is called podready settings now\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import click
 
+from podready.cli.click_command import Command
 from podready.cli.console import say
 from podready.cli.settings_formats import (
     env_example,
@@ -33,27 +34,32 @@ from podready.runtime.settings.report import render_report
 
 FORMATS: Final = ("table", "env", "configmap", "secret", "json-schema", "markdown")
 
-EPILOG: Final = """\b
-Formats:
-  table        type, default, present value, its source, and what is wrong
-  env          a .env.example: required variables open, the others as comments
-  configmap    a ConfigMap with the defaults of what is not secret
-  secret       a Secret without values, to be filled in
-  json-schema  a JSON Schema of the variables
-  markdown     a table for the app's documentation
-
-\b
-Examples:
-  podready settings main:AppSettings
-  podready settings main:AppSettings --check
-  podready settings main:AppSettings --format env > .env.example
-  podready settings main:AppSettings --format configmap --name shop > deploy/configmap.yaml
-  podready settings main:AppSettings --diff deploy/ --diff deploy/env/prd.yaml
-
-\b
-Exit codes: 0 no problem · 1 --diff found differences · 2 wrong usage · 78 --check found
-settings that are missing or invalid.
-"""
+_TABLES: Final = (
+    (
+        "formats",
+        (
+            ("table", "type, default, present value, its source, and what is wrong"),
+            ("env", "a .env.example: required variables open, the others as comments"),
+            ("configmap", "a ConfigMap with the defaults of what is not secret"),
+            ("secret", "a Secret without values, to be filled in"),
+            ("json-schema", "a JSON Schema of the variables"),
+            ("markdown", "a table for the app's documentation"),
+        ),
+    ),
+)
+EXAMPLES: Final = (
+    "podready settings main:AppSettings",
+    "podready settings main:AppSettings --check",
+    "podready settings main:AppSettings --format env > .env.example",
+    "podready settings main:AppSettings --format configmap --name shop > deploy/configmap.yaml",
+    "podready settings main:AppSettings --diff deploy/ --diff deploy/env/prd.yaml",
+)
+EXIT_CODES: Final = (
+    ("0", "no problem"),
+    ("1", "--diff found differences"),
+    ("2", "a mistake in the command"),
+    ("78", "--check found settings that are missing or invalid"),
+)
 
 _REMOVED: Final = {
     "--env-example": "env",
@@ -72,7 +78,7 @@ def _refuse_removed(_context: click.Context, option: click.Parameter, used: bool
 
 
 def _removed_options(command: click.Command) -> click.Command:
-    """Add the options of earlier versions, which end with a sentence that has the new one."""
+    """Add the options of earlier versions; each ends with a sentence that has the new one."""
     command.params += [
         click.Option(
             [flag], is_flag=True, hidden=True, expose_value=False, callback=_refuse_removed
@@ -83,8 +89,8 @@ def _removed_options(command: click.Command) -> click.Command:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What the command line asks for."""
+class SettingsCommand:
+    """The options of one call."""
 
     target: str
     app_dir: str
@@ -108,9 +114,9 @@ class Request:
 
 
 @_removed_options
-@click.command(epilog=EPILOG)
+@click.command(cls=Command, examples=EXAMPLES, exit_codes=EXIT_CODES, tables=_TABLES)
 @click.argument("target", metavar="MODULE:CLASS")
-@click.option("--app-dir", default=".", metavar="DIR", help="where the module is  [default: .]")
+@click.option("--app-dir", default=".", metavar="DIR", help="where the module is [.]")
 @click.option(
     "--prefix", default="", help="of a class that has no option for it (attrs, msgspec, dataclass)"
 )
@@ -120,9 +126,9 @@ class Request:
     "form",
     type=click.Choice(FORMATS),
     metavar="FORMAT",
-    help="what is printed, see below  [default: table]",
+    help="what is printed, see below [table]",
 )
-@click.option("--name", metavar="NAME", help="of the ConfigMap or Secret  [default: the prefix]")
+@click.option("--name", metavar="NAME", help="of the ConfigMap or Secret [the prefix]")
 @click.option(
     "--check", is_flag=True, help="report what is wrong here and now; for CI and init containers"
 )
@@ -140,15 +146,15 @@ def settings(**options: Any) -> int:
     The class is a podready.Settings, or one of pydantic-settings, attrs, msgspec or dataclasses.
     Secrets are never shown.
     """
-    request = Request(**options)
-    request.refuse_contradictions()
+    command = SettingsCommand(**options)
+    command.refuse_contradictions()
     environ = dict(os.environ)  # before the app is imported: loading may remove secrets from it
-    schema = find_schema(request.target, request.app_dir, request.prefix)
-    if request.diff:
-        return _diff(schema, request.diff, request.container)
-    if request.check:
+    schema = find_schema(command.target, command.app_dir, command.prefix)
+    if command.diff:
+        return _diff(schema, command.diff, command.container)
+    if command.check:
         return _check(schema, environ)
-    say(_formatted(schema, request.form or "table", request.name, environ).rstrip("\n"))
+    say(_formatted(schema, command.form or "table", command.name, environ).rstrip("\n"))
     return ExitCode.OK
 
 
@@ -167,7 +173,7 @@ def _formatted(schema: Schema, form: str, name: str | None, environ: Mapping[str
 
 
 def _check(schema: Schema, environ: Mapping[str, str]) -> int:
-    """Report as the app itself would, also in the container's termination message."""
+    """Report as the app does, in the container's termination message too."""
     problems = schema.read(environ, allow_env_file=True).problems
     if problems:
         announce(SettingsError(render_report(problems, schema.options.prefix)))
@@ -198,8 +204,8 @@ def _manifests(module: str) -> Any:
 def find_schema(target: str, app_dir: str, prefix: str) -> Schema:
     """Import a module and return the settings class that `target` (MODULE:CLASS) names.
 
-    A module that fails on the way, because it loads its settings at import in an environment
-    that lacks some, has still defined the class. UsageError when there is none.
+    A module that loads its settings at import fails where some are missing, but has defined the
+    class by then. Raises UsageError if there is no such class.
     """
     module_name, _, path = target.partition(":")
     if not all(part.isidentifier() for part in module_name.split(".")):
@@ -238,9 +244,9 @@ def _import(name: str, app_dir: str) -> tuple[Mapping[str, Any], str | None]:
 
 
 def _names_left(trace: TracebackType | None, module: str) -> Mapping[str, Any]:
-    """Return what a module had defined when its import failed, then what those under way had.
+    """Return the names of a module whose import failed, then those of the modules importing it.
 
-    They are put back among the modules: types and documentation of a class are looked up there.
+    They are put back into sys.modules: types and docs of a class are looked up there.
     """
     spaces: list[Mapping[str, Any]] = []
     while trace is not None:
@@ -256,8 +262,8 @@ def _names_left(trace: TracebackType | None, module: str) -> Mapping[str, Any]:
 
 def _place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [f for f in frames if "importlib" not in f.filename and f.filename != __file__]
-    return f" at {ours[-1].filename}:{ours[-1].lineno}" if ours else ""
+    own = [f for f in frames if "importlib" not in f.filename and f.filename != __file__]
+    return f" at {own[-1].filename}:{own[-1].lineno}" if own else ""
 
 
 def _walk(names: Mapping[str, Any], path: str) -> Any:

@@ -1,4 +1,4 @@
-"""A settings class beside the manifests of its app: what they lack, have too much or wrong."""
+"""A settings class beside the manifests of its app: what is missing, too much or wrong."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ class _Comparison:
         """Yield the names of what is required, in optional sections that are begun too."""
         yield from (each.name for each in always(section) if each.required)
         for part in section.sections():
-            begun = any(self._given(each) for each in part.variables())
+            begun = any(self._names_set(each) for each in part.variables())
             if part is not section and part.default is None and begun:
                 yield from (each.name for each in always(part) if each.required)
 
-    def _given(self, variable: Variable) -> list[str]:
+    def _names_set(self, variable: Variable) -> list[str]:
         """Return the names by which the container gets a variable."""
         names = (variable.name, *variable.aliases)
         return [
@@ -87,19 +87,19 @@ class _Comparison:
         ]
 
     def _compare(self, variable: Variable, *, required: bool) -> None:
-        given = self._given(variable)
-        plain = [name for name in given if name in (variable.name, *variable.aliases)]
+        names = self._names_set(variable)
+        plain = [name for name in names if name in (variable.name, *variable.aliases)]
         if plain:
             self._judge(variable, self._entries[plain[0]])
             file = plain[0] + FILE_SUFFIX
-            if file in given:
+            if file in names:
                 self._note(self._entries[file], f"both {plain[0]} and {file} are set")
-        elif required and not given and not self._container.may_hold(variable.name):
+        elif required and not names and not self._container.may_hold(variable.name):
             doc = self._docs.get(variable.name, "")
             self._note(None, f"lacks {variable.name} {variable.expected} {doc}".rstrip())
 
     def _judge(self, variable: Variable, entry: Entry) -> None:
-        """Note what is wrong with a value that the manifests say."""
+        """Note what is wrong with a value in the manifests."""
         if entry.text is None or "$(" in entry.text:
             return
         if not entry.text:
@@ -126,7 +126,7 @@ class _Comparison:
             hint = f"; did you mean {meant}?" if meant else ""
             if prefix or meant:
                 kind = self._schema.kind.__name__
-                self._note(entry, f"{name} is no variable of {kind}{hint}")
+                self._note(entry, f"{name} is not a variable of {kind}{hint}")
 
     def _note_unseen(self) -> None:
         if self._container.unseen:

@@ -1,4 +1,4 @@
-"""What a container of a manifest gets as its environment, as far as the manifests say it."""
+"""The environment that a container gets, as far as the manifests have it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _POD_SPECS: Final = {
 
 
 class Entry(NamedTuple):
-    """A variable that a container gets: its text if the manifests say it, and where they do."""
+    """A variable that a container gets: its text, if the manifests have it, and its place."""
 
     name: str
     text: str | None
@@ -33,7 +33,7 @@ class Entry(NamedTuple):
 
 
 class Unseen(NamedTuple):
-    """A place that holds variables and was not shown; their names begin with `prefix`."""
+    """An object with variables that is not in the files; their names begin with `prefix`."""
 
     what: str
     prefix: str = ""
@@ -48,7 +48,7 @@ class Container:
         self.manifest, self.path, self.spec = manifest, path, spec
         self.name = str(self.spec.get("name"))
         self.unseen: list[Unseen] = []
-        self.broken: list[tuple[Entry, str]] = []  # and the key that it refers to in vain
+        self.broken: list[tuple[Entry, str]] = []  # and which key is missing
         self._manifests = manifests
         found = [*self._from_objects(), *self._from_env()]
         self.entries = {entry.name: entry for entry in found}  # the last one counts, as in a pod
@@ -65,7 +65,7 @@ class Container:
             yield entry
 
     def _resolved(self, entry: Entry, kind: str, reference: dict[str, Any]) -> Entry:
-        """Return an entry with the text of the key that it refers to, where that can be seen."""
+        """Return an entry with the text of the key that it refers to, if the object is known."""
         found = self._object(kind, str(reference.get("name")))
         if found is None:
             return entry
@@ -90,17 +90,17 @@ class Container:
             yield Entry(prefix + key, text, found, f"{part}.{key}", guarded=kind == "Secret")
 
     def _object(self, kind: str, name: str) -> Manifest | None:
-        """Return an object of the container's own namespace, as far as both name theirs."""
-        ours = dig(self.manifest.object, "metadata", "namespace", default=None)
+        """Return an object of the container's namespace, where both name one."""
+        namespace = dig(self.manifest.object, "metadata", "namespace", default=None)
         for each in self._manifests:
-            theirs = dig(each.object, "metadata", "namespace", default=None)
-            same = None in (ours, theirs) or ours == theirs
+            other = dig(each.object, "metadata", "namespace", default=None)
+            same = None in (namespace, other) or namespace == other
             if same and each.object["kind"] == kind and name_of(each.object) == name:
                 return each
         return None
 
     def look_for_files(self, directories: Sequence[str]) -> None:
-        """Note the volumes where a class looks for files: they may hold anything."""
+        """Note the volumes at the directories of a class: they may hold any variable."""
         for mount in self.spec.get("volumeMounts") or []:
             place = Path(str(mount.get("mountPath")))
             for directory in map(Path, directories):
@@ -108,12 +108,12 @@ class Container:
                     self.unseen.append(Unseen(f"volume {mount.get('name')}"))
 
     def may_hold(self, name: str) -> bool:
-        """Say whether a variable may come from a place that was not shown."""
+        """Say whether a variable may come from an object that is not in the files."""
         return any(name.startswith(each.prefix) for each in self.unseen)
 
 
 def _texts(found: Manifest) -> dict[str, tuple[str | None, str]]:
-    """Return each key's text and the part it stands in; of a Secret only whether it is empty."""
+    """Return the text and the part of each key; of a Secret only whether it is empty."""
     texts: dict[str, tuple[str | None, str]] = {}
     for part in ("data", "stringData"):
         for key, value in (found.object.get(part) or {}).items():

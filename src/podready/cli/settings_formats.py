@@ -32,7 +32,7 @@ def title(schema: Schema) -> str:
 
 
 def always(section: Section) -> list[Variable]:
-    """Return the variables that are not in a section which may be missing."""
+    """Return the variables outside optional sections."""
     found: list[Variable] = []
     for member in section.members:
         if isinstance(member, Variable):
@@ -63,7 +63,7 @@ def present_table(schema: Schema, reading: Reading) -> str:
 
 
 def default_of(schema: Schema, variable: Variable) -> str:
-    """Return the default for people, or in what case the variable is required."""
+    """Return the default as it is shown, or when the variable is required."""
     if not variable.required:
         return variable.shown_default
     prefix = optional_prefix(schema, variable)
@@ -160,7 +160,7 @@ def json_schema(schema: Schema) -> str:
 
 
 def _default(variable: Variable) -> Any:
-    """Return the default as the JSON type that `type_schema` says."""
+    """Return the default in the JSON type of `type_schema`."""
     plain = isinstance(variable.default, bool | int | float) and not isinstance(
         variable.default, Enum
     )
@@ -169,7 +169,7 @@ def _default(variable: Variable) -> Any:
 
 
 def type_schema(hint: Any) -> dict[str, Any]:
-    """Return the JSON Schema of one type; what only a text can say is a string."""
+    """Return the JSON Schema of one type; a type without one of its own is a string."""
     origin = get_origin(hint) or hint
     if origin in (Union, types.UnionType):
         kinds = [kind for kind in get_args(hint) if kind is not type(None)]

@@ -16,20 +16,22 @@ _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
 
 
 def render(schema: Schema, form: str, name: str | None) -> str:
-    """Return a ConfigMap of the open variables, or a Secret of the others, never with values."""
+    """Return a ConfigMap of the variables that are not secret, or a Secret of the others, empty."""
     if name is not None and not _NAME.fullmatch(name):
-        raise UsageError(f"--name {name!r} is no name of an object: a-z, 0-9, - and . inside")
+        raise UsageError(f"--name {name!r} is not a name for an object: a-z, 0-9, - and . inside")
     secret = form == "secret"
     data: dict[str, str] = {}
     notes: dict[tuple[str, ...], str] = {}
     docs = docs_of(schema.section)
     part = "stringData" if secret else "data"
-    for variable in always(schema.section):  # setting a part of an optional section asks for it
+    for variable in always(
+        schema.section
+    ):  # a part of an optional section would make all of it required
         if variable.sensitive is not secret:
             continue
         text = "" if secret else variable.default_text
         if text is None and not variable.required:
-            continue  # None, or computed by the class: no text says it
+            continue  # None, or computed by the class: no text stands for it
         data[variable.name] = text or ""
         need = "required" if variable.required else "optional"
         about = f"{docs.get(variable.name, '')} ({variable.parser.name}, {need})"

@@ -40,7 +40,7 @@ class ServedApp(AppUnderTest):
         self._task: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="the served app", daemon=True)
 
-    def wait_ready(self, seconds: float) -> None:
+    def _wait_ready(self, seconds: float) -> None:
         """Start the app and wait until it is ready; raises StartupError when it is not."""
         self._thread.start()
         try:
@@ -145,7 +145,7 @@ def serve_app(
         raise StartupError("another app is served in this process: end that one first")
     served = ServedApp(app, drain_delay, grace_period, hook_time)
     try:
-        served.wait_ready(startup_timeout)
+        served._wait_ready(startup_timeout)
         yield served
     finally:
         served.close()

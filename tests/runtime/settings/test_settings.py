@@ -177,7 +177,7 @@ def test_an_empty_path_is_named_as_empty() -> None:
 
 
 def test_far_off_names_and_foreign_prefixes_are_left_alone() -> None:
-    """Only a near miss of one of our names is an error, and only with our prefix."""
+    """Only a misspelling of a declared name is an error, and only with the prefix."""
     assert Everything.load({"APP_ELSEWHERE": "1", "PORT": "x", "OTHER_PORTT": "x"}).port == 3000
 
 

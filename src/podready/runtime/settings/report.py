@@ -22,7 +22,7 @@ _SENSITIVE: Final = (
     "DSN",
 )
 _SENSITIVE_WORDS: Final = frozenset({"PASS", "PWD"})
-"""Only as a word between underscores: BYPASS is none."""
+"""Only as a word between underscores: BYPASS is not sensitive."""
 
 _WIDEST: Final = 60
 

@@ -261,7 +261,7 @@ def test_dataclasses_and_our_own_classes() -> None:
 
 def test_a_class_without_fields_is_refused() -> None:
     """By a sentence."""
-    with pytest.raises(TypeError, match="is no settings class"):
+    with pytest.raises(TypeError, match="is not a class of settings"):
         adapt(int)
 
 
