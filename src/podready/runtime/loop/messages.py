@@ -137,6 +137,12 @@ class HandshakeAccepted(NamedTuple):
     leader: str
 
 
+class HandshakeRefused(NamedTuple):
+    """The leader closes the connection, because it cannot use what came; `reason` says why."""
+
+    reason: str
+
+
 class DebugRequest(NamedTuple):
     """A follower asks for DEBUG in the whole pod (SIGUSR1)."""
 
@@ -174,6 +180,7 @@ Message = (
     | RegistryRequest
     | Handshake
     | HandshakeAccepted
+    | HandshakeRefused
     | DebugRequest
     | ProbeStatus
     | ServiceFailed
