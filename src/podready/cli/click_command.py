@@ -12,7 +12,7 @@ from podready.errors import UsageError
 from podready.values.closest_match import closest_match
 
 
-class CommandOption(click.CommandOption):
+class CommandOption(click.Option):
     """A click option with the heading under which the help shows it."""
 
     def __init__(self, *arguments: Any, group: str = "options", **settings: Any) -> None:
@@ -59,7 +59,7 @@ class Command(click.Command):
 
 def _row(parameter: click.Parameter, ctx: click.Context) -> Row | None:
     record = parameter.get_help_record(ctx)
-    if record is None or not isinstance(parameter, click.CommandOption):
+    if record is None or not isinstance(parameter, click.Option):
         return None  # an argument is in the usage line
     if "--help" in parameter.opts:
         return "-h, --help", "print this"
@@ -86,5 +86,5 @@ def _source_of(error: click.BadParameter) -> str:
     parameter = error.param
     if parameter is None:
         return "podready"
-    is_option = isinstance(parameter, click.CommandOption)
+    is_option = isinstance(parameter, click.Option)
     return parameter.opts[0] if is_option else parameter.human_readable_name

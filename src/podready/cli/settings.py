@@ -80,7 +80,7 @@ def _refuse_removed(_context: click.Context, option: click.Parameter, used: bool
 def _removed_options(command: click.Command) -> click.Command:
     """Add the options of earlier versions; each ends with a sentence that has the new one."""
     command.params += [
-        click.CommandOption(
+        click.Option(
             [flag], is_flag=True, hidden=True, expose_value=False, callback=_refuse_removed
         )
         for flag in _REMOVED
