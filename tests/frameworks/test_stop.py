@@ -18,7 +18,7 @@ from tests.frameworks.pod import PATIENCE, PORT, Pod, Reply, until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-FLAGS = ("--drain-delay", "100s", "--grace", "150s")
+FLAGS = ("--drain-delay", "100s", "--grace-period", "150s")
 
 
 @dataclass

@@ -7,23 +7,25 @@ from typing import Any, Final
 
 import click
 
+from podready.cli.click_command import Command, Option
 from podready.cli.rehearse_options import rehearse_options
 from podready.errors import MissingExtra
 from podready.project import load_project
 from podready.rehearse.scenario import NAMES
 from podready.values.durations import parse_seconds
 
-EPILOG: Final = """\b
-Examples:
-  podready rehearse
-  podready rehearse examples/hello --rps 200 --endpoint-lag 3s
-  podready rehearse --scenario rolling-update --rounds 3 --out report
-  podready rehearse --kubeconfig ~/.kube/config --target 10.0.0.7:80
-
-\b
-Exit codes: 0 ready · 1 requests were dropped or a scenario failed · 2 wrong usage, or the app
-could not start · 3 inconclusive: the load generator lagged.
-"""
+EXAMPLES: Final = (
+    "podready rehearse",
+    "podready rehearse examples/hello --rps 200 --endpoint-lag 3s",
+    "podready rehearse --scenario rolling-update --rounds 3 --out report",
+    "podready rehearse --kubeconfig ~/.kube/config --target 10.0.0.7:80",
+)
+EXIT_CODES: Final = (
+    ("0", "ready"),
+    ("1", "requests were dropped, or a scenario failed"),
+    ("2", "a mistake in the command or the project, or the app could not start"),
+    ("3", "inconclusive: the load generator lagged"),
+)
 
 
 class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not generic yet
@@ -43,46 +45,109 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
             self.fail(f"{value!r} is not {error}", param, ctx)
 
 
-@click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Command, examples=EXAMPLES, exit_codes=EXIT_CODES)
 @click.argument("path", type=click.Path(path_type=Path), default=Path())
 @click.option(
     "--scenario",
     "scenarios",
+    cls=Option,
+    group="scenarios",
     multiple=True,
     metavar="NAME",
-    help=f"Run only this one; may be repeated. One of {', '.join(NAMES)}.",
+    help=f"run only this one of {', '.join(NAMES)}; may be repeated",
 )
-@click.option("--rps", type=click.FloatRange(1, 5000), help="Requests a second. [300]")
-@click.option("--rounds", type=click.IntRange(1), help="How often each scenario happens. [1]")
 @click.option(
-    "--endpoint-lag",
-    type=Seconds(),
-    help="How long a node's proxy takes to see a change. [1s]",
+    "--rounds",
+    cls=Option,
+    group="scenarios",
+    type=click.IntRange(1),
+    metavar="N",
+    help="how often each scenario happens [1]",
 )
-@click.option("--start-timeout", type=Seconds(), help="Longest wait for a ready app. [60s]")
+@click.option(
+    "--rps",
+    cls=Option,
+    group="load",
+    type=click.FloatRange(1, 5000),
+    metavar="N",
+    help="requests a second, up to 5000 [300]",
+)
+@click.option(
+    "--seed",
+    cls=Option,
+    group="load",
+    type=int,
+    default=0,
+    metavar="N",
+    help="same seed, same load [0]",
+)
+@click.option(
+    "--nodes",
+    cls=Option,
+    group="cluster",
+    type=click.IntRange(1, 50),
+    default=3,
+    metavar="N",
+    help="nodes of the local cluster, up to 50 [3]",
+)
 @click.option(
     "--sandbox",
+    cls=Option,
+    group="cluster",
     type=click.Choice(["auto", "netns", "plain"]),
     default="auto",
-    show_default=True,
-    help="How a pod becomes processes.",
+    metavar="auto|netns|plain",
+    help="how a pod becomes processes [auto]",
 )
-@click.option("--nodes", type=click.IntRange(1, 50), default=3, show_default=True)
 @click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("podready-report"),
-    show_default=True,
-    help="Folder of report.html and report.json.",
+    "--endpoint-lag",
+    cls=Option,
+    group="cluster",
+    type=Seconds(),
+    metavar="DURATION",
+    help="how long a node's proxy takes to see a change [1s]",
 )
-@click.option("--seed", type=int, default=0, help="Same seed, same load. [0]")
-@click.option("--json", "as_json", is_flag=True, help="Print report.json instead of the summary.")
+@click.option(
+    "--start-timeout",
+    cls=Option,
+    group="cluster",
+    type=Seconds(),
+    metavar="DURATION",
+    help="longest wait for a ready app [60s]",
+)
 @click.option(
     "--kubeconfig",
+    cls=Option,
+    group="cluster",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Rehearse what is deployed on this cluster instead of a local one.",
+    metavar="FILE",
+    help="rehearse what is deployed on this cluster instead of a local one",
 )
-@click.option("--target", default="", metavar="HOST:PORT", help="Where that Service answers.")
+@click.option(
+    "--target",
+    cls=Option,
+    group="cluster",
+    default="",
+    metavar="HOST:PORT",
+    help="where the Service of that cluster answers",
+)
+@click.option(
+    "--out",
+    cls=Option,
+    group="report",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("podready-report"),
+    metavar="DIRECTORY",
+    help="folder of report.html and report.json [podready-report]",
+)
+@click.option(
+    "--json",
+    "as_json",
+    cls=Option,
+    group="report",
+    is_flag=True,
+    help="print report.json instead of the summary",
+)
 def rehearse(path: Path, **arguments: Any) -> int:
     """Roll out, roll back and delete pods of the project in PATH while requests go on arriving.
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import click
 
+from podready.cli.click_command import Command
 from podready.cli.console import say
 from podready.cli.settings_formats import (
     env_example,
@@ -33,27 +34,32 @@ from podready.runtime.settings.report import render_report
 
 FORMATS: Final = ("table", "env", "configmap", "secret", "json-schema", "markdown")
 
-EPILOG: Final = """\b
-Formats:
-  table        type, default, present value, its source, and what is wrong
-  env          a .env.example: required variables open, the others as comments
-  configmap    a ConfigMap with the defaults of what is not secret
-  secret       a Secret without values, to be filled in
-  json-schema  a JSON Schema of the variables
-  markdown     a table for the app's documentation
-
-\b
-Examples:
-  podready settings main:AppSettings
-  podready settings main:AppSettings --check
-  podready settings main:AppSettings --format env > .env.example
-  podready settings main:AppSettings --format configmap --name shop > deploy/configmap.yaml
-  podready settings main:AppSettings --diff deploy/ --diff deploy/env/prd.yaml
-
-\b
-Exit codes: 0 no problem · 1 --diff found differences · 2 wrong usage · 78 --check found
-settings that are missing or invalid.
-"""
+_TABLES: Final = (
+    (
+        "formats",
+        (
+            ("table", "type, default, present value, its source, and what is wrong"),
+            ("env", "a .env.example: required variables open, the others as comments"),
+            ("configmap", "a ConfigMap with the defaults of what is not secret"),
+            ("secret", "a Secret without values, to be filled in"),
+            ("json-schema", "a JSON Schema of the variables"),
+            ("markdown", "a table for the app's documentation"),
+        ),
+    ),
+)
+EXAMPLES: Final = (
+    "podready settings main:AppSettings",
+    "podready settings main:AppSettings --check",
+    "podready settings main:AppSettings --format env > .env.example",
+    "podready settings main:AppSettings --format configmap --name shop > deploy/configmap.yaml",
+    "podready settings main:AppSettings --diff deploy/ --diff deploy/env/prd.yaml",
+)
+EXIT_CODES: Final = (
+    ("0", "no problem"),
+    ("1", "--diff found differences"),
+    ("2", "a mistake in the command"),
+    ("78", "--check found settings that are missing or invalid"),
+)
 
 _REMOVED: Final = {
     "--env-example": "env",
@@ -108,9 +114,9 @@ class SettingsCommand:
 
 
 @_removed_options
-@click.command(epilog=EPILOG)
+@click.command(cls=Command, examples=EXAMPLES, exit_codes=EXIT_CODES, tables=_TABLES)
 @click.argument("target", metavar="MODULE:CLASS")
-@click.option("--app-dir", default=".", metavar="DIR", help="where the module is  [default: .]")
+@click.option("--app-dir", default=".", metavar="DIR", help="where the module is [.]")
 @click.option(
     "--prefix", default="", help="of a class that has no option for it (attrs, msgspec, dataclass)"
 )
@@ -120,9 +126,9 @@ class SettingsCommand:
     "form",
     type=click.Choice(FORMATS),
     metavar="FORMAT",
-    help="what is printed, see below  [default: table]",
+    help="what is printed, see below [table]",
 )
-@click.option("--name", metavar="NAME", help="of the ConfigMap or Secret  [default: the prefix]")
+@click.option("--name", metavar="NAME", help="of the ConfigMap or Secret [the prefix]")
 @click.option(
     "--check", is_flag=True, help="report what is wrong here and now; for CI and init containers"
 )

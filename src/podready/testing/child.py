@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import socket
@@ -93,7 +94,10 @@ class RunningApp(AppUnderTest):
 
     def _is_ready(self) -> bool:
         if _accepts(self.admin_port):
-            return self.probe(READYZ).status == _OK
+            try:
+                return self.probe(READYZ).status == _OK
+            except (OSError, http.client.HTTPException):  # it ends at this moment
+                return False
         if self._command.ports is None or not _accepts(self.port):
             return False
         self.admin_port = 0  # another server without podready.wrap: nothing answers probes
@@ -235,7 +239,7 @@ def _environment(times: _Times, ports: tuple[int, int]) -> dict[str, str]:
         "PODREADY_ADMIN_HOST": HOST,
         "PODREADY_ADMIN_PORT": str(ports[1]),
         "PODREADY_DRAIN_DELAY": f"{times.drain_delay * 1000:.0f}ms",
-        "PODREADY_GRACE": f"{times.grace_period * 1000:.0f}ms",
+        "PODREADY_GRACE_PERIOD": f"{times.grace_period * 1000:.0f}ms",
         "PODREADY_LOG_FORMAT": "gcp",
     }
 

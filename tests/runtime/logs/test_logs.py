@@ -216,12 +216,14 @@ def test_a_variable_that_cannot_be_used_ends_the_process_with_one_sentence(
 @pytest.mark.parametrize("level", ["WARN", "critical", "notice", "15"])
 def test_both_ways_in_know_the_same_levels(level: str) -> None:
     """What `logs.configure` takes, `podready run` takes too."""
-    assert load_config(["app"], {"PODREADY_LOG_LEVEL": level}).logs().level == level_of(level)
+    assert load_config(["main:app"], {"PODREADY_LOG_LEVEL": level}).logs().level == level_of(level)
 
 
 def test_root_is_the_root_in_the_table_of_levels() -> None:
     """As in PUT /loggers/root."""
-    levels = load_config(["app"], {"PODREADY_LOG_LEVELS": "root=debug,shop=error"}).logs().levels
+    levels = (
+        load_config(["main:app"], {"PODREADY_LOG_LEVELS": "root=debug,shop=error"}).logs().levels
+    )
     assert levels == {"": 10, "shop": 40}
 
 

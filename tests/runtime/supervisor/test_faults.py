@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.runtime.conftest import StartPod, eventually
 
-TIGHT = ("--grace", "4s", "--hook-time", "1s")
+TIGHT = ("--grace-period", "4s", "--hook-time", "1s")
 
 HELLO = """
 async def app(scope, receive, send):
@@ -61,7 +61,7 @@ def test_a_lifespan_shutdown_that_never_returns(start_pod: StartPod) -> None:
             await receive()
             await asyncio.sleep(600)
         """,
-        "--grace",
+        "--grace-period",
         "6s",
         "--hook-time",
         "2s",
@@ -210,7 +210,7 @@ def test_sigterm_while_a_replacement_imports(start_pod: StartPod) -> None:
     """A replacement that is still importing is stopped at once, not at the end of the grace."""
     pod = start_pod(
         "import pathlib, time\nif pathlib.Path('slow').exists(): time.sleep(600)\n" + HELLO,
-        "--grace",
+        "--grace-period",
         "100s",
     ).ready()
     (pod.directory / "slow").touch()

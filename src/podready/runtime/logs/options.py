@@ -139,7 +139,7 @@ class LogSettings:
         )
 
 
-LOG_OPTIONS: Final = options_of(LogSettings)
+LOG_OPTIONS: Final = options_of(LogSettings, group="logs")
 
 
 def log_options(environ: Mapping[str, str], format_: str, level: str) -> LogOptions:

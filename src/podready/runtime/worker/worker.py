@@ -14,7 +14,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from podready.contract import ExitCode
+from podready.contract import SELF_TEST_PATH, ExitCode
 from podready.errors import PodreadyError, SettingsError, StartupError, UsageError
 from podready.runtime.app.check_runner import Checking
 from podready.runtime.app.checks import CHECKS, HEALTH
@@ -200,6 +200,7 @@ class _Worker:
             limit=self._limit,
             observer=Observer(HttpMetrics(start.shelf), tracing),
         )
+        self._wrapper.self_test_path = config.root_path + SELF_TEST_PATH
         self._engine: Engine | None = None
         self._drain: WorkerDrain | None = None
         self._closing: asyncio.Future[Timeline] | None = None
