@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from podready.cli.main import DEV_TOOLS, run_cli
+from podready.cli.main import TOOLS, run_cli
 
-COMMANDS = ["", "run", *DEV_TOOLS]
+COMMANDS = ["", "run", *TOOLS]
 WITHOUT_EXTRA = """
 import sys
 
