@@ -6,7 +6,6 @@ imported, while its event loop is blocked, and until its last hook has ended.
 
 from __future__ import annotations
 
-import atexit
 import os
 import signal
 import socket
@@ -19,7 +18,7 @@ from podready.runtime.admin.metrics import MetricsPage
 from podready.runtime.admin.pages import Pages
 from podready.runtime.admin.server import AdminServer
 from podready.runtime.lifecycle import Lifecycle
-from podready.runtime.logs import flush, log_event
+from podready.runtime.logs import limit_last_flush, log_event
 from podready.runtime.logs.writing.writer import FLUSH_SECONDS
 from podready.runtime.loop.listener import bind, listen
 from podready.runtime.loop.loop import Loop
@@ -324,8 +323,7 @@ class Supervisor:
             self._admin.close()
         if self.lifecycle.since(Phase.DRAINING) is not None:
             # A log that is not read must not take more than what is left of the grace period.
-            atexit.unregister(flush)
-            atexit.register(flush, min(FLUSH_SECONDS, self._shutdown.seconds_left()))
+            limit_last_flush(min(FLUSH_SECONDS, self._shutdown.seconds_left()))
 
 
 def supervise(config: RunConfig) -> int | WorkerStart:

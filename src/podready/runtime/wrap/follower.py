@@ -19,6 +19,7 @@ from podready.runtime.loop.messages import (
     DebugRequest,
     Handshake,
     HandshakeAccepted,
+    HandshakeRefused,
     LogLevels,
     RegistryRequest,
     RegistryText,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from podready.runtime.loop.messages import HealthReport, Heartbeat, Message, Unreadable
 
 _REFUSED_RETRY: Final = 5.0
-"""Seconds; a leader that refuses this process for its version will do so again."""
+"""Seconds until the next handshake after one that was refused."""
 
 _log = logging.getLogger("podready.wrap")
 
@@ -50,7 +51,7 @@ class Follower:
         self.shelf = SharedShelf()
         self._loop = loop
         self._lost = lost
-        self._is_accepted = False
+        self._is_refused = False
         self._channel: DescriptorChannel | None = None
         self._leader = ""
         self._leaders_descriptors: list[int] = []
@@ -74,7 +75,7 @@ class Follower:
     def join(self, sock: socket.socket) -> None:
         """Begin the handshake with a leader."""
         self._channel = DescriptorChannel(sock, _log.error)
-        self._is_accepted = False
+        self._is_refused = False
         self._loop.watch(sock, read=self._receive, write=None)
         handshake = Handshake(
             pid=os.getpid(), version=__version__, leader=self._leader, changes=self._changes
@@ -83,7 +84,7 @@ class Follower:
 
     def report(self, health: HealthReport, heartbeat: Heartbeat) -> None:
         """Report this process's health and work to the leader."""
-        if self._channel is not None and self._is_accepted:
+        if self._channel is not None and self._leader:
             self._channel.send(health)
             self._channel.send(heartbeat)
 
@@ -120,6 +121,9 @@ class Follower:
         match message:
             case HandshakeAccepted(leader):
                 self._accepted(leader)
+            case HandshakeRefused(reason):
+                self._is_refused = True
+                _log.warning("podready's leader has refused this process: %s", reason)
             case LogLevels(levels, ends):
                 self._changes = {name: [levels[name], until] for name, until in ends.items()}
                 LOG.levels.override(levels)
@@ -129,18 +133,17 @@ class Follower:
                 _log.error("podready's leader %s", unexpected(message))
 
     def _leader_gone(self) -> None:
-        if self._is_accepted:
+        if self._is_refused:
+            self._loop.call_later(_REFUSED_RETRY, self._lost)
+        else:
             self._lost()
-            return
-        _log.warning("podready's leader has refused this process; see its log")
-        self._loop.call_later(_REFUSED_RETRY, self._lost)
 
     def _accepted(self, leader: str) -> None:
         assert self._channel is not None
         for fd in self._leaders_descriptors:
             os.close(fd)
         self._leaders_descriptors = self._channel.take_descriptors()
-        self._leader, self._is_accepted = leader, True
+        self._leader = leader
 
     def _report_registry(self, size: int, openmetrics: bool, request_id: int) -> None:
         if self._channel is not None:

@@ -25,6 +25,7 @@ from podready.runtime.loop.messages import (
     DebugRequest,
     Handshake,
     HandshakeAccepted,
+    HandshakeRefused,
     HealthReport,
     Heartbeat,
     Message,
@@ -153,6 +154,7 @@ class Leader:
                 self._handle(channel, message)
         except (ValueError, LookupError, TypeError) as error:  # only its user is known to be ours
             log_event("WARNING", f"podready's leader refuses a process: {error}")
+            channel.send(HandshakeRefused(str(error)))
             messages = None
         if messages is None:
             self._gone(channel)
