@@ -43,7 +43,7 @@ raise KeyError("the end")
 """
     ended = subprocess.run(
         [sys.executable, "-c", code],
-        env={"PODREADY_LOG_TAKEOVER": takeover},
+        env={"PODREADY_LOG_REPLACE_HANDLERS": takeover},
         capture_output=True,
         text=True,
         timeout=60,

@@ -67,7 +67,7 @@ def configure(
     chosen = options or _options(format, level)
     LOG.open(chosen).may_wait = True
     readable = chosen.format in READABLE
-    install(LOG, replace=chosen.takeover, stdout=chosen.prints and not readable)
+    install(LOG, replace=chosen.replace_handlers, stdout=chosen.capture_stdout and not readable)
     flush_at_sigterm(flush)
     flush_in_children(flush)
 
