@@ -110,7 +110,7 @@ class LogSettings:
         None, _LEVELS, "levels of single loggers, such as shop=debug,httpx=warning", "none"
     )
     log_on_stall: str = setting(
-        "drop", choice("drop", "block"), "what to do with lines that nobody reads"
+        "drop", choice("drop", "block"), "what to do with lines while stdout is not read"
     )
     log_max_line: int = setting(DEFAULT_BYTES, _LINE_SIZE, "longest line in bytes", "16000")
     log_sample: SamplingRule | None = setting(  # noqa: RUF009 - a field like the others
