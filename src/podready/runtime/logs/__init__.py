@@ -11,6 +11,7 @@ nor logging here, because PID 1 logs with `log_event`. Apps import `podready.log
 
 from __future__ import annotations
 
+import atexit
 import os
 from typing import TYPE_CHECKING, Literal
 
@@ -36,6 +37,7 @@ __all__ = [
     "end_blocking",
     "flush",
     "is_configured",
+    "limit_last_flush",
     "lines_wait",
     "log_event",
     "replace_handlers",
@@ -160,3 +162,9 @@ def add_source(source: Source) -> None:
 def flush(seconds: float = FLUSH_SECONDS) -> None:
     """Wait up to `seconds` until every line is out; write to stderr what is lost then."""
     LOG.flush(seconds)
+
+
+def limit_last_flush(seconds: float) -> None:
+    """Let the flush at the end of this process take up to `seconds`."""
+    atexit.unregister(LOG.flush)
+    atexit.register(LOG.flush, seconds)
