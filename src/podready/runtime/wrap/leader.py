@@ -112,9 +112,9 @@ class Leader:
         self._rendezvous = listen_for_followers(admin.getsockname()[1])
         if self._rendezvous is not None:
             self.loop.watch(self._rendezvous, read=self._accept, write=None)
-        ours, theirs = socket.socketpair()
-        self._add(ours)
-        return theirs
+        own_end, follower_end = socket.socketpair()
+        self._add(own_end)
+        return follower_end
 
     @property
     def listener(self) -> socket.socket:
