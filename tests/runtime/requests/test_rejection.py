@@ -12,7 +12,7 @@ from podready.runtime.requests.concurrency_limit import ConcurrencyLimit
 from podready.runtime.run_config import load_config
 
 
-async def test_over_the_limit_without_patience() -> None:
+async def test_over_the_limit_without_a_wait() -> None:
     """The request that is one too many is refused at once; a place that is free is given."""
     limit = ConcurrencyLimit(2, 0)
     assert [await limit.acquire() for _ in range(3)] == [True, True, False]
@@ -35,7 +35,7 @@ async def test_waiting_for_a_place() -> None:
     assert await limit.acquire()
 
 
-async def test_patience_ends() -> None:
+async def test_the_wait_ends() -> None:
     """After the wait it is refused, and no place is lost by it."""
     limit = ConcurrencyLimit(1, 0.01)
     assert await limit.acquire()
@@ -57,7 +57,7 @@ async def test_a_client_that_leaves_while_waiting() -> None:
     assert await second
 
 
-def test_shedding_leaves_readiness_alone(start_pod: StartPod) -> None:
+def test_rejection_leaves_readiness_alone(start_pod: StartPod) -> None:
     """Over the limit there is 503 with Retry-After; the probes and the request go on."""
     pod = start_pod(
         """
