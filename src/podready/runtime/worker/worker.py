@@ -162,7 +162,7 @@ def _run(start: WorkerStart) -> int:
         config.app, config.app_dir, interface=config.interface, factory=config.factory
     )
     app, asgi = loaded.call, loaded.interface is Interface.ASGI
-    if config.log_takeover:
+    if config.log_replace_handlers:
         replace_handlers()
     watch_frameworks()
     tracing = start_tracing(os.environ)
@@ -272,7 +272,7 @@ class _Worker:
     async def _start_up(self) -> None:
         self._channel.send(StartupPhase("lifespan"))
         await self._lifespan.startup()
-        if self._config.log_takeover:
+        if self._config.log_replace_handlers:
             replace_handlers()
         await run_warmups(self._runtime.registry.warmups, self._report_phase)
         self._watch_health()
