@@ -35,7 +35,7 @@ async def test_waiting_for_a_place() -> None:
     assert await limit.acquire()
 
 
-async def test_the_wait_times_out() -> None:
+async def test_the_wait_ends() -> None:
     """After the wait it is refused, and no place is lost by it."""
     limit = ConcurrencyLimit(1, 0.01)
     assert await limit.acquire()
@@ -57,7 +57,7 @@ async def test_a_client_that_leaves_while_waiting() -> None:
     assert await second
 
 
-def test_rejecting_leaves_readiness_alone(start_pod: StartPod) -> None:
+def test_rejection_leaves_readiness_alone(start_pod: StartPod) -> None:
     """Over the limit there is 503 with Retry-After; the probes and the request go on."""
     pod = start_pod(
         """
