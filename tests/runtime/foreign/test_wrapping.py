@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -219,3 +222,25 @@ def test_under_podready_run_it_is_the_app_itself(monkeypatch: pytest.MonkeyPatch
     def app() -> None: ...
 
     assert podready.wrap(app) is app
+
+
+def test_a_line_before_the_app_is_wrapped_does_not_keep_its_log_from_us() -> None:
+    """Only an app that has configured the log itself keeps its own form."""
+    code = """
+import logging, podready
+from podready.runtime.logs import log_event
+log_event("INFO", "early")
+podready.wrap(lambda environ, start_response: [])
+logging.getLogger("shop").warning("paid")
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PODREADY_ADMIN_PORT": "0"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert ended.stderr == ""
+    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert {"early", "paid"} <= {line["message"] for line in lines}

@@ -80,3 +80,18 @@ def test_nothing_is_announced_while_somebody_only_looks(
     assert (capsys.readouterr().err, error.reported) == ("", False)
     assert announce(error).reported
     assert capsys.readouterr().err == "report\n"
+
+
+def test_a_line_in_the_log_takes_no_report_away_from_stderr() -> None:
+    """Whoever has not configured podready's log does not look for a report there."""
+    code = "from podready.runtime.logs import log_event; log_event('INFO', 'hello')\n"
+    ended = subprocess.run(
+        [sys.executable, "-c", code + APP],
+        env={"APP_PORT": "x"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert 'APP_PORT  invalid  "x" is not an integer' in ended.stderr
+    assert "APP_PORT" not in ended.stdout

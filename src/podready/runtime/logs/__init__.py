@@ -130,8 +130,11 @@ def log_event(severity: str, message: str, /, **fields: object) -> None:
 
 
 def is_configured() -> bool:
-    """Say whether this process has chosen where its lines go."""
-    return OUTPUT.writer is not None
+    """Say whether somebody has configured this process's log; a line that was written is no sign.
+
+    `configure`, `wrap` and `podready run` do; the first line of another process opens the log, too.
+    """
+    return OUTPUT.is_configured
 
 
 def dropped_lines() -> int:

@@ -38,6 +38,7 @@ class Output:
 
     def __init__(self) -> None:
         self.writer: LogWriter | None = None
+        self.is_configured = False  # somebody chose the form; a line alone opens the writer, too
         self.shape: Shape = gcp.shaper(service_of({}))
         self.encode: Callable[[Event], bytes] = encode
         self.is_gcp = False
@@ -54,7 +55,15 @@ class Output:
         self._ours = gcp.OURS
 
     def open(self, options: LogOptions) -> LogWriter:
-        """Choose the form of the lines and take hold of stdout."""
+        """Choose the form of the lines and take hold of stdout, because somebody asked for it."""
+        self.is_configured = True
+        return self._open(options)
+
+    def ready(self) -> LogWriter:
+        """Return the writer; the first line of a process that configured none opens it."""
+        return self.writer or self._open(_unconfigured())
+
+    def _open(self, options: LogOptions) -> LogWriter:
         self._choose(options)
         self.sampler = Sampler(options.sample) if options.sample else None
         LEVELS.configure(options.level, options.levels)
@@ -63,10 +72,6 @@ class Output:
             atexit.register(flush)
         self.writer.block = options.block  # a forked worker has inherited that of PID 1
         return self.writer
-
-    def ready(self) -> LogWriter:
-        """Return the writer; the first line of a process that configured none opens it."""
-        return self.writer or self.open(_unconfigured())
 
     def _choose(self, options: LogOptions) -> None:
         readable = self._is_bare = options.format in READABLE
