@@ -122,7 +122,7 @@ def podready_structlog() -> Calls:
     import structlog
 
     from podready.runtime import logs
-    from podready.runtime.logs.structlog_front import use_structlog
+    from podready.runtime.logs.intake.structlog_front import use_structlog
 
     logs.configure("gcp")
     use_structlog()
@@ -134,7 +134,7 @@ def podready_loguru() -> Calls:
     from loguru import logger
 
     from podready.runtime import logs
-    from podready.runtime.logs.loguru_front import use_loguru
+    from podready.runtime.logs.intake.loguru_front import use_loguru
 
     logs.configure("gcp")
     use_loguru()

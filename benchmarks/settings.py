@@ -18,7 +18,7 @@ from benchmarks.harness import Variant, machine, record, rounds, spread, table
 PRELUDES = {
     "bare interpreter": "",
     "asyncio app": "import asyncio\nasyncio.run(asyncio.sleep(0))\n",
-    "worker of podready run": "import podready.runtime.worker\n",
+    "worker of podready run": "import podready.runtime.worker.worker\n",
     "uvicorn + Starlette app": (
         "import asyncio, uvicorn, starlette.applications, starlette.routing\n"
         "asyncio.run(asyncio.sleep(0))\n"

@@ -167,8 +167,8 @@ def recording(number: int, _seconds: int) -> None:
 
 def ours() -> Callable[[], object]:
     """Return a loop that counts requests in our cells."""
-    from podready.runtime.http_metrics import HttpMetrics
-    from podready.runtime.shelf import Shelf
+    from podready.runtime.metrics.http import HttpMetrics
+    from podready.runtime.metrics.shared import Shelf
 
     metrics = HttpMetrics(Shelf())
     scope = {"method": "GET", "scheme": "http"}
@@ -186,7 +186,7 @@ def theirs(*, cached: bool = False) -> Callable[[], object]:
     """Return a loop that counts the same with prometheus_client."""
     from prometheus_client import CollectorRegistry, Gauge, Histogram
 
-    from podready.runtime.metrics import SECONDS
+    from podready.runtime.metrics.families import SECONDS
 
     registry = CollectorRegistry()
     names = ("method", "route", "status", "scheme")
@@ -236,10 +236,10 @@ class Pages:
     """What the supervisor does for its workers' cells at a scrape."""
 
     def __init__(self, workers: int, *, traced: bool = False) -> None:
-        from podready.runtime.http_metrics import HttpMetrics
-        from podready.runtime.metrics_text import Renderer
-        from podready.runtime.shelf import Shelf
-        from podready.runtime.shelves import Shelves
+        from podready.runtime.metrics.aggregate import Shelves
+        from podready.runtime.metrics.exposition import Renderer
+        from podready.runtime.metrics.http import HttpMetrics
+        from podready.runtime.metrics.shared import Shelf
 
         self._shelves, self._renderer = Shelves(), Renderer()
         self._living = [Shelf() for _ in range(workers)]
@@ -260,7 +260,7 @@ class Pages:
 
     def draw(self) -> bytes:
         """Return the page."""
-        from podready.runtime.shelves import exemplars
+        from podready.runtime.metrics.aggregate import exemplars
 
         totals = self._shelves.totals(self._living)
         if self._mark is None:
@@ -274,7 +274,7 @@ def their_page() -> Callable[[], object]:
     from prometheus_client import CollectorRegistry, Histogram
     from prometheus_client.exposition import generate_latest
 
-    from podready.runtime.metrics import SECONDS
+    from podready.runtime.metrics.families import SECONDS
 
     registry = CollectorRegistry()
     names = ("http_request_method", "http_route", "http_response_status_code", "url_scheme")

@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 
-from podready.runtime.metrics import FAMILIES, Family
+from podready.runtime.metrics.families import FAMILIES, Family
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "metrics.md"
 BLOCK = re.compile(r"<!-- metrics -->\n.*?<!-- /metrics -->", re.DOTALL)

@@ -11,7 +11,7 @@ import pytest
 
 from podready.rehearse.causes import ROWS
 from podready.rehearse.scenario import NAMES
-from podready.runtime.config import OPTIONS
+from podready.runtime.run_config import OPTIONS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]

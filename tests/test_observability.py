@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from podready.runtime.metrics import FAMILIES
+from podready.runtime.metrics.families import FAMILIES
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "deploy" / "observability"

@@ -59,8 +59,8 @@ def with_pass(app: App) -> App:
 
 def with_podready(app: App) -> App:
     """Return the app with our cells."""
-    from podready.runtime.http_metrics import HttpMetrics
-    from podready.runtime.shelf import Shelf
+    from podready.runtime.metrics.http import HttpMetrics
+    from podready.runtime.metrics.shared import Shelf
 
     metrics = HttpMetrics(Shelf())
 

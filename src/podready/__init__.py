@@ -10,34 +10,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from podready.runtime.foreign.wrapping import wrap as wrap
-    from podready.runtime.hooks import hook as hook
-    from podready.runtime.hooks import warmup as warmup
-    from podready.runtime.inflight import task as task
-    from podready.runtime.notice import shutdown_notice as shutdown_notice
-    from podready.runtime.notice import shutting_down as shutting_down
-    from podready.runtime.probes import broken as broken
-    from podready.runtime.probes import check as check
-    from podready.runtime.probes import set_ready as set_ready
+    from podready.runtime.app.checks import broken as broken
+    from podready.runtime.app.checks import check as check
+    from podready.runtime.app.checks import set_ready as set_ready
+    from podready.runtime.app.hooks import hook as hook
+    from podready.runtime.app.hooks import warmup as warmup
+    from podready.runtime.app.shutdown_notice import shutdown_notice as shutdown_notice
+    from podready.runtime.app.shutdown_notice import shutting_down as shutting_down
+    from podready.runtime.requests.inflight import task as task
     from podready.runtime.settings import Secret as Secret
     from podready.runtime.settings import Settings as Settings
     from podready.runtime.settings import var as var
+    from podready.runtime.wrap.wrap import wrap as wrap
 
 __version__ = "0.1.0.dev0"
 
 _FACE = {
     "Secret": "podready.runtime.settings",
     "Settings": "podready.runtime.settings",
-    "broken": "podready.runtime.probes",
-    "check": "podready.runtime.probes",
-    "hook": "podready.runtime.hooks",
-    "set_ready": "podready.runtime.probes",
-    "shutdown_notice": "podready.runtime.notice",
-    "shutting_down": "podready.runtime.notice",
-    "task": "podready.runtime.inflight",
+    "broken": "podready.runtime.app.checks",
+    "check": "podready.runtime.app.checks",
+    "hook": "podready.runtime.app.hooks",
+    "set_ready": "podready.runtime.app.checks",
+    "shutdown_notice": "podready.runtime.app.shutdown_notice",
+    "shutting_down": "podready.runtime.app.shutdown_notice",
+    "task": "podready.runtime.requests.inflight",
     "var": "podready.runtime.settings",
-    "warmup": "podready.runtime.hooks",
-    "wrap": "podready.runtime.foreign.wrapping",
+    "warmup": "podready.runtime.app.hooks",
+    "wrap": "podready.runtime.wrap.wrap",
 }
 
 __all__ = [

@@ -13,7 +13,7 @@ from tests.runtime.conftest import eventually
 import podready
 from podready.cli import main
 from podready.cli.main import run_cli
-from podready.runtime.config import OPTIONS
+from podready.runtime.run_config import OPTIONS
 
 
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:

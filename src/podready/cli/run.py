@@ -7,11 +7,11 @@ import os
 from podready.cli.console import say
 from podready.contract import ExitCode
 from podready.errors import PodreadyError
-from podready.runtime.config import OPTIONS, Option, load_config
 from podready.runtime.logs import select
-from podready.runtime.start import WorkerStart
-from podready.runtime.supervisor import supervise
+from podready.runtime.run_config import OPTIONS, Option, load_config
+from podready.runtime.supervisor.supervisor import supervise
 from podready.runtime.termination import write_termination_message
+from podready.runtime.worker.start import WorkerStart
 
 _HEAD = """\
 usage: podready run MODULE:ATTR [OPTIONS]
@@ -41,8 +41,8 @@ def run(arguments: list[str]) -> int:
     select(options=config.logs())
     outcome = supervise(config)
     if isinstance(outcome, WorkerStart):
-        from podready.runtime.process_end import end_process
-        from podready.runtime.worker import run_worker
+        from podready.runtime.worker.exit import end_process
+        from podready.runtime.worker.worker import run_worker
 
         end_process(run_worker(outcome))
     return outcome

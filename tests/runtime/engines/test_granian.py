@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 
 from podready.errors import MissingExtra
 from podready.runtime import engines
-from podready.runtime.engines.exchange import Exchange
+from podready.runtime.engines.granian_http import Exchange
 
 GRANIAN = ("--engine", "granian")
 

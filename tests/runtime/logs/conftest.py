@@ -16,8 +16,8 @@ Events = Callable[..., list[dict[str, Any]]]
 PREAMBLE = """
 import logging, sys
 from podready.runtime import logs
-from podready.runtime.logs.access_log import log_request
-from podready.runtime.logs.shape import Request
+from podready.runtime.logs.intake.access_log import log_request
+from podready.runtime.logs.formats.shape import Request
 logs.configure()
 log = logging.getLogger("shop")
 """

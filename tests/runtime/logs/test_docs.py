@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from podready.runtime.config import OPTIONS
 from podready.runtime.logs.options import FORMATS
+from podready.runtime.run_config import OPTIONS
 
 DOCS = Path(__file__).parents[3] / "docs"
 

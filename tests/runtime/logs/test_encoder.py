@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 import podready
 from podready.runtime.logs import encoder as log_encoder
 from podready.runtime.logs.encoder import encode, use_orjson
+from podready.runtime.logs.formats.shape import Details, Source
 from podready.runtime.logs.options import LogOptions
 from podready.runtime.logs.output import Output
-from podready.runtime.logs.shape import Details, Source
 
 
 @pytest.fixture(autouse=True, params=["json", "orjson"])

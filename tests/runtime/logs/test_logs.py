@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from podready.runtime.config import load_config
-from podready.runtime.log_severity import level_of
+from podready.runtime.run_config import load_config
+from podready.runtime.severity import level_of
 
 PREAMBLE = """
 import logging, sys
 from podready.runtime import logs
-from podready.runtime.logs.access_log import log_request
-from podready.runtime.logs.shape import Request
+from podready.runtime.logs.intake.access_log import log_request
+from podready.runtime.logs.formats.shape import Request
 logs.configure()
 log = logging.getLogger("shop")
 """

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from podready.runtime.logs.url_passwords import STARS, without_passwords
+from podready.runtime.url_passwords import STARS, without_passwords
 
 if TYPE_CHECKING:
-    from .conftest import Events
+    from tests.runtime.logs.conftest import Events
 
 
 def cut(text: str) -> str:
@@ -98,7 +98,7 @@ def test_every_byte_is_looked_at_once_or_twice(unit: str, monkeypatch: pytest.Mo
             looked += found.end() - begin
             return found
 
-    from podready.runtime.logs import url_passwords
+    from podready.runtime import url_passwords
 
     monkeypatch.setattr(url_passwords, "_WORD", Counted(url_passwords._WORD))
     line = unit.encode() * (300_000 // len(unit))

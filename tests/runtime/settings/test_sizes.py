@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from podready.runtime.options.sizes import format_size
 from podready.runtime.settings.sizes import ByteSize
-from podready.runtime.sizes import format_size
 
 
 @given(st.integers(min_value=0, max_value=2**80))

@@ -10,8 +10,8 @@ from podready.errors import MissingExtra
 if TYPE_CHECKING:
     import socket
 
-    from podready.runtime.asgi import App, Send
-    from podready.runtime.config import RunConfig
+    from podready.runtime.requests.middleware import App, Send
+    from podready.runtime.run_config import RunConfig
 
 ENGINES: Final = {
     "uvicorn": "podready.runtime.engines.uvicorn:UvicornEngine",

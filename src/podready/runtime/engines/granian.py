@@ -19,16 +19,16 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
 
-from podready.runtime.closable_socket import ClosableSocket
-from podready.runtime.engines.exchange import Exchange
-from podready.runtime.listener import BACKLOG
+from podready.runtime.engines.granian_http import Exchange
+from podready.runtime.engines.granian_websocket import ClosableSocket
+from podready.runtime.loop.listener import BACKLOG
 
 if TYPE_CHECKING:
     import socket
 
-    from podready.runtime.asgi import App, Receive, Send
-    from podready.runtime.config import RunConfig
-    from podready.runtime.inflight import Scope
+    from podready.runtime.requests.inflight import Scope
+    from podready.runtime.requests.middleware import App, Receive, Send
+    from podready.runtime.run_config import RunConfig
 
 _CONNECTIONS: Final = 1 << 20
 """granian's backpressure counts idle connections too; what limits us is the open files."""

@@ -13,15 +13,15 @@ import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from podready.runtime.listener import BACKLOG
+from podready.runtime.loop.listener import BACKLOG
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable
 
-    from podready.runtime.asgi import App, Receive, Send
-    from podready.runtime.config import RunConfig
-    from podready.runtime.inflight import Scope
+    from podready.runtime.requests.inflight import Scope
+    from podready.runtime.requests.middleware import App, Receive, Send
+    from podready.runtime.run_config import RunConfig
 
 _ACCEPT_ROUNDS = 1000
 _DATE_TICK = 1.0

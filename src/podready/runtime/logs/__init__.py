@@ -16,14 +16,14 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 from podready.errors import SettingsError
-from podready.runtime.log_severity import LEVELS as _NUMBERS
-from podready.runtime.log_severity import level_of
 from podready.runtime.logs.context_fields import add_source, context
 from podready.runtime.logs.encoder import use_orjson
+from podready.runtime.logs.formats.shape import Details
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.logs.options import READABLE, LogOptions, chosen_format
 from podready.runtime.logs.output import OUTPUT, flush
-from podready.runtime.logs.shape import Details
+from podready.runtime.severity import LEVELS as _NUMBERS
+from podready.runtime.severity import level_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,8 +65,8 @@ def configure(
     any thread come in the same form. Raises ValueError for a format or level that does not exist,
     and SettingsError (exit code 78) for variables that cannot be used.
     """
-    from podready.runtime.logs.capture import capture
-    from podready.runtime.logs.last_lines import flush_at_sigterm, flush_in_children
+    from podready.runtime.logs.intake.capture import capture
+    from podready.runtime.logs.writing.last_lines import flush_at_sigterm, flush_in_children
 
     use_orjson()
     chosen = options or _options(format, level)
@@ -82,7 +82,7 @@ def take_over() -> None:
 
     `podready run` calls it after the app was imported and after its start-up.
     """
-    from podready.runtime.logs.takeover import take_over as replace_handlers
+    from podready.runtime.logs.intake.takeover import take_over as replace_handlers
 
     replace_handlers(OUTPUT)
 
@@ -103,7 +103,7 @@ def select(
 
 
 def _options(format_: str, level: str | int) -> LogOptions:
-    from podready.runtime.config import log_options
+    from podready.runtime.run_config import log_options
 
     # ValueError for what the caller gave; a bad variable is not the caller's mistake.
     chosen_format(format_)

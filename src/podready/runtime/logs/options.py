@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from podready.runtime.log_severity import LEVELS, level_of
 from podready.runtime.logs.line_limit import DEFAULT_BYTES
 from podready.runtime.logs.sampling import Rule
-from podready.runtime.sizes import parse_size
+from podready.runtime.options.sizes import parse_size
+from podready.runtime.severity import LEVELS, level_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

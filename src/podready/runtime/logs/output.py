@@ -9,20 +9,20 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from podready.runtime.logs import gcp
 from podready.runtime.logs.context_fields import in_context
 from podready.runtime.logs.encoder import Event, encode, fastest, orjson_options, text
+from podready.runtime.logs.formats import gcp
+from podready.runtime.logs.formats.service import service_of
 from podready.runtime.logs.interrupts import let_pass
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.logs.line_limit import DEFAULT_BYTES, fitted
 from podready.runtime.logs.options import READABLE, LogOptions, chosen_format
 from podready.runtime.logs.redaction import Redaction, without_passwords
 from podready.runtime.logs.sampling import Sampler
-from podready.runtime.logs.service import service_of
-from podready.runtime.logs.writer import FLUSH_SECONDS, LogWriter
+from podready.runtime.logs.writing.writer import FLUSH_SECONDS, LogWriter
 
 if TYPE_CHECKING:
-    from podready.runtime.logs.shape import Details, Shape
+    from podready.runtime.logs.formats.shape import Details, Shape
 
 Line = Callable[[int, str, str, float, Event], bytes]
 """level, message, logger, Unix time, fields -> the finished line of an event without details."""
@@ -78,7 +78,7 @@ class Output:
         self.is_gcp = options.format == "gcp"
         self._limit = 1 << 62 if readable else options.max_line
         name = "gcp" if readable else options.format
-        module = import_module(f"podready.runtime.logs.{name}")
+        module = import_module(f"podready.runtime.logs.formats.{name}")
         service = service_of({} if readable else os.environ)
         self.shape = module.shaper(service)
         self._ours = module.OURS
@@ -88,13 +88,13 @@ class Output:
         self.traces_text = gcp.traces_text(service)
         self.encode, self._fast, self.plain_line = encode, fastest(), self.line
         if self.is_gcp and orjson_options():
-            from podready.runtime.logs.gcp_text import short_way
+            from podready.runtime.logs.formats.gcp_text import short_way
 
             self.plain_line = short_way(
                 service, self._redaction, orjson_options(), self._limit, self.line
             )
         if readable:
-            from podready.runtime.logs.console import console_format
+            from podready.runtime.logs.formats.console import console_format
 
             self.encode = console_format(1, colours=options.format == "console")
             self._fast = self.encode
@@ -207,7 +207,7 @@ class Output:
 def _unconfigured() -> LogOptions:
     """Return what the environment says; what it says wrong must not raise from a log line."""
     from podready.errors import SettingsError
-    from podready.runtime.config import log_options
+    from podready.runtime.run_config import log_options
 
     try:
         return log_options(os.environ, "auto", "info")

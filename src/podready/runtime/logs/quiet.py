@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from podready.contract import LIVEZ, READYZ, STARTUPZ
 
 if TYPE_CHECKING:
-    from podready.runtime.logs.shape import Request
+    from podready.runtime.logs.formats.shape import Request
 
 PROBE_PATHS: Final = frozenset({LIVEZ, READYZ, STARTUPZ, "/healthz", "/health", "/metrics"})
 SLOW_PROBE: Final = 1.0

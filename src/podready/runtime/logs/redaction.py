@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from podready.runtime.logs.encoder import Event, by_names, text
 from podready.runtime.logs.interrupts import let_pass
-from podready.runtime.logs.url_passwords import STARS, without_passwords
+from podready.runtime.url_passwords import STARS, without_passwords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable

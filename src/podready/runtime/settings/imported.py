@@ -61,7 +61,7 @@ def _number(hint: Any) -> Read:
 
 
 def _duration(_hint: Any) -> Read:
-    from podready.runtime.durations import parse_timedelta
+    from podready.runtime.options.durations import parse_timedelta
 
     return parse_timedelta
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from podready.runtime.sizes import format_size, parse_byte_size
+from podready.runtime.options.sizes import format_size, parse_byte_size
 
 
 class ByteSize(int):

@@ -1,0 +1,1 @@
+"""The admin port: HTTP server, probe answers, pages, /metrics, /loggers."""

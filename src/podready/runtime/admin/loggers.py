@@ -1,0 +1,161 @@
+"""Log levels changed while the pod runs: `/loggers` on the admin port, and SIGUSR1.
+
+One process keeps the table of changes (the supervisor, or the leader of a foreign server's workers)
+and sends it whole to every worker, so that it does not matter which of them was told what before.
+A change ends by itself: nobody is left with a pod that logs DEBUG for weeks.
+"""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from podready.runtime.admin.probes import Answer
+from podready.runtime.logs import log_event
+from podready.runtime.logs.levels import LEVELS, ROOT
+from podready.runtime.options.durations import format_duration, parse_duration
+from podready.runtime.severity import LEVELS as SEVERITIES
+from podready.runtime.severity import level_of, severity_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from podready.runtime.admin.pod import Pod
+    from podready.runtime.admin.server import Request
+    from podready.runtime.supervisor.workers import WorkerHandle
+
+PATH: Final = "/loggers"
+DEFAULT_SECONDS: Final = 600.0
+LONGEST_SECONDS: Final = 86_400.0
+
+_ROOT_NAME: Final = "root"
+_MOST_CHANGES: Final = 100
+
+
+class _Change(NamedTuple):
+    level: int
+    until: float  # CLOCK_MONOTONIC
+
+
+class Loggers:
+    """The changes that are in force, for all workers."""
+
+    def __init__(self, pod: Pod) -> None:
+        self._pod = pod
+        self._changes: dict[str, _Change] = {}
+
+    def answer(self, request: Request) -> Answer:
+        """Answer a request to `/loggers` or `/loggers/NAME` of a caller who is trusted."""
+        name = _name_in(request.path)
+        try:
+            if request.method == "PUT":
+                self._put(name, request.body)
+        except ValueError as error:
+            return _json({"error": str(error)}, HTTPStatus.BAD_REQUEST)
+        if name is None:
+            known = {each or _ROOT_NAME: self._facts(each) for each in LEVELS.names()}
+            return _json({"levels": list(SEVERITIES), "loggers": known})
+        return _json(self._facts(name))
+
+    def debug(self) -> None:
+        """Log everything for ten minutes (SIGUSR1)."""
+        self.change(ROOT, SEVERITIES["DEBUG"], DEFAULT_SECONDS)
+
+    def change(self, name: str, level: int, seconds: float) -> None:
+        """Give a logger and everything below it a level, for a while."""
+        loop = self._pod.loop
+        self._changes[name] = _Change(level, loop.time() + seconds)
+        loop.call_later(seconds, self._expire)
+        self._apply()
+        log_event(
+            "NOTICE",
+            f"log level of {name or _ROOT_NAME} is {severity_of(level)} for "
+            f"{format_duration(seconds)}",
+        )
+
+    def tell(self, worker: WorkerHandle) -> None:
+        """Send the table to a worker that has just been forked."""
+        if self._changes:
+            worker.channel.send("levels", **self._tables())
+
+    def inherit(self, changes: Mapping[str, Sequence[float]]) -> None:
+        """Go on with changes of a leader before us: level, and its end by CLOCK_MONOTONIC."""
+        loop = self._pod.loop
+        for name, (level, until) in changes.items():
+            if until > loop.time() and name not in self._changes:
+                self._changes[name] = _Change(int(level), until)
+                loop.call_at(until, self._expire)
+        self._apply()
+
+    def _put(self, name: str | None, body: bytes) -> None:
+        if name is None:
+            raise ValueError(f"name the logger: PUT {PATH}/NAME, or {PATH}/{_ROOT_NAME}")
+        wish = _parsed(body)
+        if wish["level"] is None:
+            self._forget(name)
+            return
+        if name not in self._changes and len(self._changes) >= _MOST_CHANGES:
+            raise ValueError(f"{_MOST_CHANGES} loggers are changed already")
+        self.change(name, level_of(wish["level"]), wish["seconds"])
+
+    def _forget(self, name: str) -> None:
+        if self._changes.pop(name, None) is not None:
+            self._apply()
+            log_event("NOTICE", f"log level of {name or _ROOT_NAME} is as configured again")
+
+    def _expire(self) -> None:
+        now = self._pod.loop.time()
+        for name in [name for name, change in self._changes.items() if change.until <= now]:
+            self._forget(name)
+
+    def _apply(self) -> None:
+        tables = self._tables()
+        LEVELS.override(tables["table"])
+        self._pod.fleet.broadcast("levels", **tables)
+
+    def _tables(self) -> dict[str, dict[str, Any]]:
+        return {
+            "table": {name: change.level for name, change in self._changes.items()},
+            "until": {name: change.until for name, change in self._changes.items()},
+        }
+
+    def _facts(self, name: str) -> dict[str, Any]:
+        configured = LEVELS.configured(name)
+        facts: dict[str, Any] = {
+            "configured": None if configured is None else severity_of(configured),
+            "effective": severity_of(LEVELS.of(name)),
+        }
+        change = self._changes.get(name)
+        if change is not None:
+            facts["for"] = f"{change.until - self._pod.loop.time():.0f}s"
+        return facts
+
+
+def _name_in(path: str) -> str | None:
+    """Return the logger's name in a path, None for the list of all; `root` is the root."""
+    name = path.removeprefix(PATH).strip("/")
+    if not name:
+        return None
+    return ROOT if name.lower() == _ROOT_NAME else name
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    """Return level and seconds of `{"level": "DEBUG", "for": "10m"}`; raises ValueError."""
+    try:
+        wish = json.loads(body)
+    except ValueError:
+        wish = None
+    if not isinstance(wish, dict) or "level" not in wish or not {"level", "for"}.issuperset(wish):
+        raise ValueError('send {"level": "DEBUG", "for": "10m"}, or {"level": null} to end it')
+    level = wish["level"]
+    if level is not None and not isinstance(level, str):
+        raise ValueError(f"level is one of {', '.join(SEVERITIES)}, or null")
+    seconds = parse_duration(str(wish["for"])) if "for" in wish else DEFAULT_SECONDS
+    if not 0 < seconds <= LONGEST_SECONDS:
+        raise ValueError("for is more than 0s and at most 24h")
+    return {"level": level, "seconds": seconds}
+
+
+def _json(content: object, status: HTTPStatus = HTTPStatus.OK) -> Answer:
+    return Answer(status, json.dumps(content).encode())

@@ -1,0 +1,118 @@
+"""The pages of the admin port, drawn from what is remembered; nobody is asked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from podready import __version__
+from podready.contract import READYZ
+from podready.runtime.admin.loggers import PATH as LOGGERS
+from podready.runtime.admin.probes import Answer, Later, answer_group, answer_probe
+from podready.runtime.options.kinds import SECRET
+from podready.runtime.run_config import OPTIONS
+
+if TYPE_CHECKING:
+    from podready.runtime.admin.pod import Pod
+    from podready.runtime.admin.server import Request
+
+_SET = "**********"
+_GROUPS = "/health/"
+
+
+class Pages:
+    """Answers requests to the admin port."""
+
+    def __init__(self, pod: Pod) -> None:
+        self._pod = pod
+
+    def answer(self, request: Request) -> Answer | Later:
+        """Return the answer to `request`; details are for callers who are trusted only."""
+        if request.path == "/metrics":
+            return self._pod.metrics.answer(request)
+        group = group_of(request)
+        if group is not None:
+            return self._group(group)
+        verbose = "verbose" in request.query and self.trusts(request)
+        probe = answer_probe(request.path, self._pod.standing(), verbose=verbose)
+        if probe is not None:
+            return probe
+        if request.path == LOGGERS or request.path.startswith(f"{LOGGERS}/"):
+            return self.refusal(request) or self._pod.loggers.answer(request)
+        page = {"/tasks": self._tasks, "/info": self._info, "/config": self._config}.get(
+            request.path
+        )
+        if page is None:
+            return Answer(404, b"not found\n", "text/plain")
+        return self.refusal(request) or Answer(200, json.dumps(page(), default=str).encode())
+
+    def trusts(self, request: Request) -> bool:
+        """Whether the caller may see details: from inside the pod, or with the token."""
+        token = self._pod.config.admin_token
+        if request.loopback or token is None:
+            return request.loopback
+        from hmac import compare_digest
+
+        return compare_digest(request.headers.get("authorization", ""), f"Bearer {token}")
+
+    def refusal(self, request: Request) -> Answer | None:
+        """Return the answer for a caller who is not trusted; None for one who is."""
+        if self.trusts(request):
+            return None
+        if self._pod.config.admin_token is not None:
+            return Answer(401, b"needs the admin token\n", "text/plain")
+        return Answer(403, b"only from inside the pod\n", "text/plain")
+
+    def _group(self, name: str) -> Answer:
+        """Answer for one group of checks: as the worker says that stands worst."""
+        now = self._pod.loop.time()
+        live = [each for each in self._pod.fleet if each.listening and not each.retiring]
+        known = [found for each in live if (found := each.failing_in(name, now)) is not None]
+        if live and not known:
+            return Answer(404, b"no check is in this group\n", "text/plain")
+        failing = sorted({check for found in known for check in found})
+        if not live:
+            failing = ["no-worker"]
+        return answer_group(failing)
+
+    def _tasks(self) -> dict[str, Any]:
+        """Return what is under way for more than a second, as of the last heartbeats."""
+        now = self._pod.loop.time()
+        return {
+            "tasks": [
+                {"worker": worker.pid, **work}
+                for worker in self._pod.fleet
+                for work in worker.beat.get("works", ())
+            ],
+            "last_beat": [round(now - worker.last_beat, 3) for worker in self._pod.fleet],
+        }
+
+    def _config(self) -> dict[str, Any]:
+        """Return the settings in force; a secret is told to be set, no more."""
+        return {
+            option.name: _SET if option.kind is SECRET and value is not None else value
+            for option in OPTIONS
+            for value in [getattr(self._pod.config, option.name)]
+        }
+
+    def _info(self) -> dict[str, Any]:
+        pod = self._pod
+        return {
+            "podready": __version__,
+            "app": pod.config.app,
+            "engine": pod.server,
+            "phase": pod.lifecycle.phase,
+            "uptime": round(pod.loop.time() - pod.lifecycle.started_at, 3),
+            "budget": asdict(pod.config.budget()),
+        }
+
+
+def group_of(request: Request) -> str | None:
+    """Return the group of checks that `/health/NAME` or `/readyz?group=NAME` asks for."""
+    if request.path.startswith(_GROUPS):
+        return request.path.removeprefix(_GROUPS)
+    if request.path != READYZ:
+        return None
+    asked = (part.removeprefix("group=") for part in request.query if part.startswith("group="))
+    return next(asked, None)

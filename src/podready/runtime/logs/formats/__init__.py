@@ -1,0 +1,1 @@
+"""What a log line looks like: one file a format."""

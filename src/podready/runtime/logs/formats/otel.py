@@ -1,0 +1,85 @@
+"""Format `otel`: OpenTelemetry's log data model as JSON, one object a line.
+
+https://opentelemetry.io/docs/specs/otel/logs/data-model/ with attribute names of the stable
+semantic conventions; not OTLP, which has an envelope around many lines.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from podready.runtime.logs.formats.dotted import Names, dotted
+from podready.runtime.logs.formats.shape import Details, Shape, dropping
+from podready.runtime.logs.formats.timestamp import rfc3339
+
+if TYPE_CHECKING:
+    from podready.runtime.logs.encoder import Event
+    from podready.runtime.logs.formats.service import Service
+
+OURS: Final = frozenset[str]()
+"""The app's fields have a room of their own, `attributes`; ours win there, and none is common."""
+
+NAMES: Final = Names(
+    source=("code.file.path", "code.line.number", "code.function.name"),
+    request=(
+        "http.request.method",
+        "url.path",
+        "http.response.status_code",
+        "http.response.body.size",
+    ),
+    duration="http.server.request.duration",
+    in_unit=lambda seconds: round(seconds, 6),
+    client=("client.address", "user_agent.original", "network.protocol.version"),
+    error=("exception.type", "exception.message"),
+    stack="exception.stacktrace",
+)
+
+_SEVERITIES: Final = (
+    (70, 21, "FATAL"),
+    (60, 19, "ERROR3"),
+    (50, 21, "FATAL"),
+    (40, 17, "ERROR"),
+    (30, 13, "WARN"),
+    (25, 10, "INFO2"),
+    (20, 9, "INFO"),
+    (10, 5, "DEBUG"),
+)
+
+
+def severity(level: int) -> tuple[int, str]:
+    """Return SeverityNumber and SeverityText of a Python level."""
+    return next(
+        ((number, word) for lowest, number, word in _SEVERITIES if level >= lowest), (1, "TRACE")
+    )
+
+
+def shaper(service: Service) -> Shape:
+    """Return the function that makes lines of this format for a service."""
+    names = {
+        "service.name": service.name,
+        "service.version": service.version,
+        "deployment.environment.name": service.environment,
+    }
+    resource = {key: value for key, value in names.items() if value}
+
+    def shape(
+        level: int, message: str, logger: str, seconds: float, fields: Event, more: Details | None
+    ) -> Event:
+        number, word = severity(level)
+        event: Event = {
+            "timestamp": rfc3339(seconds),
+            "severity_text": word,
+            "severity_number": number,
+            "body": message,
+        }
+        if "trace_id" in fields:
+            event["trace_id"] = fields["trace_id"]
+            event["span_id"] = fields.get("span_id", "")
+            event["trace_flags"] = "01" if fields.get("trace_sampled") else "00"
+            fields = dropping(fields, "trace_id", "span_id", "trace_sampled")
+        event["resource"] = resource
+        event["scope"] = {"name": logger}
+        event["attributes"] = fields if more is None else {**fields, **dotted(more, NAMES)}
+        return event
+
+    return shape

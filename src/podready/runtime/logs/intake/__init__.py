@@ -1,0 +1,1 @@
+"""Where log lines come from: records, prints, servers, libraries."""

@@ -1,0 +1,1 @@
+"""How a log line reaches stdout, whatever reads it."""

@@ -1,0 +1,1 @@
+"""PID 1's selectors loop, its pipes and listeners."""

@@ -1,0 +1,1 @@
+"""Numbers in shared memory and the page that shows them."""

@@ -1,0 +1,1 @@
+"""A table of settings: flags, variables, help."""

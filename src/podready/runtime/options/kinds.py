@@ -1,0 +1,66 @@
+"""The kinds of values that settings of `podready run` have, and how their texts are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from podready.runtime.logs.options import parse_level, parse_levels, parse_max_line, parse_names
+from podready.runtime.logs.sampling import parse_rule
+from podready.runtime.options.durations import parse_duration
+from podready.runtime.options.secret_files import parse_token
+from podready.runtime.options.sizes import parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a setting's text becomes its value; `parse` raises ValueError saying what it expected."""
+
+    metavar: str
+    parse: Callable[[str], Any]
+
+
+def _integer(lowest: int, highest: int, noun: str) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.strip().isdecimal() or not lowest <= int(text) <= highest:
+            raise ValueError(f"{noun} from {lowest} to {highest}")
+        return int(text)
+
+    return parse
+
+
+def choice(*words: str) -> Kind:
+    """Return the kind of a setting that is one of `words`, in any case."""
+
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError("one of " + ", ".join(words))
+        return text.lower()
+
+    return Kind("|".join(words), parse)
+
+
+def _switch(text: str) -> bool:
+    known = {"1": True, "true": True, "yes": True, "on": True}
+    known |= {"0": False, "false": False, "no": False, "off": False}
+    if text.strip().lower() not in known:
+        raise ValueError("true or false")
+    return known[text.strip().lower()]
+
+
+TEXT = Kind("TEXT", str)
+DURATION = Kind("DURATION", parse_duration)
+PORT = Kind("PORT", _integer(0, 65535, "a port"))
+COUNT = Kind("N", _integer(1, 1024, "a whole number"))
+LIMIT = Kind("N", _integer(0, 1_000_000_000, "a whole number"))
+SWITCH = Kind("BOOL", _switch)
+SIZE = Kind("SIZE", parse_size)
+SECRET = Kind("PATH", parse_token)
+LEVEL = Kind("LEVEL", parse_level)
+LEVELS = Kind("NAME=LEVEL,...", parse_levels)
+LINE_SIZE = Kind("SIZE", parse_max_line)
+SAMPLING = Kind("FIRST/THEREAFTER", parse_rule)
+NAMES = Kind("NAME,...", parse_names)

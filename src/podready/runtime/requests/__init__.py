@@ -1,0 +1,1 @@
+"""Requests under way: count, observe, route, limit, locate."""

@@ -1,0 +1,1 @@
+"""PID 1: forks workers, keeps readiness, answers signals, shuts down."""

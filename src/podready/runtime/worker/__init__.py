@@ -1,0 +1,1 @@
+"""The forked child: its life, its drain, its exit."""

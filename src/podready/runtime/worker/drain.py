@@ -1,0 +1,204 @@
+"""The stop procedure inside the worker, from the closing of the listener to the last hook.
+
+    closing     empty the accept queue, close the listener and quiet connections, end streams
+    finishing   wait for what is in flight, saying every 5 s what that is
+    cancelling  at the deadline: the stuck report, then cancel
+    hooks       lifespan shutdown and shutdown hooks, last registered first
+
+Each step leaves early when it has nothing to wait for, and all deadlines are moments of one
+timeline which the supervisor made from the budget.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from podready.runtime.app.timeouts import call_bounded
+from podready.runtime.metrics.counters import METER
+from podready.runtime.requests.inflight import InFlight, Kind, Work
+from podready.runtime.requests.stack_location import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from podready.runtime.app.hooks import Hook
+    from podready.runtime.app.lifespan import Lifespan
+    from podready.runtime.engines import Engine
+
+_QUIET = 1.0
+"""Seconds: a connection that spoke or was accepted since may have a request on its way."""
+
+_PROGRESS = 5.0
+_UNWIND = 1.0
+_CHECK = 0.05
+_STREAMS_PER_SECOND = 100
+"""Streams end no faster than this, so that their clients do not all come back at once."""
+
+_log = logging.getLogger("podready.drain")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """When each step must be over: CLOCK_MONOTONIC seconds."""
+
+    cancel_at: float
+    end_at: float
+
+
+class Drain:
+    """Carries the stop out; `cut` afterwards says how much work had to be cancelled."""
+
+    def __init__(self, engine: Engine, inflight: InFlight, lifespan: Lifespan) -> None:
+        self.cut = 0
+        self.stuck: list[str] = []
+        self.stage = "closing"
+        self._engine = engine
+        self._inflight = inflight
+        self._lifespan = lifespan
+        self._hurry = asyncio.Event()
+        self._enders: list[asyncio.Task[None]] = []
+
+    def hurry(self) -> None:
+        """Go to the cancelling step now: a third SIGTERM, or a second Ctrl-C."""
+        self._hurry.set()
+
+    async def run(self, timeline: Timeline, window: float, hooks: list[Hook]) -> None:
+        """Stop; returns when the last hook is over or cut."""
+        taken = await self._engine.stop_accepting()
+        if taken:
+            _log.info("served %d connections from the accept queue", taken)
+        self.stage = "finishing"
+        ending = asyncio.create_task(self._end_streams(window), name="end streams")
+        await self._finish(timeline.cancel_at)
+        ending.cancel()
+        if self._inflight.works:
+            self.stage = "cancelling"
+            await self._cancel()
+        self._engine.close_idle(0)
+        self.stage = "hooks"
+        await finish_app(self._lifespan, hooks, timeline.end_at)
+        await self._engine.close()
+
+    async def _end_streams(self, window: float) -> None:
+        streams = [work for work in self._inflight.works if work.end is not None]
+        random.shuffle(streams)
+        spread = min(window, len(streams) / _STREAMS_PER_SECOND)
+        begin = time.monotonic()
+        for index, work in enumerate(streams):
+            due = begin + spread * (index + random.random()) / len(streams)  # noqa: S311 - jitter
+            if len(streams) > 1:
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+            if work.end is not None:
+                self._enders.append(asyncio.create_task(self._end(work, work.end)))
+
+    async def _end(self, work: Work, end: Callable[[], Awaitable[None]]) -> None:
+        """End a stream, and its task too if it does not notice by itself."""
+        try:
+            await end()
+        except Exception as error:  # noqa: BLE001 - one broken client must not keep the others
+            _log.debug("a stream could not be ended: %s", error)
+        await asyncio.sleep(_UNWIND)
+        # A thread cannot be cancelled, and a task that waits for one would only lose sight of it.
+        if work.ended and work.thread is None and work.task and work in self._inflight.works:
+            work.task.cancel()
+
+    async def _finish(self, deadline: float) -> None:
+        report_at = time.monotonic() + _PROGRESS
+        while self._busy() and time.monotonic() < deadline and not self._hurry.is_set():
+            self._engine.close_idle(_QUIET)
+            if not self._busy():
+                return
+            if time.monotonic() >= report_at:
+                report_at += _PROGRESS
+                self._report_progress(deadline)
+            await self._wait_a_little()
+
+    async def _wait_a_little(self) -> None:
+        """Wait for the work to end; connections that close say nothing, so look at them often."""
+        waiters: list[Coroutine[Any, Any, Any]] = [self._hurry.wait()]
+        if self._inflight.works:
+            waiters.append(self._inflight.until_empty())
+        await _first_of(waiters, _CHECK)
+
+    def _busy(self) -> bool:
+        return bool(self._inflight.works) or self._engine.open_connections() > 0
+
+    def _report_progress(self, deadline: float) -> None:
+        works = sorted(self._inflight.works, key=lambda work: work.started)
+        _log.info(
+            "waiting for %d requests, streams or tasks, %d connections; %.1f s left",
+            len(works),
+            self._engine.open_connections(),
+            max(0.0, deadline - time.monotonic()),
+            extra={"inflight": [describe(work) for work in works[:20]]},
+        )
+
+    async def _cancel(self) -> None:
+        works = sorted(self._inflight.works, key=lambda work: work.started)
+        self.cut = len(works)
+        METER.cut(self.cut)
+        for work in works:
+            facts = describe(work)
+            self.stuck.append(f"{work.title}, {facts['age']:.1f} s, at {facts['at']}")
+            _log.error(
+                "still under way at the deadline, cutting it: %s, %.1f s old, at %s",
+                work.title,
+                facts["age"],
+                facts["at"],
+                extra={"stuck": facts},
+            )
+        for work in works:
+            work.ended = work.ended or work.kind in {Kind.STREAM, Kind.WEBSOCKET}
+            if work.task is not None:
+                work.task.cancel()
+        await _first_of([self._inflight.until_empty()], _UNWIND)
+
+
+async def finish_app(lifespan: Lifespan, hooks: list[Hook], end_at: float) -> None:
+    """Run lifespan shutdown and the hooks, last registered first, all before `end_at`."""
+    # Lifespan shutdown goes first: it is the app's own, and hooks may release what it used.
+    waiting = list(hooks)
+    await _bounded("lifespan shutdown", lifespan.shutdown, _share(end_at, waiting))
+    lifespan.cancel()
+    while waiting:
+        hook = waiting.pop()
+        share = min(hook.timeout, _share(end_at, waiting))
+        begin = time.monotonic()
+        await _bounded(f"hook {hook.name!r}", hook.function, share)
+        METER.hook_took(hook.name, time.monotonic() - begin)
+
+
+def _share(end_at: float, waiting: list[Hook]) -> float:
+    """Return the seconds for the next one: what is left, less what those after it may need.
+
+    They keep at most half, so that one that hangs cannot take the time of all.
+    """
+    rest = end_at - time.monotonic()
+    return rest - min(rest / 2, sum(hook.timeout for hook in waiting))
+
+
+async def _bounded(name: str, function: Callable[[], Any], seconds: float) -> None:
+    if seconds <= 0:
+        _log.error("%s skipped: no time is left of the grace period", name)
+        return
+    begin = time.monotonic()
+    try:
+        await call_bounded(function, seconds)
+    except TimeoutError:
+        _log.error("%s did not end within %.1f s and was cut", name, seconds)
+    except Exception:  # noqa: BLE001 - one failing hook must not skip the rest
+        _log.exception("%s failed", name)
+    else:
+        _log.debug("%s took %.3f s", name, time.monotonic() - begin)
+
+
+async def _first_of(waiters: list[Coroutine[Any, Any, Any]], seconds: float) -> None:
+    tasks = [asyncio.ensure_future(waiter) for waiter in waiters]
+    await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()

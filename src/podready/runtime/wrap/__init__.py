@@ -1,0 +1,1 @@
+"""podready.wrap: the runtime inside a server that is not ours."""

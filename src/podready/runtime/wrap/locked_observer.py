@@ -1,0 +1,38 @@
+"""Observing requests on many threads at once, as a foreign WSGI server serves them.
+
+A cell has one writer; where threads share it, each step is taken under one lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from podready.runtime.requests.observer import Observer
+
+if TYPE_CHECKING:
+    from podready.runtime.metrics.http import HttpMetrics
+    from podready.runtime.requests.inflight import Scope
+    from podready.runtime.requests.request import HttpRequest
+    from podready.runtime.tracing.spans import Tracing
+    from podready.runtime.wrap.wsgi import WsgiRequest
+
+
+class LockedObserver(Observer):
+    """An observer for any thread."""
+
+    def __init__(self, metrics: HttpMetrics | None = None, tracing: Tracing | None = None) -> None:
+        super().__init__(metrics, tracing)
+        self._lock = threading.Lock()
+
+    def begin(self, work: HttpRequest | WsgiRequest, scope: Scope) -> None:
+        """Begin to observe a request."""
+        with self._lock:
+            super().begin(work, scope)
+
+    def end(
+        self, work: HttpRequest | WsgiRequest, scope: Scope, failure: BaseException | None
+    ) -> None:
+        """Count the request and end its span."""
+        with self._lock:
+            super().end(work, scope, failure)

@@ -1,0 +1,94 @@
+"""How the processes of a foreign server find each other, and what they share: memory, no files.
+
+They meet at an abstract Unix socket (unix(7)), which needs no writable directory, belongs to the
+pod's network namespace and is gone with the process that has it. Both sides look at who the other
+one is, because such a socket has no owner and no mode.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import socket
+import struct
+import sys
+import tempfile
+from typing import Final
+
+from podready.runtime.metrics.shared import SHELF_BYTES, Shelf
+
+_CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
+_LINUX: Final = sys.platform == "linux"
+
+
+class SharedShelf(Shelf):
+    """A shelf whose memory can be handed to another process as a descriptor."""
+
+    def __init__(self) -> None:
+        self.fd = _memory_file()
+        os.ftruncate(self.fd, SHELF_BYTES)
+        super().__init__(mmap.mmap(self.fd, SHELF_BYTES))
+
+    def give_up(self) -> None:
+        """Close the descriptor, as in a forked child; cells that are in use stay mapped."""
+        os.close(self.fd)
+
+
+def _memory_file() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("podready-shelf")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def shelf_of(fd: int) -> Shelf:
+    """Return the shelf in somebody's memory and close `fd`; ValueError when it is none."""
+    try:
+        return Shelf(mmap.mmap(fd, SHELF_BYTES))
+    except OSError as error:
+        raise ValueError(f"not a shelf: {error}") from error
+    finally:
+        os.close(fd)
+
+
+def _address(port: int) -> str:
+    return f"\0podready/{os.getuid()}/{port}"
+
+
+def hold_meeting(port: int) -> socket.socket | None:
+    """Listen where the processes of the server with this admin port meet; None if it cannot be."""
+    if not _LINUX:
+        return None
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.setblocking(False)
+        sock.bind(_address(port))
+        sock.listen()
+    except OSError:
+        sock.close()
+        return None
+    return sock
+
+
+def go_to_meeting(port: int) -> socket.socket | None:
+    """Connect to whoever holds the meeting; None when nobody does, or a stranger."""
+    if not _LINUX:
+        return None
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.setblocking(False)
+        sock.connect(_address(port))
+        if is_ours(sock):
+            return sock
+    except OSError:
+        pass
+    sock.close()
+    return None
+
+
+def is_ours(sock: socket.socket) -> bool:
+    """Return whether the peer runs as the same user, as the processes of one server do."""
+    if not _LINUX:
+        return True
+    raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return bool(_CREDENTIALS.unpack(raw)[1] == os.getuid())

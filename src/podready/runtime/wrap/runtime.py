@@ -1,0 +1,380 @@
+"""The runtime inside a process that a foreign server owns: probes, pages and drain on one thread.
+
+There is no supervisor here. A daemon thread answers on the admin port (of several workers the
+first one that gets the port is the leader, all are its followers, and another takes over when it
+is gone) and keeps the time of the drain (`foreign_drain`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from podready.contract import LIVEZ, READYZ, STARTUPZ, Phase
+from podready.errors import StartupError
+from podready.runtime.admin.probes import Answer, Standing, answer_probe
+from podready.runtime.app.check_runner import Checking
+from podready.runtime.app.checks import CHECKS, WORD
+from podready.runtime.app.shutdown_notice import NOTICE
+from podready.runtime.lifecycle import Lifecycle
+from podready.runtime.logs import take_over
+from podready.runtime.loop.listener import bind, listen
+from podready.runtime.loop.loop import Loop
+from podready.runtime.metrics.counters import METER
+from podready.runtime.metrics.http import HttpMetrics
+from podready.runtime.metrics.interpreter import Vitals
+from podready.runtime.requests.inflight import IN_FLIGHT, Kind
+from podready.runtime.requests.loop_watchdog import Watchdog, log_stall
+from podready.runtime.requests.observer import Observer
+from podready.runtime.requests.route import watch_frameworks
+from podready.runtime.requests.stack_location import describe, oldest
+from podready.runtime.wrap.drain import ForeignDrain
+from podready.runtime.wrap.follower import Follower
+from podready.runtime.wrap.hypercorn import hold_hypercorn
+from podready.runtime.wrap.leader import Leader
+from podready.runtime.wrap.listening import has_listener
+from podready.runtime.wrap.locked_observer import LockedObserver
+from podready.runtime.wrap.sigterm import Sigterm
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from podready.runtime.requests.middleware import Wrapper
+    from podready.runtime.run_config import RunConfig
+    from podready.runtime.tracing.spans import Tracing
+
+PROBES: Final = frozenset({LIVEZ, READYZ, STARTUPZ})
+
+_CLAIM: Final = 0.25
+"""Seconds between two tries to get the admin port while there is no leader."""
+
+_PATIENT_TRIES: Final = 20
+
+_BEAT: Final = 0.5
+_OLD: Final = 1.0
+_MOST_TOLD: Final = 20
+"""As in `worker`: work that is shown in /tasks, by its age in seconds and its number."""
+
+_LIFESPAN_PATIENCE: Final = 2.0
+"""Seconds after the import in which a server that speaks lifespan has begun to."""
+
+_log = logging.getLogger("podready.wrap")
+
+
+class InProcess:
+    """One process's runtime; `wrap` and its faces tell it what they see."""
+
+    def __init__(
+        self, config: RunConfig, *, asgi: bool, tracing: Tracing | None = None, logs: bool = True
+    ) -> None:
+        self.draining = False
+        self.ending = False  # streams, at the end of the drain delay
+        self.wrappers: list[Wrapper] = []
+        self.observer = Observer()
+        self.config = config
+        self._asgi = asgi
+        self._tracing = tracing
+        self._takes_over = logs and config.log_takeover
+        self._sigterm = Sigterm(lambda: self.stop(self._sigterm.hand_over))
+        self._pid = 0
+        self._used = False  # the server has called the app, so there is something to drain
+        self._lifespan: bool | None = None  # None: not seen; else whether its start-up is over
+        self._vitals: Vitals | None = None
+        self._loop: Loop
+        self._follower: Follower
+        self._drain: ForeignDrain
+        self._forget()
+        os.register_at_fork(after_in_child=self._forked)
+
+    def _forget(self) -> None:
+        now = time.monotonic()
+        self.lifecycle = Lifecycle(now)
+        self._app_loop: asyncio.AbstractEventLoop | None = None
+        self._last_beat = now
+        self._beat_due = 0.0  # the app's loop has been asked for a beat since then
+        self._watchdog: Watchdog | None = None
+        self._leader: Leader | None = None
+        self._tries = 0  # to get the admin port or find the leader
+        self._starting = threading.Lock()
+        self._checking: Checking | None = None
+        self._checked = False
+
+    # What the app's side tells
+
+    def start(self) -> None:
+        """Begin: at import, and again in a process that was forked after it."""
+        self._loop = Loop()
+        self._loop.hear_threads()
+        self._follower = Follower(self._loop, self._claim)
+        self._drain = ForeignDrain(
+            self._loop, self.config.budget(), self.config.stream_window, self._close
+        )
+        self._drain.tracing = self._tracing
+        self._count()
+        self._sigterm.install()
+        hold_hypercorn(self.stop)
+        self._hear_sigusr1()
+        self._pid = os.getpid()
+        threading.Thread(target=self._run, name="podready", daemon=True).start()
+
+    def _count(self) -> None:
+        """Count on this process's shelf from now on."""
+        shelf = self._follower.shelf
+        METER.use(shelf)
+        self._vitals = Vitals(shelf, _BEAT)
+        observer = Observer if self._asgi else LockedObserver
+        self.observe(observer(HttpMetrics(shelf), self._tracing))
+
+    def observe(self, observer: Observer) -> None:
+        """Have every face use this observer."""
+        self.observer = observer
+        for wrapper in self.wrappers:
+            wrapper.observer = observer
+
+    def _hear_sigusr1(self) -> None:
+        """Log DEBUG for a while on SIGUSR1, where the server has no use of its own for it."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:
+            signal.signal(signal.SIGUSR1, self._debug)
+
+    def _debug(self, _number: int, _frame: object) -> None:
+        """Pass SIGUSR1 on; a child that was forked and has not served yet has no ears."""
+        if self._pid == os.getpid():
+            self._loop.call_soon_threadsafe(self._follower.debug)
+
+    def _forked(self) -> None:
+        """Let go of what is the parent's: in a child its thread is missing, its sockets are not."""
+        if not self._pid:
+            return
+        leader = self._leader
+        for sock in (*self._follower.sockets(), *(leader.sockets() if leader else ())):
+            sock.close()
+        self._loop.close()
+        self._follower.give_up()
+        if leader is not None:
+            leader.give_up()
+        if self._vitals is not None:
+            self._vitals.close()
+        self._pid = 0
+        self._forget()
+
+    def used(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Hear that the server calls the app, on `loop` if it is an ASGI app."""
+        if self._pid != os.getpid():
+            self._start_once()
+        if not self._used:
+            self._used = True
+            self._look_around()
+        if loop is not self._app_loop and loop is not None:
+            self._last_beat = time.monotonic()
+            self._app_loop = loop
+
+    def _start_once(self) -> None:
+        """Begin in a forked child, whose first requests may come on many threads at once."""
+        with self._starting:
+            if self._pid != os.getpid():
+                self.start()
+
+    def lifespan(self, *, started: bool) -> None:
+        """Hear that the server runs the app's lifespan, and when its start-up is complete."""
+        self._lifespan = started
+        if started:
+            self._look_around()
+
+    def _look_around(self) -> None:
+        """See what has been imported or put up since `wrap`."""
+        watch_frameworks()
+        if self._takes_over:
+            take_over()
+
+    def stop(self, hand_over: Callable[[], object]) -> bool:
+        """Begin the drain and call `hand_over` at its end; False: nothing to wait for.
+
+        Called from a signal handler: it takes no lock and leaves the rest to the thread. A second
+        signal hurries, and a process that never served (gunicorn's arbiter) passes it on.
+        """
+        again = self.draining
+        self.draining = NOTICE.given = True
+        for wrapper in self.wrappers:
+            wrapper.draining = True
+        if again or self._pid != os.getpid() or not self._used:
+            return False
+        self._loop.call_soon_threadsafe(lambda: self._begin_drain(hand_over))
+        return True
+
+    # The thread
+
+    def _run(self) -> None:
+        self._claim()
+        self._tick()
+        self._loop.run()
+
+    def _claim(self) -> None:
+        """Follow the leader, or be it: whoever gets the admin port."""
+        if self._follower.connected:
+            return
+        try:
+            sock = self._admin_socket()
+        except StartupError as error:
+            if not self._follower.seek(self.config.admin_port):
+                self._wait_for_port(error)
+            return
+        self._lead(sock)
+
+    def _admin_socket(self) -> socket.socket:
+        sock = bind(self.config.admin_host, self.config.admin_port, "PODREADY_ADMIN_PORT")
+        try:
+            listen(sock, "PODREADY_ADMIN_PORT")
+        except StartupError:
+            sock.close()
+            raise
+        return sock
+
+    def _wait_for_port(self, error: StartupError) -> None:
+        """Try again; a leader that is not there after a while is somebody else."""
+        self._tries += 1
+        if self._tries == _PATIENT_TRIES:
+            _log.warning("this process has no probes: %s", error)
+        self._loop.call_later(_CLAIM, self._claim)
+
+    def _lead(self, admin: socket.socket) -> None:
+        self._leader = Leader(
+            self._loop, self.config, self.lifecycle, self._standing, self._follower.shelf
+        )
+        self._follower.join(self._leader.open(admin))
+        self._tries = 0
+
+    def _tick(self) -> None:
+        """Look twice a second at what nobody tells: the listener, the app's loop."""
+        self._loop.call_later(_BEAT, self._tick)
+        if self.lifecycle.phase is Phase.STARTING and self._has_started():
+            self.lifecycle.advance(Phase.READY, time.monotonic())
+        if self._checking is None and not self._unsure():
+            self._checking = Checking(CHECKS, lambda: None)
+            self._start_checks(self._checking)
+        self._ask_for_beat()
+        self._tell_leader()
+
+    def _ask_for_beat(self) -> None:
+        """Have the app's loop beat; one that has not answered yet is not asked again."""
+        loop = self._app_loop
+        if loop is None or loop.is_closed():
+            if self._vitals is not None:
+                self._vitals.sample(None)
+        elif not self._beat_due:
+            self._beat_due = time.monotonic()
+            loop.call_soon_threadsafe(self._beat)
+
+    def _beat(self) -> None:
+        """Say, on the app's loop, that it turns."""
+        now = self._last_beat = time.monotonic()
+        if self._watchdog is None:
+            self._watchdog = Watchdog(self._stalled)
+        self._watchdog.beat()
+        if self._vitals is not None:
+            self._vitals.sample(now - self._beat_due)
+        self._beat_due = 0.0
+
+    def _stalled(self, place: str, silent: float) -> None:
+        if self._vitals is not None:
+            self._vitals.stalled()
+        log_stall(place, silent)
+
+    def _tell_leader(self) -> None:
+        checking = self._checking
+        state = {
+            "failing": checking.failing() if checking else [],
+            "stale_after": checking.stale_after() if checking else None,
+            "broken": WORD.broken,
+            "groups": checking.groups() if checking else {},
+            "facts": {
+                "checks": checking.facts() if checking else {},
+                "unready": WORD.unready,
+            },
+        }
+        facts = {
+            "serving": self._used,
+            "inflight": IN_FLIGHT.count(Kind.REQUEST, Kind.TASK),
+            "streams": IN_FLIGHT.count(Kind.STREAM, Kind.WEBSOCKET),
+            "cpu": time.process_time(),
+            "works": [describe(work) for work in oldest(IN_FLIGHT, _OLD, _MOST_TOLD)],
+        }
+        self._follower.beat(state, facts)
+
+    def _unsure(self) -> bool:
+        """Whether the server may be about to start the app, or is doing so."""
+        if self._lifespan is not None or not self._asgi:
+            return self._lifespan is False
+        return time.monotonic() - self.lifecycle.started_at < _LIFESPAN_PATIENCE
+
+    def _has_started(self) -> bool:
+        if self._unsure() or (CHECKS and not self._checked):
+            return False
+        return has_listener([self._leader.listener] if self._leader else [])
+
+    def _start_checks(self, checking: Checking) -> None:
+        """Run the checks on the app's loop; where it has none yet, or never, on one of ours."""
+        if self._app_loop is not None:
+            asyncio.run_coroutine_threadsafe(self._check(checking), self._app_loop)
+            return
+
+        def run() -> None:
+            with asyncio.Runner() as runner:
+                runner.run(self._check(checking))
+                runner.get_loop().run_forever()
+
+        threading.Thread(target=run, name="podready checks", daemon=True).start()
+
+    async def _check(self, checking: Checking) -> None:
+        await checking.first_run()
+        self._checked = True
+        checking.start()
+
+    def _begin_drain(self, hand_over: Callable[[], object]) -> None:
+        if self.lifecycle.advance(Phase.DRAINING, time.monotonic()):
+            METER.draining()
+            NOTICE.give_soon()
+            self._drain.begin(hand_over)
+
+    def _close(self) -> None:
+        self.lifecycle.advance(Phase.CLOSING, time.monotonic())
+        self.ending = True
+
+    # Probes
+
+    def answer(self, path: str, *, verbose: bool = False) -> Answer | None:
+        """Return the answer to a probe, None for any other path; from any thread."""
+        return answer_probe(path, self._standing(), verbose=verbose)
+
+    def _standing(self) -> Standing:
+        now = time.monotonic()
+        phase = self.lifecycle.phase
+        if self.draining and phase in {Phase.STARTING, Phase.READY}:
+            phase = Phase.DRAINING  # the thread will say so too in a moment
+        unready = ["set_ready"] if WORD.unready is not None else []
+        unready += self._checking.failing() if self._checking else []
+        silent = now - self._last_beat if self._app_loop and phase is Phase.READY else 0.0
+        return Standing(
+            phase=phase,
+            started=self.lifecycle.since(Phase.READY) is not None,
+            stage=phase,
+            elapsed=now - self.lifecycle.started_at,
+            limit=0.0,
+            unready=tuple(unready),
+            broken=WORD.broken,
+            stalled=silent if silent > self.config.stall_timeout else None,
+            serves_draining=self.config.drain_readiness == "serve",
+            details={
+                "pid": os.getpid(),
+                "inflight": len(IN_FLIGHT.works),
+                "checks": self._checking.facts() if self._checking else {},
+                "unready": WORD.unready,
+            },
+        )

@@ -1,0 +1,222 @@
+"""The face of a WSGI app under a foreign server: counts, observes and ends what it answers."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from podready.runtime.metrics.counters import METER
+from podready.runtime.requests.inflight import CURRENT, IN_FLIGHT, Kind, Work
+from podready.runtime.requests.middleware import log_access
+from podready.runtime.requests.route import watch_wsgi
+from podready.runtime.tracing.headers import NONE, READ, USER_AGENT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from podready.runtime.admin.probes import Answer
+    from podready.runtime.metrics.http import Door
+    from podready.runtime.requests.inflight import Scope
+    from podready.runtime.requests.route import WsgiApp
+    from podready.runtime.tracing.spans import Span
+    from podready.runtime.wrap.runtime import InProcess
+
+_EVENT_STREAM = "text/event-stream"
+_EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+
+
+class WsgiFace:
+    """A WSGI app around the user's."""
+
+    def __init__(
+        self, app: WsgiApp, process: InProcess, probes: frozenset[str], *, access_log: bool
+    ) -> None:
+        self._app = watch_wsgi(app)
+        self._process = process
+        self._probes = probes
+        self._access_log = access_log
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Serve one request."""
+        self._process.used()
+        path = environ.get("PATH_INFO", "")
+        if path in self._probes:
+            return _answer_probe(self._process.answer(path), start_response)
+        if self._process.draining:
+            METER.late_request()
+        answer = _Answer(self._process, WsgiRequest(environ), start_response, self._access_log)
+        return answer.of(self._app, environ)
+
+
+def _answer_probe(answer: Answer | None, start_response: Callable[..., Any]) -> list[bytes]:
+    assert answer is not None
+    status = "200 OK" if answer.status == 200 else "503 Service Unavailable"
+    length = str(len(answer.body))
+    headers = [("Content-Type", answer.content_type), ("Content-Length", length)]
+    start_response(status, [*headers, ("Cache-Control", "no-store")])
+    return [answer.body]
+
+
+class WsgiRequest(Work):
+    """One request under way."""
+
+    __slots__ = ("door", "size", "span", "status")
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        super().__init__(Kind.REQUEST, EnvironScope(environ))
+        self.said = _said(environ)
+        self.thread = threading.get_ident()
+        self.door: Door | None = None
+        self.span: Span | None = None
+        self.status = 500  # what the server answers when the app raises before it answered
+        self.size = 0
+
+    @property
+    def agent(self) -> bytes:
+        """The caller's User-Agent."""
+        return self.said.get(USER_AGENT, b"")
+
+
+_KEYS: Final = {f"HTTP_{name.decode().upper().replace('-', '_')}": name for name in READ}
+
+
+def _said(environ: dict[str, Any]) -> Mapping[bytes, bytes]:
+    """Return the headers that podready reads."""
+    found = {name: _header(environ, key) for key, name in _KEYS.items() if key in environ}
+    return found or NONE
+
+
+def _header(environ: dict[str, Any], key: str) -> bytes:
+    return str(environ.get(key, "")).encode("latin-1", "replace")
+
+
+class EnvironScope(dict[str, Any]):
+    """What an ASGI scope would say of a WSGI request; headers are worked out when asked for."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
+        protocol = environ.get("SERVER_PROTOCOL", "")
+        address = environ.get("REMOTE_ADDR", "")
+        super().__init__(
+            type="http",
+            method=environ.get("REQUEST_METHOD", ""),
+            path=path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace"),
+            scheme=environ.get("wsgi.url_scheme", "http"),
+            http_version=protocol.partition("/")[2],
+            client=(address, 0) if address else None,
+        )
+        self._environ = environ
+
+    def __missing__(self, key: str) -> list[tuple[bytes, bytes]]:
+        if key != "headers":
+            raise KeyError(key)
+        self["headers"] = headers = [
+            (name[5:].replace("_", "-").lower().encode(), _header(self._environ, name))
+            for name in self._environ
+            if name.startswith("HTTP_")
+        ]
+        return headers
+
+
+class _Answer:
+    """The answer to one request: in flight until the server has closed it."""
+
+    def __init__(
+        self,
+        process: InProcess,
+        work: WsgiRequest,
+        start_response: Callable[..., Any],
+        access_log: bool,
+    ) -> None:
+        self._process = process
+        self._observer = process.observer
+        self.work = work
+        self._scope: Scope = work.scope or {}
+        self._start_response = start_response
+        self._access_log = access_log
+
+    def of(self, app: WsgiApp, environ: dict[str, Any]) -> Iterable[bytes]:
+        """Call the app, and return its answer, counted."""
+        work = self.work
+        CURRENT.set(work)
+        IN_FLIGHT.add(work)
+        self._observer.begin(work, self._scope)
+        try:
+            chunks = app(environ, self.start)
+        except BaseException as error:
+            self.over(error)
+            raise  # the server will log it on this thread, and that line shall have its ids
+        CURRENT.set(None)
+        # Servers look at the length: of one piece they know the Content-Length (PEP 3333).
+        whole = isinstance(chunks, list | tuple)
+        return (_CountedList if whole else _Counted)(chunks, self)
+
+    def start(self, status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+        """Begin the answer, with `Connection: close` while draining."""
+        self.work.status = int(status[:3])
+        for name, value in headers:
+            if name.lower() == "content-type" and value.startswith(_EVENT_STREAM):
+                self.work.kind = Kind.STREAM
+        if self._process.draining:
+            headers = [pair for pair in headers if pair[0].lower() != "connection"]
+            headers.append(("Connection", "close"))
+            # gunicorn drops that header as hop-by-hop; its response object has a word for it.
+            force_close = getattr(
+                getattr(self._start_response, "__self__", None), "force_close", None
+            )
+            if force_close is not None:
+                force_close()
+        return self._start_response(status, headers, *error)
+
+    def sent(self, chunk: bytes) -> bool:
+        """Note what the server has been given; return whether nothing more is to come."""
+        self.work.size += len(chunk)
+        ends = self.work.kind is Kind.STREAM and chunk.endswith(_EVENT_ENDS)
+        return self.work.over or (self._process.ending and ends)
+
+    def over(self, failure: BaseException | None = None) -> None:
+        """Count the work out."""
+        work = self.work
+        if work not in IN_FLIGHT.works:
+            return  # closed twice, which PEP 3333 does not forbid
+        IN_FLIGHT.discard(work)
+        if self._access_log:
+            log_access(self._scope, work)
+        self._observer.end(work, self._scope, failure)
+
+
+class _Counted:
+    """The app's iterable, which counts what goes through it."""
+
+    def __init__(self, chunks: Iterable[bytes], answer: _Answer) -> None:
+        self._chunks = chunks
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        CURRENT.set(self._answer.work)  # for what the app logs between two chunks
+        for chunk in self._chunks:
+            yield chunk
+            if self._answer.sent(chunk):
+                break
+        if CURRENT.get() is self._answer.work:  # else a server goes on on another thread
+            CURRENT.set(None)
+
+    def close(self) -> None:
+        """Close the app's iterable and count the work out."""
+        failure: BaseException | None = None
+        try:
+            getattr(self._chunks, "close", lambda: None)()
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            self._answer.over(failure)
+
+
+class _CountedList(_Counted):
+    """An answer that is all there."""
+
+    def __len__(self) -> int:
+        return len(self._chunks)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""A WSGI app on the ASGI engine."""

@@ -1,0 +1,102 @@
+"""A WSGI app behind the ASGI engine, so that both worlds have one stop procedure.
+
+Each request is run on a thread of ours: one hop to it, and back only as often as the event loop
+looks. The bridge is our own because the library that does the same (a2wsgi) was measured to cost
+more than twice the processor time and to leak a thread for each stream whose client leaves; see
+docs/decisions/.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from podready.runtime.wsgi.exchange import Exchange
+from podready.runtime.wsgi.input import ClientLeftError, read_small_body, wsgi_input
+
+if TYPE_CHECKING:
+    from podready.runtime.requests.inflight import Scope
+    from podready.runtime.requests.middleware import Receive, Send
+    from podready.runtime.wsgi.exchange import WsgiApp
+
+
+def wsgi_to_asgi(app: WsgiApp, threads: int) -> WsgiBridge:
+    """Return `app` as an ASGI app that runs on up to `threads` threads."""
+    return WsgiBridge(app, threads)
+
+
+class WsgiBridge:
+    """An ASGI app that runs a WSGI app on daemon threads.
+
+    Threads start when they are first needed, because frameworks keep a database connection for
+    each; and they are daemons, because one that never returns must not keep the process alive.
+    """
+
+    def __init__(self, app: WsgiApp, threads: int) -> None:
+        self._app = app
+        self._most_threads = threads
+        self._threads = 0
+        self._under_way = 0
+        self._jobs: queue.SimpleQueue[Exchange] = queue.SimpleQueue()
+        self._news: deque[Exchange] = deque()
+        self._awake = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a thread."""
+        return self._jobs.qsize()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one scope; a WebSocket is refused, for WSGI has none."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        if scope["type"] != "http":
+            raise RuntimeError(f"a WSGI app does not speak {scope['type']}")
+        self._loop = self._loop or asyncio.get_running_loop()
+        try:
+            body, rest = await read_small_body(scope["headers"], receive)
+        except ClientLeftError:
+            return
+        exchange = Exchange(self.announce, scope, *wsgi_input(body, rest, self._loop))
+        self._take_a_thread(exchange)
+        try:
+            await exchange.deliver(send, receive)
+        finally:
+            self._under_way -= 1
+
+    def _take_a_thread(self, exchange: Exchange) -> None:
+        self._under_way += 1
+        self._jobs.put(exchange)
+        if self._threads < min(self._under_way, self._most_threads):
+            name = f"wsgi-{self._threads}"
+            self._threads += 1
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def _work(self) -> None:
+        """Body of a thread."""
+        while True:
+            exchange = self._jobs.get()
+            exchange.context.run(exchange.run, self._app)
+            del exchange  # or the last request would live until the next one
+
+    def announce(self, exchange: Exchange) -> None:
+        """Have the loop look at `exchange`; called on a thread. One wake-up serves many."""
+        self._news.append(exchange)
+        if self._awake or self._loop is None:
+            return
+        self._awake = True
+        try:
+            self._loop.call_soon_threadsafe(self._look)
+        except RuntimeError:  # the loop is closed: the worker did not wait for this thread
+            pass
+
+    def _look(self) -> None:
+        self._awake = False
+        news: deque[Any] = self._news
+        while news:
+            news.popleft().wake()

@@ -1,0 +1,319 @@
+"""The route template in each framework: never a path that a client chose."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from podready.runtime.metrics.families import REQUEST_DURATION
+from podready.runtime.metrics.http import HttpMetrics
+from podready.runtime.metrics.shared import Shelf
+from podready.runtime.requests.inflight import InFlight
+from podready.runtime.requests.middleware import Wrapper
+from podready.runtime.requests.observer import Observer
+from podready.runtime.requests.route import watch_django, watch_mounts, watch_wsgi
+from podready.runtime.wsgi.bridge import wsgi_to_asgi
+
+App = Callable[..., Awaitable[None]]
+
+
+async def routes_seen(app: Any, *paths: str) -> list[tuple[str, str]]:
+    """Send a GET for each path through the wrapper; return the routes and statuses counted."""
+    shelf = Shelf()
+    wrapper = Wrapper(
+        app,
+        InFlight(),
+        secret="s",
+        access_log=False,
+        client_gone=lambda _send: False,
+        observer=Observer(HttpMetrics(shelf)),
+    )
+    for path in paths:
+        await _get(wrapper, path)
+    cells = [cell for cell in shelf.cells() if cell.family is REQUEST_DURATION]
+    parts = [cell.labels.split('"') for cell in cells]
+    return [(part[3], part[5]) for part in parts]
+
+
+async def _get(wrapper: Wrapper, path: str) -> None:
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"host", b"shop")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 2),
+        "state": {},
+    }
+
+    messages = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if not messages:
+            await asyncio.Event().wait()  # the client stays
+        return messages.pop()
+
+    async def send(_message: dict[str, Any]) -> None:
+        return
+
+    await wrapper(scope, receive, send)
+
+
+async def test_starlette_with_mounts_inside_mounts() -> None:
+    """Routes, mounts with parameters of their own, an opaque app in a mount, and nothing at all."""
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Mount, Route
+
+    async def hello(_request: Request) -> PlainTextResponse:
+        return PlainTextResponse("hello")
+
+    inner = [Route("/c/{d}", hello), Mount("/files", app=PlainTextResponse("file"))]
+    routes = [
+        Route("/a/{b:int}", hello),
+        Mount("/tenants/{tenant}", routes=inner),
+        Mount("/static", app=PlainTextResponse("x")),
+    ]
+    paths = [
+        "/a/1",
+        "/a/2",
+        "/tenants/7/c/8",
+        "/tenants/c/c/c",
+        "/tenants/7/files/deep/x.css",
+        "/tenants/7/none",
+        "/static/y.css",
+        "/none",
+        "/none/either",
+    ]
+    assert await routes_seen(Starlette(routes=routes), *paths) == [
+        ("/a/{b}", "200"),
+        ("/tenants/{tenant}/c/{d}", "200"),
+        ("/tenants/{tenant}/files", "200"),
+        ("/tenants/{tenant}", "404"),
+        ("/static", "200"),
+        ("", "404"),
+    ]
+
+
+async def test_older_starlette_tells_only_the_endpoint() -> None:
+    """Before 1.0 there was no scope["route"]: the endpoint is looked up in the router's routes."""
+    from starlette.routing import Mount, Route, Router
+
+    async def hello(_request: Any) -> None:
+        return
+
+    router = Router([Route("/a/{b}", hello), Mount("/m", routes=[Route("/x/{y}", print)])])
+
+    async def old(scope: Any, _receive: Any, send: Any) -> None:
+        scope["router"] = router
+        scope["endpoint"] = hello if scope["path"].startswith("/a") else print
+        if scope["path"].startswith("/m"):
+            scope["app_root_path"], scope["root_path"] = "", "/m"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    assert await routes_seen(old, "/a/1", "/m/x/2") == [("/a/{b}", "200"), ("/m/x/{y}", "200")]
+
+
+async def test_a_parameter_that_changed_its_look_hides_the_mount() -> None:
+    """/m/007 became 7: it cannot be found in the path again, so the mount is left out."""
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Mount, Route
+
+    async def hello(_request: Request) -> PlainTextResponse:
+        return PlainTextResponse("hello")
+
+    app = Starlette(routes=[Mount("/m/{n:int}", routes=[Route("/x", hello)])])
+    seen = await routes_seen(app, *(f"/m/{'0' * zeros}7/x" for zeros in range(3)))
+    assert seen == [("/m/{n}/x", "200"), ("/x", "200")]
+
+
+async def test_fastapi_with_included_routers_and_a_mounted_app() -> None:
+    """The prefixes of routers are part of the template, also where FastAPI keeps them apart."""
+    fastapi = pytest.importorskip("fastapi")
+    app, shop, items, admin = (
+        fastapi.FastAPI(),
+        fastapi.APIRouter(prefix="/shops/{shop}"),
+        fastapi.APIRouter(prefix="/items"),
+        fastapi.FastAPI(),
+    )
+
+    async def one(number: int) -> int:
+        return number
+
+    items.add_api_route("/{number}", one)
+    shop.include_router(items)
+    app.include_router(shop)
+    app.add_api_route("/plain/{number}", one)
+    admin.add_api_route("/users/{number}", one)
+    app.mount("/admin/{area}", admin)
+    paths = ["/shops/a/items/1", "/shops/b/items/2", "/shops/a/items/x", "/plain/1"]
+    paths += ["/admin/north/users/1", "/docs", "/none"]
+    assert await routes_seen(app, *paths) == [
+        ("/shops/{shop}/items/{number}", "200"),
+        ("/shops/{shop}/items/{number}", "422"),
+        ("/plain/{number}", "200"),
+        ("/admin/{area}/users/{number}", "200"),
+        ("/docs", "200"),
+        ("", "404"),
+    ]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+async def test_litestar() -> None:
+    """Litestar says it in scope["path_template"]."""
+    litestar = pytest.importorskip("litestar")
+
+    @litestar.get("/users/{number:int}")
+    async def one(number: int) -> str:
+        return str(number)
+
+    app = litestar.Litestar([litestar.Router("/api", route_handlers=[one])])
+    seen = await routes_seen(app, "/api/users/1", "/api/users/2", "/none")
+    assert seen == [("/api/users/{number}", "200"), ("", "404")]
+
+
+async def test_flask() -> None:
+    """Flask's rule is found in the WSGI environment, for blueprints too."""
+    flask = pytest.importorskip("flask")
+    app, blueprint = flask.Flask("shop"), flask.Blueprint("api", "api", url_prefix="/api")
+
+    def one(number: int) -> str:
+        if number == 3:
+            raise ValueError(number)
+        return str(number)
+
+    app.add_url_rule("/users/<int:number>", view_func=one)
+    blueprint.add_url_rule("/items/<int:number>", view_func=one)
+    app.register_blueprint(blueprint)
+    bridged = wsgi_to_asgi(watch_wsgi(app), 2)
+    paths = ["/users/1", "/users/2", "/users/3", "/api/items/1", "/none"]
+    assert await routes_seen(bridged, *paths) == [
+        ("/users/<int:number>", "200"),
+        ("/users/<int:number>", "500"),
+        ("/api/items/<int:number>", "200"),
+        ("", "404"),
+    ]
+
+
+@pytest.fixture
+def django() -> Any:
+    """Django, set up with two routes; its settings are the process's, so this happens once."""
+    module = pytest.importorskip("django")
+    settings = import_module("django.conf").settings
+    urls = import_module("django.urls")
+    answer = import_module("django.http").HttpResponse
+    import_module("django.core.handlers.base")
+
+    if not settings.configured:
+        settings.configure(SECRET_KEY="k", ALLOWED_HOSTS=["*"], ROOT_URLCONF="shop_urls")
+        module.setup()
+
+    def one(_request: Any, number: str) -> Any:
+        return answer(number)
+
+    shop: Any = ModuleType("shop_urls")
+    shop.urlpatterns = [
+        urls.path("users/<int:number>/", one),
+        urls.re_path(r"^old/(?P<number>\d+)$", one),
+    ]
+    sys.modules["shop_urls"] = shop
+    watch_django()
+    watch_django()  # twice is no harm
+    yield module
+    del sys.modules["shop_urls"]
+
+
+@pytest.mark.parametrize("interface", ["asgi", "wsgi"])
+async def test_django(django: Any, interface: str) -> None:
+    """Django's resolver says it, over ASGI and over WSGI."""
+    if interface == "asgi":
+        app = import_module("django.core.asgi").get_asgi_application()
+    else:
+        app = import_module("django.core.wsgi").get_wsgi_application()
+        app = wsgi_to_asgi(watch_wsgi(app), 2)
+    paths = ["/users/1/", "/users/2/", "/old/3", "/none"]
+    assert await routes_seen(app, *paths) == [
+        ("/users/<int:number>/", "200"),
+        (r"^old/(?P<number>\\d+)$", "200"),
+        ("", "404"),
+    ]
+
+
+async def test_an_app_without_routes() -> None:
+    """A bare ASGI app has none, whatever it is asked for."""
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    assert await routes_seen(app, "/a", "/b", "/c") == [("", "204")]
+
+
+@pytest.fixture
+def noted_mounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Note mounts as a worker does, for this test only."""
+    routing = pytest.importorskip("starlette.routing")
+    monkeypatch.setattr(routing.Mount, "handle", routing.Mount.handle)
+    watch_mounts()
+    watch_mounts()  # twice is no harm
+
+
+@pytest.mark.usefixtures("noted_mounts")
+async def test_a_mount_and_its_route_may_call_a_parameter_the_same() -> None:
+    """The inner value hides the mount's, which then stands in the path as the client chose it."""
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Mount, Route
+
+    async def ok(_request: Any) -> Any:
+        return PlainTextResponse("ok")
+
+    inner = Starlette(
+        routes=[Route("/f/{x}", ok), Mount("/deep/{x:int}", routes=[Route("/{x}", ok)])]
+    )
+    app = Starlette(
+        routes=[
+            Mount("/{id}/sub", routes=[Route("/items/{id}", ok)]),
+            Mount("/static", routes=[Route("/items/{id}", ok)]),
+            Mount("/app/{x}", app=inner),
+        ]
+    )
+    paths = ["/c0/sub/items/7", "/c1/sub/items/8", "/static/items/9", "/app/a/f/b"]
+    assert await routes_seen(app, *paths, "/app/a/deep/7/c", "/app/b/deep/9/d") == [
+        ("/{id}/sub/items/{id}", "200"),
+        ("/static/items/{id}", "200"),
+        ("/app/{x}/f/{x}", "200"),
+        ("/app/{x}/deep/{x}/{x}", "200"),
+    ]
+
+
+@pytest.mark.usefixtures("noted_mounts")
+async def test_fastapi_in_a_mount_of_the_same_parameter() -> None:
+    """One series, whatever the client writes."""
+    fastapi = pytest.importorskip("fastapi")
+    inner = fastapi.FastAPI()
+
+    @inner.get("/f/{x}")
+    async def f(x: str) -> str:
+        return x
+
+    outer = fastapi.FastAPI()
+    outer.mount("/fa/{x}", inner)
+    paths = [f"/fa/{number}/f/{number + 1}" for number in range(5)]
+    assert await routes_seen(outer, *paths) == [("/fa/{x}/f/{x}", "200")]
