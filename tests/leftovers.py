@@ -60,12 +60,21 @@ def _put_back_sys_names(before: dict[str, object]) -> None:
 
 
 def _import_lists() -> dict[str, tuple[object, ...]]:
-    return {name: tuple(getattr(sys, name)) for name in ("path", "meta_path", "path_hooks")}
+    """Return the paths, and the finders; a package may bring one of its own with its import."""
+    finders = tuple(each for each in sys.meta_path if not _is_of_a_package(each))
+    return {"path": tuple(sys.path), "path_hooks": tuple(sys.path_hooks), "meta_path": finders}
+
+
+def _is_of_a_package(finder: object) -> bool:
+    module = getattr(finder, "__module__", type(finder).__module__)
+    return module.partition(".")[0] not in ("tests", "__main__")
 
 
 def _put_back_import_lists(before: dict[str, tuple[object, ...]]) -> None:
+    packages = tuple(each for each in sys.meta_path if _is_of_a_package(each))
     for name, values in before.items():
-        getattr(sys, name)[:] = values
+        more = packages if name == "meta_path" else ()
+        getattr(sys, name)[:] = (*more, *values)
 
 
 def _modules_of_tests() -> frozenset[str]:
@@ -99,7 +108,7 @@ def _put_back_environment(before: dict[str, str]) -> None:
 
 def _folder() -> str:
     try:
-        return os.getcwd()
+        return str(Path.cwd())
     except FileNotFoundError:
         return "one that is gone"
 
@@ -152,7 +161,13 @@ def _wakeup_fd() -> int:
 
 
 def _handlers() -> dict[str, object]:
-    return {number.name: signal.getsignal(number) for number in _SIGNALS}
+    return {number.name: _handler(number) for number in _SIGNALS}
+
+
+def _handler(number: signal.Signals) -> object:
+    """Return a handler; pytest-timeout has a new one for each test."""
+    handler = signal.getsignal(number)
+    return "pytest" if getattr(handler, "__module__", "") == "pytest_timeout" else handler
 
 
 _SIGNALS: Final = [number for number in signal.Signals if number not in {9, 19}]
@@ -160,7 +175,7 @@ _SIGNALS: Final = [number for number in signal.Signals if number not in {9, 19}]
 
 def _put_back_handlers(before: dict[str, Any]) -> None:
     for name, handler in before.items():
-        if signal.getsignal(signal.Signals[name]) is not handler:
+        if handler != "pytest" and signal.getsignal(signal.Signals[name]) is not handler:
             signal.signal(signal.Signals[name], handler or signal.SIG_DFL)
 
 
@@ -289,22 +304,25 @@ def _threads() -> frozenset[threading.Thread]:
 
 
 def _children() -> frozenset[str]:
-    """Return this process's children; asking the kernel whether there are any costs next to none."""
+    """Return this process's children; whether there are any is asked first, at next to no cost."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
         return frozenset()
-    return frozenset(filter(None, map(_child, os.listdir("/proc"))))
+    return frozenset(filter(None, map(_child, _PROC.iterdir())))
 
 
-def _child(pid: str) -> str | None:
+def _child(process: Path) -> str | None:
     """Return what shows a child process; None for a process of somebody else."""
-    with suppress(OSError, ValueError):
-        state, parent = Path(f"/proc/{int(pid)}/stat").read_text().rpartition(")")[2].split()[:2]
+    with suppress(OSError):
+        state, parent = (process / "stat").read_text().rpartition(")")[2].split()[:2]
         if int(parent) == os.getpid():
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-            return f"{pid} {command[:200] or state}"
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            return f"{process.name} {command[:200] or state}"
     return None
+
+
+_PROC: Final = Path("/proc")
 
 
 def _kill_children(before: frozenset[str]) -> None:
@@ -317,11 +335,11 @@ def _kill_children(before: frozenset[str]) -> None:
 
 def _descriptors() -> frozenset[str]:
     found = set()
-    for name in os.listdir("/proc/self/fd"):
+    for descriptor in (_PROC / "self/fd").iterdir():
         with suppress(OSError):  # that of the listing
-            target = os.readlink(f"/proc/self/fd/{name}")
+            target = str(descriptor.readlink())
             if target.startswith(("socket:", "pipe:", "anon_inode:", *_TEMPORARY)):
-                found.add(f"{name} -> {target}")
+                found.add(f"{descriptor.name} -> {target}")
     return frozenset(found)
 
 
