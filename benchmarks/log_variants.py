@@ -111,7 +111,7 @@ def raising(log: Callable[[], object]) -> None:
 
 def podready_stdlib() -> Calls:
     """Return the standard library through podready."""
-    from podready.runtime import logs
+    from podready import logs
 
     logs.configure("gcp")
     return with_stdlib(logging.getLogger("shop"))
@@ -121,8 +121,8 @@ def podready_structlog() -> Calls:
     """Return structlog through podready."""
     import structlog
 
-    from podready.runtime import logs
-    from podready.runtime.logs.intake.structlog_front import use_structlog
+    from podready import logs
+    from podready.logs.structlog import use_structlog
 
     logs.configure("gcp")
     use_structlog()
@@ -133,8 +133,8 @@ def podready_loguru() -> Calls:
     """Return loguru through podready."""
     from loguru import logger
 
-    from podready.runtime import logs
-    from podready.runtime.logs.intake.loguru_front import use_loguru
+    from podready import logs
+    from podready.logs.loguru import use_loguru
 
     logs.configure("gcp")
     use_loguru()

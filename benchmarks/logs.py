@@ -299,8 +299,8 @@ TORN = """
 import json, logging, os, sys
 way = sys.argv[1]
 if way == "podready":
-    from podready.runtime import logs
-    from podready.runtime.logs.options import LogOptions
+    from podready import logs
+    from podready.logs import LogOptions
     logs.configure(options=LogOptions(max_line=1_000_000))
 else:
     logging.basicConfig(stream=sys.stdout, level=20, format="%(message)s")
@@ -347,7 +347,7 @@ def _is_whole(line: bytes) -> bool:
 KILLED = """
 import logging, logging.handlers, os, queue, signal, sys
 if sys.argv[1] == "podready":
-    from podready.runtime import logs
+    from podready import logs
     logs.configure()
 else:
     lines = queue.Queue()

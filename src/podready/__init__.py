@@ -1,13 +1,16 @@
 """podready makes a Python web application container- and Kubernetes-ready, and proves it.
 
-The names below are the whole public face. They are resolved on first use, so that
-`import podready` costs nothing in a pod that needs only one of them.
+Public are the names below and the modules `podready.checks`, `podready.tracing` and
+`podready.errors`; docs/reference/python-api.md lists them. All other modules are private. The names
+are resolved on first use, so that `import podready` costs nothing in a pod that needs only one.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from podready._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from podready.runtime.app.checks import broken as broken
@@ -18,16 +21,14 @@ if TYPE_CHECKING:
     from podready.runtime.app.shutdown_notice import shutdown_notice as shutdown_notice
     from podready.runtime.app.shutdown_notice import shutting_down as shutting_down
     from podready.runtime.requests.inflight import task as task
-    from podready.runtime.settings import Secret as Secret
-    from podready.runtime.settings import Settings as Settings
-    from podready.runtime.settings import var as var
+    from podready.runtime.settings.base import Settings as Settings
+    from podready.runtime.settings.secret import Secret as Secret
+    from podready.runtime.settings.variable import var as var
     from podready.runtime.wrap.wrap import wrap as wrap
 
-__version__ = "0.1.0.dev0"
-
 _FACE = {
-    "Secret": "podready.runtime.settings",
-    "Settings": "podready.runtime.settings",
+    "Secret": "podready.runtime.settings.secret",
+    "Settings": "podready.runtime.settings.base",
     "broken": "podready.runtime.app.checks",
     "check": "podready.runtime.app.checks",
     "hook": "podready.runtime.app.hooks",
@@ -35,7 +36,7 @@ _FACE = {
     "shutdown_notice": "podready.runtime.app.shutdown_notice",
     "shutting_down": "podready.runtime.app.shutdown_notice",
     "task": "podready.runtime.requests.inflight",
-    "var": "podready.runtime.settings",
+    "var": "podready.runtime.settings.variable",
     "warmup": "podready.runtime.app.hooks",
     "wrap": "podready.runtime.wrap.wrap",
 }

@@ -34,6 +34,10 @@ TERMINATION_LOG: Final = "/dev/termination-log"
 POD_HEADER: Final = "x-podready-pod"
 """Answer header that names the pod; sent only when the request carries the same header."""
 
+SELF_TEST_PATH: Final = "/.podready/self-test"
+SELF_TEST_HEADER: Final = b"x-podready-self-test"
+"""The supervisor's request to the main port, which only a worker that it has forked answers."""
+
 
 class Phase(StrEnum):
     """The life of a runtime, in order; it never goes back."""

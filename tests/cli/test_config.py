@@ -18,7 +18,7 @@ from podready.runtime.settings.dotenv import parse_dotenv
 SOURCE = '''
 import enum
 import podready
-from podready.runtime.settings import ByteSize
+from podready.settings import ByteSize
 
 print("noise at import")
 

@@ -8,7 +8,7 @@ import structlog
 from flask import Flask, Response, request
 
 import podready
-from podready.runtime.logs.intake.structlog_front import use_structlog
+from podready.logs.structlog import use_structlog
 
 
 class AppSettings(podready.Settings):

@@ -24,10 +24,9 @@ from podready.cli.config_forms import (
 from podready.cli.console import say
 from podready.contract import ExitCode
 from podready.errors import MissingExtra, SettingsError, UsageError
-from podready.runtime.settings import Settings
+from podready.runtime.logs.announce import announce, muted
 from podready.runtime.settings.adapters import adapt
-from podready.runtime.settings.announce import announce, muted
-from podready.runtime.settings.base import Schema
+from podready.runtime.settings.base import Schema, Settings
 from podready.runtime.settings.report import render_report
 
 EPILOG: Final = """\b

@@ -8,7 +8,8 @@ from podready.cli.console import say
 from podready.contract import ExitCode
 from podready.errors import PodreadyError
 from podready.runtime.logs import select
-from podready.runtime.run_config import OPTIONS, Option, load_config
+from podready.runtime.options.table import Option
+from podready.runtime.run_config import OPTIONS, load_config
 from podready.runtime.supervisor.supervisor import supervise
 from podready.runtime.termination import write_termination_message
 from podready.runtime.worker.start import WorkerStart

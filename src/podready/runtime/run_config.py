@@ -7,7 +7,7 @@ variable over the default. All bad values are reported together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from podready.contract import (
@@ -18,28 +18,19 @@ from podready.contract import (
 )
 from podready.errors import SettingsError, UsageError
 from podready.runtime.budget import Budget, divide
-from podready.runtime.logs.line_limit import DEFAULT_BYTES
-from podready.runtime.logs.options import FORMATS, LogOptions, chosen_format
-from podready.runtime.logs.sampling import Rule
+from podready.runtime.logs.options import LOG_OPTIONS, LogSettings
 from podready.runtime.options.kinds import (
     COUNT,
     DURATION,
-    LEVEL,
-    LEVELS,
     LIMIT,
-    LINE_SIZE,
-    NAMES,
     PORT,
-    SAMPLING,
     SECRET,
     SIZE,
     SWITCH,
     TEXT,
-    Kind,
     choice,
 )
-from podready.runtime.options.secret_files import read_secret
-from podready.runtime.severity import level_of
+from podready.runtime.options.table import Option, options_of, read_options, report, setting
 from podready.runtime.termination import ENV_TERMINATION_LOG
 
 if TYPE_CHECKING:
@@ -66,117 +57,77 @@ gke-neg is an estimate.
 """
 
 
-def _setting(default: Any, kind: Kind, text: str, shown: str = "") -> Any:
-    return field(default=default, metadata={"kind": kind, "help": text, "shown": shown})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunConfig:
+class RunConfig(LogSettings):
     """Everything `podready run` can be told; durations in seconds."""
 
     app: str
     in_pod: bool = False
-    host: str = _setting("0.0.0.0", TEXT, "address of the main listener")
-    port: int = _setting(8000, PORT, "port of the main listener; $PORT is read too, after these")
-    admin_host: str = _setting("0.0.0.0", TEXT, "address of the probes' listener")
-    admin_port: int = _setting(ADMIN_PORT, PORT, "port of /livez /readyz /startupz")
-    grpc_health_port: int | None = _setting(
+    host: str = setting("0.0.0.0", TEXT, "address of the main listener")
+    port: int = setting(
+        8000,
+        PORT,
+        "port of the main listener; $PORT is read too, after these",
+        fallback=_PLATFORM_PORT,
+    )
+    admin_host: str = setting("0.0.0.0", TEXT, "address of the probes' listener")
+    admin_port: int = setting(ADMIN_PORT, PORT, "port of /livez /readyz /startupz")
+    grpc_health_port: int | None = setting(
         None, PORT, "port of the gRPC health service, for gRPC probes (podready[grpc])", "off"
     )
-    admin_token: str | None = field(
-        default=None,
-        repr=False,
-        metadata={
-            "kind": SECRET,
-            "help": "file with a bearer token that opens details to other pods",
-            "shown": "none",
-        },
+    admin_token: str | None = setting(
+        None,
+        SECRET,
+        "file with a bearer token that opens details to other pods",
+        "none",
+        secret=True,
     )
-    interface: str = _setting("auto", choice("auto", "asgi", "wsgi"), "what the app speaks")
-    app_dir: str = _setting(".", TEXT, "directory put first on sys.path")
-    engine: str = _setting("uvicorn", choice("uvicorn", "granian"), "server engine")
-    lifespan: str = _setting("auto", choice("auto", "on", "off"), "ASGI lifespan protocol")
-    workers: int = _setting(1, COUNT, "worker processes")
-    threads: int = _setting(32, COUNT, "threads for a WSGI app, per worker")
-    grace: float | None = _setting(
+    interface: str = setting("auto", choice("auto", "asgi", "wsgi"), "what the app speaks")
+    app_dir: str = setting(".", TEXT, "directory put first on sys.path")
+    engine: str = setting("uvicorn", choice("uvicorn", "granian"), "server engine")
+    lifespan: str = setting("auto", choice("auto", "on", "off"), "ASGI lifespan protocol")
+    workers: int = setting(1, COUNT, "worker processes")
+    threads: int = setting(32, COUNT, "threads for a WSGI app, per worker")
+    grace: float | None = setting(
         None,
         DURATION,
         "the pod's terminationGracePeriodSeconds",
         f"the profile's ({DEFAULT_GRACE_SECONDS:g}s) in a pod, else {OUTSIDE_GRACE_SECONDS:g}s",
     )
-    profile: str = _setting(
+    profile: str = setting(
         "clusterip", choice(*PROFILES), "drain and grace for what routes to the pod"
     )
-    drain_readiness: str = _setting(
+    drain_readiness: str = setting(
         "fail", choice("fail", "serve"), "what /readyz says during the drain"
     )
-    drain_delay: float | None = _setting(
+    drain_delay: float | None = setting(
         None,
         DURATION,
         "go on accepting for this long after SIGTERM",
         f"the profile's ({PROFILES['clusterip'][0]:g}s) in a pod, else 0s",
     )
-    hook_time: float = _setting(
-        5.0, DURATION, "lifespan shutdown and shutdown hooks together", "5s"
-    )
-    stream_window: float = _setting(
+    hook_time: float = setting(5.0, DURATION, "lifespan shutdown and shutdown hooks together", "5s")
+    stream_window: float = setting(
         5.0, DURATION, "streams are ended spread over this long at most", "5s"
     )
-    keep_alive_timeout: float = _setting(
+    keep_alive_timeout: float = setting(
         75.0, DURATION, "close an idle connection; keep it above the load balancer's", "75s"
     )
-    startup_timeout: float = _setting(
+    startup_timeout: float = setting(
         120.0, DURATION, "give up a start that takes longer (exit 3)", "2m"
     )
-    stall_timeout: float = _setting(
+    stall_timeout: float = setting(
         30.0, DURATION, "/livez fails after this long without a heartbeat", "30s"
     )
-    max_concurrency: int = _setting(
+    max_concurrency: int = setting(
         0, LIMIT, "requests at once per worker; more get 503 and Retry-After", "no limit"
     )
-    max_wait: float = _setting(0.0, DURATION, "wait this long for a place before the 503", "0s")
-    max_requests: int = _setting(0, LIMIT, "replace a worker after this many requests", "never")
-    max_lifetime: float = _setting(0.0, DURATION, "replace a worker of this age", "never")
-    max_memory: int = _setting(0, SIZE, "replace a worker of this size, such as 512Mi", "never")
-    strict_exit: bool = _setting(False, SWITCH, "exit 70 when work in flight had to be cut")
-    log_level: str = _setting("info", LEVEL, "least severe line that is logged")
-    log_format: str = _setting(
-        "auto",
-        choice("auto", *FORMATS),
-        "JSON lines, or readable ones (auto: at a terminal)",
-    )
-    log_levels: Mapping[str, int] | None = _setting(
-        None, LEVELS, "levels of single loggers, such as shop=debug,httpx=warning", "none"
-    )
-    log_on_stall: str = _setting(
-        "drop", choice("drop", "block"), "what to do with lines that nobody reads"
-    )
-    log_max_line: int = _setting(DEFAULT_BYTES, LINE_SIZE, "longest line in bytes", "16000")
-    log_sample: Rule | None = _setting(  # noqa: RUF009 - a field like the others
-        None, SAMPLING, "of equal lines in a second the first ones, then every nth", "off"
-    )
-    log_redact: tuple[str, ...] = _setting(
-        (), NAMES, "further names of fields whose values are secret", "none"
-    )
-    log_takeover: bool = _setting(
-        True, SWITCH, "re-form what libraries' handlers write to stdout and stderr"
-    )
-    log_prints: bool = _setting(True, SWITCH, "make log lines of what the app prints")
-    access_log: bool = _setting(True, SWITCH, "one line for each request")
-
-    def logs(self) -> LogOptions:
-        """Return the settings of the log as the log wants them."""
-        return LogOptions(
-            format=chosen_format(self.log_format),
-            level=level_of(self.log_level),
-            levels=self.log_levels or {},
-            block=self.log_on_stall == "block",
-            max_line=self.log_max_line,
-            sample=self.log_sample,
-            redact=self.log_redact,
-            takeover=self.log_takeover,
-            prints=self.log_prints,
-        )
+    max_wait: float = setting(0.0, DURATION, "wait this long for a place before the 503", "0s")
+    max_requests: int = setting(0, LIMIT, "replace a worker after this many requests", "never")
+    max_lifetime: float = setting(0.0, DURATION, "replace a worker of this age", "never")
+    max_memory: int = setting(0, SIZE, "replace a worker of this size, such as 512Mi", "never")
+    strict_exit: bool = setting(False, SWITCH, "exit 70 when work in flight had to be cut")
+    access_log: bool = setting(True, SWITCH, "one line for each request")
 
     def budget(self) -> Budget:
         """Return the grace period divided; raises SettingsError when the sum does not fit."""
@@ -186,67 +137,15 @@ class RunConfig:
         return divide(grace, drain, self.hook_time)
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One row of the table: a setting with its flag and its variable."""
-
-    name: str
-    kind: Kind
-    default: Any
-    help: str
-    shown: str
-
-    @property
-    def flag(self) -> str:
-        """The command line's word for it; a secret is given as a file, for all can read argv."""
-        return "--" + self.name.replace("_", "-") + ("-file" if self.kind is SECRET else "")
-
-    @property
-    def variable(self) -> str:
-        """The environment's word for it."""
-        return ENV_PREFIX + self.name.upper()
-
-    @property
-    def variables(self) -> tuple[str, ...]:
-        """All variables that are read for it, the one that wins first."""
-        more = (f"{self.variable}_FILE",) if self.kind is SECRET else ()
-        return self.variable, *more
-
-    @property
-    def default_text(self) -> str:
-        """The default as the help text shows it."""
-        return self.shown or str(self.default).lower()
-
-
-OPTIONS: Final = tuple(
-    Option(
-        item.name,
-        item.metadata["kind"],
-        item.default,
-        item.metadata["help"],
-        item.metadata["shown"],
-    )
-    for item in fields(RunConfig)
-    if item.metadata
+OPTIONS: Final = (
+    *(option for option in options_of(RunConfig) if option not in LOG_OPTIONS),
+    *LOG_OPTIONS,
 )
 
 
 def in_pod(environ: Mapping[str, str]) -> bool:
     """Return whether this process runs in a Kubernetes pod."""
     return _KUBERNETES_MARK in environ
-
-
-def log_options(environ: Mapping[str, str], format_: str, level: str) -> LogOptions:
-    """Return the log's settings where `podready run` does not read them; variables win.
-
-    Raises SettingsError with every bad value at once.
-    """
-    values: dict[str, Any] = {"log_format": format_, "log_level": level}
-    read = [option for option in OPTIONS if option.name.startswith("log_")]
-    problems = _read_all(read, {}, environ, values)
-    if problems:
-        raise SettingsError(_report("podready's logs", problems))
-    return RunConfig(app="", **values).logs()
 
 
 def load_config(arguments: Sequence[str], environ: Mapping[str, str]) -> RunConfig:
@@ -259,43 +158,12 @@ def load_config(arguments: Sequence[str], environ: Mapping[str, str]) -> RunConf
     if app is None:
         raise UsageError("podready run needs the app as MODULE:ATTR, for example main:app")
     values: dict[str, Any] = {}
-    problems = _read_all(OPTIONS, given, environ, values)
+    problems = read_options(OPTIONS, given, environ, values)
     config = RunConfig(app=app, in_pod=in_pod(environ), **values)
     problems += _misfits(config)
     if problems:
-        raise SettingsError(_report("podready run", problems))
+        raise SettingsError(report("podready run", problems))
     return config
-
-
-def _read_all(
-    options: Iterable[Option],
-    given: Mapping[str, str],
-    environ: Mapping[str, str],
-    values: dict[str, Any],
-) -> list[str]:
-    """Add to `values` what flags and variables say; return a sentence for each bad one."""
-    problems = []
-    for option in options:
-        try:
-            source, text = _find(option, given, environ)
-            if text is not None:
-                values[option.name] = _parse(option, source, text)
-        except ValueError as error:
-            problems.append(str(error))
-    return problems
-
-
-def _report(who: str, problems: Iterable[str]) -> str:
-    return f"{who} cannot use these settings:" + "".join(f"\n  {each}" for each in problems)
-
-
-def _parse(option: Option, source: str, text: str) -> Any:
-    """Return the value; raises ValueError with the sentence for the user."""
-    try:
-        return option.kind.parse(text)
-    except ValueError as error:
-        shown = "its value" if option.kind is SECRET else repr(text)
-        raise ValueError(f"{source}: {shown} is not {error}") from None
 
 
 def _misfits(config: RunConfig) -> list[str]:
@@ -353,41 +221,6 @@ def _value_after(option: Option, rest: list[str]) -> str:
     if not rest or rest[0].startswith("--"):
         raise UsageError(f"{option.flag} needs a value ({option.kind.metavar})")
     return rest.pop(0)
-
-
-def _find(
-    option: Option, given: Mapping[str, str], environ: Mapping[str, str]
-) -> tuple[str, str | None]:
-    """Return where the option's text comes from, and the text (None: the default holds)."""
-    if option.kind is SECRET:
-        return _find_secret(option, given, environ)
-    if option.name in given:
-        return option.flag, given[option.name]
-    text = environ.get(option.variable, "").strip()  # empty is unset: templates write such
-    if text and not _is_service_link(text):
-        return option.variable, text
-    if option.name == "port" and environ.get(_PLATFORM_PORT, "").strip():
-        return _PLATFORM_PORT, environ[_PLATFORM_PORT]
-    return option.variable, None
-
-
-def _find_secret(
-    option: Option, given: Mapping[str, str], environ: Mapping[str, str]
-) -> tuple[str, str | None]:
-    """Do what `_find` does for a secret, which may be in a file; raises ValueError without one."""
-    in_file = f"{option.variable}_FILE"
-    if option.name in given:
-        return option.flag, read_secret(option.flag, given[option.name])
-    if option.variable in environ:
-        return option.variable, environ[option.variable]
-    if in_file in environ:
-        return in_file, read_secret(in_file, environ[in_file])
-    return option.variable, None
-
-
-def _is_service_link(text: str) -> bool:
-    """Whether the kubelet wrote it: a Service named podready gives PODREADY_PORT=tcp://10..."""
-    return text.startswith(("tcp://", "udp://", "sctp://"))
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:

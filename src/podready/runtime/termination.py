@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from podready.contract import TERMINATION_LOG
-from podready.runtime.logs.redaction import without_passwords
+from podready.runtime.url_passwords import without_passwords
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

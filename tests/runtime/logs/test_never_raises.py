@@ -197,8 +197,8 @@ def test_fronts_raise_nothing_either(events: Events) -> None:
         + """
 import structlog
 from loguru import logger
-from podready.runtime.logs.intake.loguru_front import use_loguru
-from podready.runtime.logs.intake.structlog_front import use_structlog
+from podready.logs.loguru import use_loguru
+from podready.logs.structlog import use_structlog
 use_structlog(); use_loguru()
 shop = structlog.get_logger("shop")
 for kind in KINDS:

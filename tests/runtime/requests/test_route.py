@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -18,7 +18,7 @@ from podready.runtime.requests.inflight import InFlight
 from podready.runtime.requests.middleware import Wrapper
 from podready.runtime.requests.observer import Observer
 from podready.runtime.requests.route import watch_django, watch_mounts, watch_wsgi
-from podready.runtime.wsgi.bridge import wsgi_to_asgi
+from podready.runtime.wsgi.bridge import WsgiBridge, wsgi_to_asgi
 
 App = Callable[..., Awaitable[None]]
 
@@ -183,12 +183,38 @@ async def test_litestar() -> None:
     async def one(number: int) -> str:
         return str(number)
 
-    app = litestar.Litestar([litestar.Router("/api", route_handlers=[one])])
+    app = litestar.Litestar([litestar.Router("/api", route_handlers=[one])], logging_config=None)
     seen = await routes_seen(app, "/api/users/1", "/api/users/2", "/none")
     assert seen == [("/api/users/{number}", "200"), ("", "404")]
 
 
-async def test_flask() -> None:
+class LastJob:
+    """What ends a thread of a bridge."""
+
+    def __init__(self) -> None:
+        self.context = self
+
+    def run(self, *_: object) -> None:
+        """End the thread."""
+        raise SystemExit
+
+
+@pytest.fixture
+def bridge() -> Iterator[Callable[[Any], WsgiBridge]]:
+    """Bridge a WSGI app; the threads, which end with their process otherwise, end here."""
+    bridges: list[WsgiBridge] = []
+
+    def make(app: Any) -> WsgiBridge:
+        bridges.append(wsgi_to_asgi(app, 2))
+        return bridges[-1]
+
+    yield make
+    for each in bridges:
+        for _ in range(each._threads):
+            each._jobs.put(LastJob())  # type: ignore[arg-type]
+
+
+async def test_flask(bridge: Callable[[Any], WsgiBridge]) -> None:
     """Flask's rule is found in the WSGI environment, for blueprints too."""
     flask = pytest.importorskip("flask")
     app, blueprint = flask.Flask("shop"), flask.Blueprint("api", "api", url_prefix="/api")
@@ -201,7 +227,7 @@ async def test_flask() -> None:
     app.add_url_rule("/users/<int:number>", view_func=one)
     blueprint.add_url_rule("/items/<int:number>", view_func=one)
     app.register_blueprint(blueprint)
-    bridged = wsgi_to_asgi(watch_wsgi(app), 2)
+    bridged = bridge(watch_wsgi(app))
     paths = ["/users/1", "/users/2", "/users/3", "/api/items/1", "/none"]
     assert await routes_seen(bridged, *paths) == [
         ("/users/<int:number>", "200"),
@@ -221,7 +247,9 @@ def django() -> Any:
     import_module("django.core.handlers.base")
 
     if not settings.configured:
-        settings.configure(SECRET_KEY="k", ALLOWED_HOSTS=["*"], ROOT_URLCONF="shop_urls")
+        settings.configure(
+            SECRET_KEY="k", ALLOWED_HOSTS=["*"], ROOT_URLCONF="shop_urls", LOGGING_CONFIG=None
+        )
         module.setup()
 
     def one(_request: Any, number: str) -> Any:
@@ -240,13 +268,13 @@ def django() -> Any:
 
 
 @pytest.mark.parametrize("interface", ["asgi", "wsgi"])
-async def test_django(django: Any, interface: str) -> None:
+async def test_django(django: Any, interface: str, bridge: Callable[[Any], WsgiBridge]) -> None:
     """Django's resolver says it, over ASGI and over WSGI."""
     if interface == "asgi":
         app = import_module("django.core.asgi").get_asgi_application()
     else:
         app = import_module("django.core.wsgi").get_wsgi_application()
-        app = wsgi_to_asgi(watch_wsgi(app), 2)
+        app = bridge(watch_wsgi(app))
     paths = ["/users/1/", "/users/2/", "/old/3", "/none"]
     assert await routes_seen(app, *paths) == [
         ("/users/<int:number>/", "200"),

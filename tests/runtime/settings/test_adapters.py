@@ -20,9 +20,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 import podready
 from podready.errors import SettingsError
-from podready.runtime.settings.adapters import adapt
 from podready.runtime.settings.base import Schema
 from podready.runtime.settings.report import render_report
+from podready.settings import adapt
 
 
 def report(schema: Schema, environ: dict[str, str]) -> str:

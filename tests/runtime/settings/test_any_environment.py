@@ -28,11 +28,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import podready
-from podready.runtime.settings import ByteSize, LogLevel, Secret, Url
-from podready.runtime.settings.adapters import adapt
 from podready.runtime.settings.base import Schema
 from podready.runtime.settings.load import Reading
 from podready.runtime.settings.report import render_report
+from podready.settings import ByteSize, LogLevel, Secret, Url, adapt
 
 CANARY = "hunter2"
 """In every secret; nothing else holds it."""

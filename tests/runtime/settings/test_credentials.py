@@ -16,9 +16,9 @@ from tests.parts import program
 from tests.ports import HeldPort
 
 import podready
-from podready.runtime.settings import Url, Watch
 from podready.runtime.settings.base import Schema
 from podready.runtime.settings.variable import Options
+from podready.settings import Url, Watch
 
 
 class Database(podready.Settings):

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podready.runtime.settings import ByteSize, LogLevel, Url
 from podready.runtime.settings.parsers import parser_for
 from podready.runtime.settings.texts import text_of
 from podready.runtime.settings.variable import Declaration
+from podready.settings import ByteSize, LogLevel, Url
 
 
 class Colour(Enum):

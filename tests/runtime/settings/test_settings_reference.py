@@ -41,7 +41,7 @@ def test_every_type_is_in_the_reference() -> None:
     table = " ".join(rows("| type | text |"))
     named = {*re.findall(r"[\w.]+", table)}
     for module, attribute in _TYPES:
-        public = "podready.runtime.settings" if module.startswith("podready.") else module
+        public = "podready.settings" if module.startswith("podready.") else module
         assert f"{public}.{attribute}" in named
     assert {"str", "int", "float", "bool", "list", "dict", "tuple", "frozenset"} <= named
 

@@ -14,8 +14,8 @@ import pytest
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 import podready
-from podready.runtime.settings.adapters import adapt
 from podready.runtime.settings.base import _taken
+from podready.settings import adapt
 
 THREADS = 8
 

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from podready.runtime.requests.inflight import CURRENT, Kind, Work
-from podready.runtime.requests.propagation import outgoing_headers
 from podready.runtime.tracing.context import (
     TraceContext,
     begin_trace,
@@ -21,6 +20,7 @@ from podready.runtime.tracing.context import (
     parse_traceparent,
 )
 from podready.runtime.tracing.headers import headers_read
+from podready.tracing import outgoing_headers
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"

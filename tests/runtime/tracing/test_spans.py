@@ -26,7 +26,7 @@ STARLETTE = """
     from starlette.responses import JSONResponse, StreamingResponse
     from starlette.routing import Route
     from opentelemetry import trace
-    from podready.runtime.requests.propagation import outgoing_headers
+    from podready.tracing import outgoing_headers
 
     async def user(request):
         with trace.get_tracer("shop").start_as_current_span("load user"):
@@ -253,7 +253,7 @@ def test_an_app_with_its_own_provider_keeps_it(start_pod: StartPod, collector: C
     app = """
         import logging
         from opentelemetry import trace
-        from podready.runtime.requests.propagation import outgoing_headers
+        from podready.tracing import outgoing_headers
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -305,7 +305,7 @@ def test_googles_header_is_a_parent_too(start_pod: StartPod, collector: Collecto
 
 PLAIN = """
     import logging, sys
-    from podready.runtime.requests.propagation import outgoing_headers
+    from podready.tracing import outgoing_headers
 
     async def app(scope, receive, send):
         if scope["type"] == "websocket":
@@ -324,7 +324,7 @@ PLAIN = """
 PLAIN_FLASK = """
     import logging, sys
     from flask import Flask
-    from podready.runtime.requests.propagation import outgoing_headers
+    from podready.tracing import outgoing_headers
     app = Flask("shop")
 
     @app.get("/")

@@ -159,7 +159,7 @@ def answered(
 @pytest.fixture
 def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     """A process whose thread does not run."""
-    one = InProcess(RunConfig(app="x", access_log=False), asgi=False)
+    one = InProcess(RunConfig(app="x", access_log=False), asgi=False, logs=False)
     monkeypatch.setattr(one, "_pid", os.getpid())
     monkeypatch.setattr(wrapping, "_processes", [one])
     yield one

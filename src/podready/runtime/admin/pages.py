@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from podready import __version__
+from podready._version import __version__
 from podready.contract import READYZ
 from podready.runtime.admin.loggers import PATH as LOGGERS
 from podready.runtime.admin.probes import Answer, Later, answer_group, answer_probe

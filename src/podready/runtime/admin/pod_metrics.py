@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from podready import __version__
+from podready._version import __version__
 from podready.contract import READYZ, Phase
 from podready.runtime.admin.probes import answer_probe
 from podready.runtime.logs import dropped_lines

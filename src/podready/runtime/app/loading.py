@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from podready.errors import SettingsError, StartupError
-from podready.runtime.logs.encoder import text
 from podready.runtime.logs.stack import stack_trace
+from podready.runtime.logs.values import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from podready.errors import MissingExtra
 if TYPE_CHECKING:
     import socket
 
-    from podready.runtime.requests.middleware import App, Send
+    from podready.runtime.asgi_types import App, Send
     from podready.runtime.run_config import RunConfig
 
 ENGINES: Final = {

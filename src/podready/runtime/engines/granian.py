@@ -26,8 +26,7 @@ from podready.runtime.loop.listener import BACKLOG
 if TYPE_CHECKING:
     import socket
 
-    from podready.runtime.requests.inflight import Scope
-    from podready.runtime.requests.middleware import App, Receive, Send
+    from podready.runtime.asgi_types import App, Receive, Scope, Send
     from podready.runtime.run_config import RunConfig
 
 _CONNECTIONS: Final = 1 << 20

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from podready.runtime.requests.middleware import Message, Receive, Send
+    from podready.runtime.asgi_types import Message, Receive, Send
 
 
 class Exchange:

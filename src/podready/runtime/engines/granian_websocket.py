@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from podready.runtime.requests.middleware import Message, Receive, Send
+    from podready.runtime.asgi_types import Message, Receive, Send
 
 
 class ClosableSocket:

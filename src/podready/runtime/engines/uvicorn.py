@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable
 
-    from podready.runtime.requests.inflight import Scope
-    from podready.runtime.requests.middleware import App, Receive, Send
+    from podready.runtime.asgi_types import App, Receive, Scope, Send
     from podready.runtime.run_config import RunConfig
 
 _ACCEPT_ROUNDS = 1000

@@ -5,24 +5,21 @@
 
     {"severity":"INFO","message":"paid","time":"2026-11-23T01:23:45.123456Z","logger":"shop","order":42}
 
-structlog and loguru speak through the same writer: see `structlog_front` and `loguru_front`. This
-package imports neither asyncio nor logging here, because PID 1 speaks through `log_event`.
+structlog and loguru write through the same writer (`intake`). This package imports neither asyncio
+nor logging here, because PID 1 logs with `log_event`. Apps import `podready.logs`.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, Literal
 
 from podready.errors import SettingsError
+from podready.runtime.logs.announce import announce
 from podready.runtime.logs.context_fields import add_source, context
 from podready.runtime.logs.encoder import use_orjson
-from podready.runtime.logs.formats.shape import Details
-from podready.runtime.logs.levels import LEVELS
-from podready.runtime.logs.options import READABLE, LogOptions, chosen_format
+from podready.runtime.logs.options import READABLE, LogOptions, chosen_format, log_options
 from podready.runtime.logs.output import OUTPUT, flush
-from podready.runtime.severity import LEVELS as _NUMBERS
 from podready.runtime.severity import level_of
 
 if TYPE_CHECKING:
@@ -46,8 +43,6 @@ __all__ = [
 ]
 
 Format = Literal["auto", "gcp", "otel", "ecs", "datadog", "console", "plain"]
-
-_gate = LEVELS.gate("podready")
 
 
 def configure(
@@ -103,16 +98,12 @@ def select(
 
 
 def _options(format_: str, level: str | int) -> LogOptions:
-    from podready.runtime.run_config import log_options
-
     # ValueError for what the caller gave; a bad variable is not the caller's mistake.
     chosen_format(format_)
     level_of(level)
     try:
         return log_options(os.environ, format_, str(level))
     except SettingsError as error:
-        from podready.runtime.settings.announce import announce
-
         raise announce(error) from None
 
 
@@ -121,12 +112,7 @@ def log_event(severity: str, message: str, /, **fields: object) -> None:
 
     `severity` is one of Cloud Logging's words, `stack_trace` a text that somebody has formatted.
     """
-    level = _NUMBERS.get(severity, 20)
-    if level < _gate.level:
-        return
-    stack = fields.pop("stack_trace", None)
-    more = Details(stack=str(stack)) if stack else None
-    OUTPUT.emit(level, message, "podready", time.time(), fields, more)
+    OUTPUT.event(severity, message, fields)
 
 
 def is_configured() -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from enum import Enum
-from typing import Any
+from collections.abc import Callable
 
-Event = dict[str, Any]
+from podready.runtime.logs.interrupts import let_pass
+from podready.runtime.logs.sanitiser import sanitised
+from podready.runtime.logs.values import Event, plain, text
+
 _Dumps = Callable[[Event], bytes]
 
 
@@ -20,11 +21,7 @@ def encode(event: Event) -> bytes:
     try:
         return _fast(event)
     except BaseException as error:  # noqa: BLE001 - an app must never fail because it logged
-        from podready.runtime.logs.interrupts import let_pass
-        from podready.runtime.logs.sanitiser import sanitised
-
         let_pass(error)
-
         return _standard(sanitised(event, f"{type(error).__name__}: {text(error)}"[:200]))
 
 
@@ -68,41 +65,3 @@ def _standard(event: Event) -> bytes:
 
 _fast: _Dumps = _standard
 _options = 0
-
-
-def plain(value: object) -> object:
-    """Return something JSON knows for an object that it does not know."""
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value).decode("utf-8", "backslashreplace")
-    if isinstance(value, set | frozenset):
-        return list(value)
-    if isinstance(value, Mapping):  # as an object it is looked into for secrets, as a text not
-        return dict(value.items())
-    if isinstance(value, tuple | list):  # of a class that the encoder does not know
-        return by_names(value) or list(value)
-    if isinstance(value, Enum):
-        return value.value
-    if hasattr(value, "isoformat"):
-        return text(value.isoformat())
-    if isinstance(value, BaseException):
-        return f"{type(value).__name__}: {text(value)}"
-    return text(value)
-
-
-def by_names(value: object) -> dict[str, object] | None:
-    """Return what a named tuple holds by its names, None for all else."""
-    names = getattr(value, "_fields", None) if isinstance(value, tuple) else None
-    if not isinstance(value, tuple) or not isinstance(names, tuple) or len(names) != len(value):
-        return None
-    return {str(name): each for name, each in zip(names, value, strict=True)}
-
-
-def text(value: object) -> str:
-    """Return `str(value)` or say why there is none; never raises."""
-    try:
-        return str(value)
-    except BaseException as error:  # noqa: BLE001 - a failing __str__ belongs to the user's class
-        from podready.runtime.logs.interrupts import let_pass
-
-        let_pass(error)
-        return f"<{type(value).__name__} whose str() raised {type(error).__name__}>"

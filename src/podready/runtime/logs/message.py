@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from podready.runtime.logs.encoder import Event, text
 from podready.runtime.logs.interrupts import let_pass
+from podready.runtime.logs.values import Event, text
 
 ARGUMENTS: Final = "log_arguments"
 """The field that shows arguments that do not fit."""

@@ -1,13 +1,17 @@
-"""The settings of the log, and how the texts of some are read; the table of all is in `config`."""
+"""The settings of the log: its rows in `podready run`'s table, and how they are read."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from podready.errors import SettingsError
 from podready.runtime.logs.line_limit import DEFAULT_BYTES
-from podready.runtime.logs.sampling import Rule
+from podready.runtime.logs.sampling import Rule, parse_rule
+from podready.runtime.options.kinds import SWITCH, Kind, choice
 from podready.runtime.options.sizes import parse_size
+from podready.runtime.options.table import options_of, read_options, report, setting
 from podready.runtime.severity import LEVELS, level_of
 
 if TYPE_CHECKING:
@@ -83,3 +87,68 @@ def parse_max_line(text: str) -> int:
 def parse_names(text: str) -> tuple[str, ...]:
     """Return the names in a comma-separated list."""
     return tuple(filter(None, (part.strip() for part in text.split(","))))
+
+
+_LEVEL: Final = Kind("LEVEL", parse_level)
+_LEVELS: Final = Kind("NAME=LEVEL,...", parse_levels)
+_LINE_SIZE: Final = Kind("SIZE", parse_max_line)
+_SAMPLING: Final = Kind("FIRST/THEREAFTER", parse_rule)
+_NAMES: Final = Kind("NAME,...", parse_names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """What flags and variables can set of the log; `podready run` adds it to its own settings."""
+
+    log_level: str = setting("info", _LEVEL, "least severe line that is logged")
+    log_format: str = setting(
+        "auto",
+        choice("auto", *FORMATS),
+        "JSON lines, or readable ones (auto: at a terminal)",
+    )
+    log_levels: Mapping[str, int] | None = setting(
+        None, _LEVELS, "levels of single loggers, such as shop=debug,httpx=warning", "none"
+    )
+    log_on_stall: str = setting(
+        "drop", choice("drop", "block"), "what to do with lines that nobody reads"
+    )
+    log_max_line: int = setting(DEFAULT_BYTES, _LINE_SIZE, "longest line in bytes", "16000")
+    log_sample: Rule | None = setting(  # noqa: RUF009 - a field like the others
+        None, _SAMPLING, "of equal lines in a second the first ones, then every nth", "off"
+    )
+    log_redact: tuple[str, ...] = setting(
+        (), _NAMES, "further names of fields whose values are secret", "none"
+    )
+    log_takeover: bool = setting(
+        True, SWITCH, "re-form what libraries' handlers write to stdout and stderr"
+    )
+    log_prints: bool = setting(True, SWITCH, "make log lines of what the app prints")
+
+    def logs(self) -> LogOptions:
+        """Return the settings of the log as the log wants them."""
+        return LogOptions(
+            format=chosen_format(self.log_format),
+            level=level_of(self.log_level),
+            levels=self.log_levels or {},
+            block=self.log_on_stall == "block",
+            max_line=self.log_max_line,
+            sample=self.log_sample,
+            redact=self.log_redact,
+            takeover=self.log_takeover,
+            prints=self.log_prints,
+        )
+
+
+LOG_OPTIONS: Final = options_of(LogSettings)
+
+
+def log_options(environ: Mapping[str, str], format_: str, level: str) -> LogOptions:
+    """Return the log's settings where `podready run` does not read them; variables win.
+
+    Raises SettingsError with every bad value at once.
+    """
+    values: dict[str, Any] = {"log_format": format_, "log_level": level}
+    problems = read_options(LOG_OPTIONS, {}, environ, values)
+    if problems:
+        raise SettingsError(report("podready's logs", problems))
+    return LogSettings(**values).logs()

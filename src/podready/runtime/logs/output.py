@@ -9,23 +9,24 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from podready.errors import SettingsError
 from podready.runtime.logs.context_fields import in_context
-from podready.runtime.logs.encoder import Event, encode, fastest, orjson_options, text
+from podready.runtime.logs.encoder import encode, fastest, orjson_options
 from podready.runtime.logs.formats import gcp
 from podready.runtime.logs.formats.service import service_of
+from podready.runtime.logs.formats.shape import Details, Line
 from podready.runtime.logs.interrupts import let_pass
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.logs.line_limit import DEFAULT_BYTES, fitted
-from podready.runtime.logs.options import READABLE, LogOptions, chosen_format
+from podready.runtime.logs.options import READABLE, LogOptions, chosen_format, log_options
 from podready.runtime.logs.redaction import Redaction, without_passwords
 from podready.runtime.logs.sampling import Sampler
+from podready.runtime.logs.values import Event, text
 from podready.runtime.logs.writing.writer import FLUSH_SECONDS, LogWriter
+from podready.runtime.severity import LEVELS as NUMBERS
 
 if TYPE_CHECKING:
-    from podready.runtime.logs.formats.shape import Details, Shape
-
-Line = Callable[[int, str, str, float, Event], bytes]
-"""level, message, logger, Unix time, fields -> the finished line of an event without details."""
+    from podready.runtime.logs.formats.shape import Shape
 
 _YEAR_10000: Final = 253_402_300_800
 
@@ -53,6 +54,7 @@ class Output:
         self._limit = DEFAULT_BYTES
         self._is_bare = False  # lines for people, which are no JSON
         self._ours = gcp.OURS
+        self._own_gate = LEVELS.gate("podready")
 
     def open(self, options: LogOptions) -> LogWriter:
         """Choose the form of the lines and take hold of stdout, because somebody asked for it."""
@@ -122,6 +124,15 @@ class Output:
             (self.writer or self.ready()).write(line, level)
         except BaseException as error:  # noqa: BLE001 - an app must never fail because it logged
             self.last_resort(error, level, message, logger)
+
+    def event(self, severity: str, message: str, fields: Event) -> None:
+        """Log one event of podready's own without `logging`; never blocks, never raises."""
+        level = NUMBERS.get(severity, 20)
+        if level < self._own_gate.level:
+            return
+        stack = fields.pop("stack_trace", None)
+        more = Details(stack=str(stack)) if stack else None
+        self.emit(level, message, "podready", time.time(), fields, more)
 
     def last_resort(
         self, error: BaseException, level: object, message: object, logger: object
@@ -206,9 +217,6 @@ class Output:
 
 def _unconfigured() -> LogOptions:
     """Return what the environment says; what it says wrong must not raise from a log line."""
-    from podready.errors import SettingsError
-    from podready.runtime.run_config import log_options
-
     try:
         return log_options(os.environ, "auto", "info")
     except SettingsError:

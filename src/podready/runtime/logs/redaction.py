@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from podready.runtime.logs.encoder import Event, by_names, text
 from podready.runtime.logs.interrupts import let_pass
+from podready.runtime.logs.values import Event, by_names, text
 from podready.runtime.url_passwords import STARS, without_passwords
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import re
 import time
 from typing import Final, NamedTuple
 
-from podready.runtime.logs.encoder import text
+from podready.runtime.logs.values import text
 
 ERRORS_A_SECOND: Final = 1000
 """Equal lines of severity ERROR and above that pass in one second."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from podready.runtime.logs.encoder import Event, plain, text
 from podready.runtime.logs.interrupts import let_pass
+from podready.runtime.logs.values import Event, plain, text
 
 DEPTH: Final = 12
 """Containers in containers; deeper ones, circular ones among them, become `...`."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 from podready.runtime.metrics.families import ACTIVE_REQUESTS, REQUEST_DURATION
 
 if TYPE_CHECKING:
+    from podready.runtime.asgi_types import Scope
     from podready.runtime.metrics.cells import Histogram, Mark
     from podready.runtime.metrics.shared import Shelf
-    from podready.runtime.requests.inflight import Scope
 
 METHODS: Final = frozenset(
     {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"}

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from podready.runtime.logs.options import parse_level, parse_levels, parse_max_line, parse_names
-from podready.runtime.logs.sampling import parse_rule
 from podready.runtime.options.durations import parse_duration
 from podready.runtime.options.secret_files import parse_token
 from podready.runtime.options.sizes import parse_size
@@ -59,8 +57,3 @@ LIMIT = Kind("N", _integer(0, 1_000_000_000, "a whole number"))
 SWITCH = Kind("BOOL", _switch)
 SIZE = Kind("SIZE", parse_size)
 SECRET = Kind("PATH", parse_token)
-LEVEL = Kind("LEVEL", parse_level)
-LEVELS = Kind("NAME=LEVEL,...", parse_levels)
-LINE_SIZE = Kind("SIZE", parse_max_line)
-SAMPLING = Kind("FIRST/THEREAFTER", parse_rule)
-NAMES = Kind("NAME,...", parse_names)

@@ -112,7 +112,7 @@ class Work:
         self._trace = trace
 
     def _trace_beside_sdk(self) -> TraceContext | None:
-        from podready.runtime.tracing.spans import app_traces, current_span
+        from podready.runtime.tracing.app_sdk import app_traces, current_span
 
         span = current_span()
         if span is not None:

@@ -8,38 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from podready.contract import SELF_TEST_HEADER, SELF_TEST_PATH
 from podready.runtime.app.shutdown_notice import shutdown_notice, shutting_down
 from podready.runtime.logs import add_source
-from podready.runtime.logs.formats.shape import Request
-from podready.runtime.logs.intake.access_log import log_request
 from podready.runtime.metrics.counters import METER
-from podready.runtime.requests.inflight import CURRENT, InFlight, Kind, Scope, Work, task_finder
+from podready.runtime.requests.access_line import log_access
+from podready.runtime.requests.inflight import CURRENT, InFlight, Kind, Work, task_finder
 from podready.runtime.requests.observer import Observer
-from podready.runtime.requests.request import CLOSE, HttpRequest, too_late
-from podready.runtime.supervisor.selftest import SELF_TEST_HEADER, SELF_TEST_PATH
+from podready.runtime.requests.request import CLOSE, HttpRequest, Serving, too_late
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from podready.runtime.asgi_types import App, Message, Receive, Scope, Send
     from podready.runtime.requests.concurrency_limit import Limit
-    from podready.runtime.wrap.wsgi import WsgiRequest
 
 SERVICE_RESTART = 1012
 """RFC 6455's registry: "Service Restart", which asks the client to reconnect after a pause."""
-
-Message = dict[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _OURS = {"podready.shutdown": {"given": shutting_down, "notice": shutdown_notice}}
 """For frameworks and libraries that would rather look at the scope than import podready."""
 
 
 class Wrapper:
-    """An ASGI app around the user's; `draining` is set when the drain begins."""
+    """An ASGI app around the user's; `serving.draining` is set when the drain begins."""
 
     def __init__(
         self,
@@ -52,18 +46,17 @@ class Wrapper:
         limit: Limit | None = None,
         observer: Observer | None = None,
     ) -> None:
-        self.draining = False
+        pod = os.environ.get("HOSTNAME", "").encode("latin-1", "replace")
+        self.serving = Serving(pod, client_gone)
         self.served = 0
         self._current_task: Callable[[], asyncio.Task[Any] | None] = asyncio.current_task
         self._app = app
         self._inflight = inflight
         self._works = inflight.works
-        self.client_gone = client_gone
         self._limit = limit
         self.observer = observer or Observer()
         self._secret = secret.encode()
         self._access_log = access_log
-        self.pod = os.environ.get("HOSTNAME", "").encode("latin-1", "replace")
 
     def stay_on(self, loop: asyncio.AbstractEventLoop) -> None:
         """Know that no other loop will ever serve here, which makes tasks cheaper to find."""
@@ -74,9 +67,10 @@ class Wrapper:
         if scope["type"] == "http":
             if scope["path"] == SELF_TEST_PATH:
                 return self._serve_self_test(scope, receive, send)
-            if self.draining:
+            serving = self.serving
+            if serving.draining:
                 METER.late_request()
-            return self._serve_http(HttpRequest(self, scope, send), scope, receive)
+            return self._serve_http(HttpRequest(serving, scope, send), scope, receive)
         if scope["type"] == "websocket":
             return self._serve_websocket(scope, receive, send)
         return self._app(scope, receive, send)
@@ -148,7 +142,7 @@ class Wrapper:
     async def _serve_self_test(self, scope: Scope, receive: Receive, send: Send) -> None:
         secrets = [value for name, value in scope["headers"] if name == SELF_TEST_HEADER]
         if not secrets:
-            await self._serve_http(HttpRequest(self, scope, send), scope, receive)
+            await self._serve_http(HttpRequest(self.serving, scope, send), scope, receive)
             return
         known = secrets[0] == self._secret
         headers = [CLOSE] if known else [CLOSE, (b"content-length", b"0")]
@@ -218,22 +212,6 @@ async def _answer_busy(send: Send) -> None:
     ]
     await send({"type": "http.response.start", "status": 503, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def log_access(scope: Scope, work: HttpRequest | WsgiRequest) -> None:
-    """Log one request that has been served."""
-    client = scope.get("client")
-    request = Request(
-        scope["method"],
-        scope["path"],
-        work.status,
-        0 if scope["method"] == "HEAD" else work.size,  # RFC 9110, 9.3.2: no content is sent
-        time.monotonic() - work.started,
-        client[0] if client else "",
-        work.agent.decode("latin-1"),
-        f"HTTP/{scope['http_version']}",
-    )
-    log_request(request, work.request_id, work.trace)
 
 
 def _fields_under_way() -> dict[str, object] | None:

@@ -9,12 +9,12 @@ from podready.runtime.requests.route import route_in
 from podready.runtime.tracing.context import names_trace
 
 if TYPE_CHECKING:
+    from podready.runtime.asgi_types import Scope
     from podready.runtime.metrics.cells import Mark
     from podready.runtime.metrics.http import HttpMetrics
-    from podready.runtime.requests.inflight import Scope
     from podready.runtime.requests.request import HttpRequest
+    from podready.runtime.requests.wsgi_request import WsgiRequest
     from podready.runtime.tracing.spans import Tracing
-    from podready.runtime.wrap.wsgi import WsgiRequest
 
 _monotonic: Final = time.monotonic
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from podready.runtime.requests.inflight import Kind, Scope, Work
+from podready.runtime.requests.inflight import Kind, Work
 from podready.runtime.tracing.headers import ASKS_FOR_POD, NONE, READ, USER_AGENT
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
+    from podready.runtime.asgi_types import Message, Scope, Send
     from podready.runtime.metrics.http import Door
-    from podready.runtime.requests.middleware import Message, Send, Wrapper
     from podready.runtime.tracing.spans import Span
 
 CLOSE: Final = (b"connection", b"close")
@@ -30,15 +30,29 @@ _REQUEST: Final = Kind.REQUEST
 _monotonic: Final = time.monotonic
 
 
+class Serving:
+    """What every request of a worker has to know of it; `draining` is set when the drain begins.
+
+    `pod` is the pod's name, and `client_gone` tells whether the client of a `send` has left.
+    """
+
+    __slots__ = ("client_gone", "draining", "pod")
+
+    def __init__(self, pod: bytes, client_gone: Callable[[Send], bool]) -> None:
+        self.draining = False
+        self.pod = pod
+        self.client_gone = client_gone
+
+
 class HttpRequest(Work):
     """One request under way."""
 
     __slots__ = (
         "_pod",
+        "_serving",
         "_stream",
         "_tail",
         "_wish",
-        "_wrapper",
         "door",
         "send_on",
         "size",
@@ -48,14 +62,14 @@ class HttpRequest(Work):
 
     name = ""
 
-    def __init__(self, wrapper: Wrapper, scope: Scope, send: Send) -> None:
+    def __init__(self, serving: Serving, scope: Scope, send: Send) -> None:
         # All of Work's own, for one frame more is a tenth of what podready costs a request.
         self.kind = _REQUEST
         self.scope = scope
         self.route = self._id = ""
         self._trace = self.task = self.thread = self.end = None
         self.ended = self.gone = self._stream = False
-        self._wrapper = wrapper
+        self._serving = serving
         self.send_on = send
         self.door: Door | None = None
         self.span: Span | None = None
@@ -68,7 +82,7 @@ class HttpRequest(Work):
                 said = {} if said is None else said
                 said[name] = b"%b,%b" % (said[name], value) if name in said else value
         self.said = said or NONE
-        self._pod = wrapper.pod if said and ASKS_FOR_POD in said else None
+        self._pod = serving.pod if said and ASKS_FOR_POD in said else None
 
     @property
     def agent(self) -> bytes:
@@ -85,7 +99,7 @@ class HttpRequest(Work):
                     if value.startswith(_EVENT_STREAM):
                         self._begin_stream()
                     break
-            if self._pod is not None or self._wrapper.draining:
+            if self._pod is not None or self._serving.draining:
                 message = self._mark(message)
         elif self._stream:
             return self._send_event(message)
@@ -96,7 +110,7 @@ class HttpRequest(Work):
     def _mark(self, message: Message) -> Message:
         """Say goodbye while draining, and which pod this is to a rehearsal that asked."""
         marked = list(message.get("headers") or ())
-        if self._wrapper.draining and not self.multiplexed:
+        if self._serving.draining and not self.multiplexed:
             marked = [pair for pair in marked if pair[0].lower() != b"connection"]
             marked.append(CLOSE)
         if self._pod is not None:
@@ -113,7 +127,7 @@ class HttpRequest(Work):
     async def _send_event(self, message: Message) -> None:
         if self.ended:
             raise OSError("the pod is shutting down: this stream has been ended")
-        if self._wrapper.client_gone(self.send_on):
+        if self._serving.client_gone(self.send_on):
             self.gone = True
             raise ConnectionResetError("the client of this stream is gone")
         await self.send_on(message)

@@ -22,7 +22,8 @@ from podready.runtime.requests.inflight import CURRENT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from podready.runtime.requests.inflight import Scope, Work
+    from podready.runtime.asgi_types import Scope
+    from podready.runtime.requests.inflight import Work
 
     WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 

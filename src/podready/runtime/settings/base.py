@@ -48,7 +48,7 @@ class Schema:
         reading = self.read(environment() if environ is None else environ, desk=desk)
         if reading.problems:
             from podready.errors import SettingsError
-            from podready.runtime.settings.announce import announce
+            from podready.runtime.logs.announce import announce
             from podready.runtime.settings.report import render_report
 
             raise announce(SettingsError(render_report(reading.problems, self.options.prefix)))

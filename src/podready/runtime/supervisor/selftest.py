@@ -8,13 +8,12 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
+from podready.contract import SELF_TEST_HEADER, SELF_TEST_PATH
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from podready.runtime.loop.loop import Loop
-
-SELF_TEST_PATH = "/.podready/self-test"
-SELF_TEST_HEADER = b"x-podready-self-test"
 
 _PATIENCE = 2.0
 _GOOD = b"HTTP/1.1 204"

@@ -17,18 +17,20 @@ import threading
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from podready import __version__
-from podready.runtime.logs.encoder import text
+from podready._version import __version__
 from podready.runtime.logs.redaction import without_passwords
 from podready.runtime.logs.stack import stack_trace
+from podready.runtime.logs.values import text
 from podready.runtime.metrics.http import METHODS, OTHER_METHOD
-from podready.runtime.tracing.context import CLOUD_TRACE, NO_SPAN, TraceContext, callers_span
+from podready.runtime.tracing.app_sdk import span_context
+from podready.runtime.tracing.context import CLOUD_TRACE, NO_SPAN, callers_span
 from podready.runtime.tracing.headers import headers_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from podready.runtime.requests.inflight import Scope
+    from podready.runtime.asgi_types import Scope
+    from podready.runtime.tracing.context import TraceContext
 
 FLUSH_SECONDS: Final = 2.0
 """Seconds at the end of the stop for the last spans, of the hooks' time."""
@@ -44,9 +46,6 @@ _NATIVE: Final = "fastapi.telemetry"
 _CLOUD_TRACE: Final = CLOUD_TRACE.decode()
 _DECIDED: Final = ";o="
 """Without it Google's header leaves the decision to us; as a parent it would say no."""
-
-_RANDOM: Final = 2
-"""A flag of level 2 of the specification, which not every SDK knows by name."""
 
 _HIGHEST_PORT: Final = 65_535
 
@@ -209,37 +208,11 @@ class Span:
     @property
     def context(self) -> TraceContext:
         """Its ids, for logs, exemplars and outgoing requests."""
-        return _context(self._span.get_span_context())
+        return span_context(self._span.get_span_context())
 
     def end(self, route: str, status: int, failure: BaseException | None) -> None:
         """End it."""
         self._tracing.end(self._span, self._token, (route, status, failure))
-
-
-def app_traces() -> bool:
-    """Return whether this process has a tracer provider of OpenTelemetry's SDK."""
-    from opentelemetry import trace
-    from opentelemetry.sdk.trace import TracerProvider
-
-    return isinstance(trace.get_tracer_provider(), TracerProvider)
-
-
-def current_span() -> TraceContext | None:
-    """Return OpenTelemetry's span at this place, which the app or a library has begun."""
-    from opentelemetry import trace
-
-    context = trace.get_current_span().get_span_context()
-    return _context(context) if context.is_valid else None
-
-
-def _context(span: Any) -> TraceContext:
-    return TraceContext(
-        f"{span.trace_id:032x}",
-        f"{span.span_id:016x}",
-        span.trace_flags.sampled,
-        span.trace_state.to_header(),
-        bool(span.trace_flags & _RANDOM),
-    )
 
 
 def _carrier(headers: Headers) -> dict[str, str]:

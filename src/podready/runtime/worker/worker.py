@@ -312,7 +312,7 @@ class _Worker:
     def _obey(self, message: Message) -> None:
         kind = message["kind"]
         if kind == "drain":
-            self._wrapper.draining = True
+            self._wrapper.serving.draining = True
             METER.draining()
             NOTICE.give()
         elif kind == "close":
@@ -329,7 +329,7 @@ class _Worker:
 
     def _close(self, timeline: Timeline) -> None:
         end_blocking()
-        self._wrapper.draining = True
+        self._wrapper.serving.draining = True
         NOTICE.give()
         if self._closing is not None and not self._closing.done():
             self._closing.set_result(timeline)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from podready import __version__
+from podready._version import __version__
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.loop.channel import DescriptorChannel
 from podready.runtime.metrics import app_registry

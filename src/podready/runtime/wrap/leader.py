@@ -12,7 +12,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from podready import __version__
+from podready._version import __version__
 from podready.runtime.admin.loggers import Loggers
 from podready.runtime.admin.metrics import MetricsPage
 from podready.runtime.admin.pages import Pages

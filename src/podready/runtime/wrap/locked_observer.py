@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from podready.runtime.requests.observer import Observer
 
 if TYPE_CHECKING:
+    from podready.runtime.asgi_types import Scope
     from podready.runtime.metrics.http import HttpMetrics
-    from podready.runtime.requests.inflight import Scope
     from podready.runtime.requests.request import HttpRequest
+    from podready.runtime.requests.wsgi_request import WsgiRequest
     from podready.runtime.tracing.spans import Tracing
-    from podready.runtime.wrap.wsgi import WsgiRequest
 
 
 class LockedObserver(Observer):

@@ -203,7 +203,7 @@ class InProcess:
         again = self.draining
         self.draining = NOTICE.given = True
         for wrapper in self.wrappers:
-            wrapper.draining = True
+            wrapper.serving.draining = True
         if again or self._pid != os.getpid() or not self._used:
             return False
         self._loop.call_soon_threadsafe(lambda: self._begin_drain(hand_over))

@@ -17,12 +17,12 @@ from podready.errors import SettingsError
 from podready.runtime.app.loading import speaks_asgi
 from podready.runtime.engines.granian_websocket import ClosableSocket
 from podready.runtime.logs import configure, is_configured
+from podready.runtime.logs.announce import announce
 from podready.runtime.logs.intake.takeover import silence_access_logs
 from podready.runtime.requests import inflight
 from podready.runtime.requests.inflight import IN_FLIGHT
 from podready.runtime.requests.middleware import Wrapper
 from podready.runtime.run_config import RunConfig, load_config
-from podready.runtime.settings.announce import announce
 from podready.runtime.tracing.spans import start_tracing
 from podready.runtime.wrap.runtime import PROBES, InProcess
 from podready.runtime.wrap.wsgi import WsgiFace
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from podready.runtime.admin.probes import Answer
-    from podready.runtime.requests.inflight import Scope
-    from podready.runtime.requests.middleware import App, Message, Receive, Send
+    from podready.runtime.asgi_types import App, Message, Receive, Scope, Send
 
 _processes: list[InProcess] = []
 """At most one: a module that is imported twice wraps twice, but the process is the same."""

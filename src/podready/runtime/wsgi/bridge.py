@@ -18,8 +18,7 @@ from podready.runtime.wsgi.exchange import Exchange
 from podready.runtime.wsgi.input import ClientLeftError, read_small_body, wsgi_input
 
 if TYPE_CHECKING:
-    from podready.runtime.requests.inflight import Scope
-    from podready.runtime.requests.middleware import Receive, Send
+    from podready.runtime.asgi_types import Receive, Scope, Send
     from podready.runtime.wsgi.exchange import WsgiApp
 
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from podready.runtime.requests.inflight import Scope
+    from podready.runtime.asgi_types import Scope
 
 _DROPPED = ""
 _MOST_KEYS = 256

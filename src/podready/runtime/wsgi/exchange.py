@@ -22,8 +22,7 @@ from podready.runtime.wsgi.environ import environ_of
 from podready.runtime.wsgi.input import ClientLeftError
 
 if TYPE_CHECKING:
-    from podready.runtime.requests.inflight import Scope
-    from podready.runtime.requests.middleware import Receive, Send
+    from podready.runtime.asgi_types import Receive, Scope, Send
     from podready.runtime.wsgi.input import RestOfBody
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from podready.runtime.requests.middleware import Message, Receive
+    from podready.runtime.asgi_types import Message, Receive
 
 _READ_FIRST: Final = 1 << 20
 """Bytes: a body up to this size is read before a thread is taken, so slow clients hold none."""

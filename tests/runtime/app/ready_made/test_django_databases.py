@@ -14,7 +14,7 @@ import sys
 from urllib.parse import urlsplit
 import django
 from django.conf import settings
-from podready.runtime.app.ready_made import check_django
+from podready.checks import check_django
 
 url = urlsplit(sys.argv[1])
 postgres = {"ENGINE": "django.db.backends.postgresql", "NAME": "postgres", "USER": "hello",

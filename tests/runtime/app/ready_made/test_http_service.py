@@ -8,8 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from podready.runtime.app.ready_made import check_http
-from podready.runtime.app.ready_made.http_service import UnexpectedStatusError
+from podready.checks import UnexpectedStatusError, check_http
 
 
 class _Answer(BaseHTTPRequestHandler):

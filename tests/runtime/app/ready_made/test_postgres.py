@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, exc
 from sqlalchemy.ext.asyncio import create_async_engine
 from tests.examples.postgres import Server as PostgresServer
 
-from podready.runtime.app.ready_made import check_asyncpg, check_psycopg, check_sqlalchemy
+from podready.checks import check_asyncpg, check_psycopg, check_sqlalchemy
 from podready.runtime.app.timeouts import call_bounded
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(200)]

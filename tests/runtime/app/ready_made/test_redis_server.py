@@ -8,7 +8,7 @@ import redis.asyncio
 from tests.runtime.app.ready_made.conftest import RedisServer
 from tests.runtime.conftest import StartPod, eventually
 
-from podready.runtime.app.ready_made import check_redis
+from podready.checks import check_redis
 from podready.runtime.app.timeouts import call_bounded
 
 
@@ -41,7 +41,7 @@ def test_readiness_follows_it(start_pod: StartPod, redis_server: RedisServer) ->
         """
         import os
         import podready
-        from podready.runtime.app.ready_made import check_redis
+        from podready.checks import check_redis
 
         check = check_redis(os.environ["CACHE_URL"])
         podready.check("cache", critical=True, interval=0.05)(check)

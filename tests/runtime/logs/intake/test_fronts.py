@@ -10,13 +10,13 @@ pytest.importorskip("loguru", reason="the loguru front needs loguru")
 
 STRUCTLOG = """
 import structlog
-from podready.runtime.logs.intake.structlog_front import use_structlog
+from podready.logs.structlog import use_structlog
 use_structlog()
 shop = structlog.get_logger("shop")
 """
 LOGURU = """
 from loguru import logger
-from podready.runtime.logs.intake.loguru_front import use_loguru
+from podready.logs.loguru import use_loguru
 use_loguru()
 """
 
@@ -105,7 +105,7 @@ def test_structlog_processors_of_the_app_run_first(events: Events) -> None:
     found = events(
         """
         import structlog
-        from podready.runtime.logs.intake.structlog_front import use_structlog
+        from podready.logs.structlog import use_structlog
         def mine(logger, method, event):
             if event["event"] == "drop": raise structlog.DropEvent
             if event["event"] == "fail": 1 / 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from podready.runtime.logs.encoder import Event, text
+from podready.runtime.logs.values import Event, text
 from podready.runtime.printable import printable
 
 if TYPE_CHECKING:

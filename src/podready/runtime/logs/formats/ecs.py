@@ -14,8 +14,8 @@ from podready.runtime.logs.formats.timestamp import rfc3339
 from podready.runtime.severity import severity_of
 
 if TYPE_CHECKING:
-    from podready.runtime.logs.encoder import Event
     from podready.runtime.logs.formats.service import Service
+    from podready.runtime.logs.values import Event
 
 NAMES: Final = Names(
     source=("log.origin.file.name", "log.origin.file.line", "log.origin.function"),

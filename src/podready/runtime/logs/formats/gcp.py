@@ -15,8 +15,8 @@ from podready.runtime.logs.formats.timestamp import rfc3339
 from podready.runtime.severity import LEVELS, severity_of
 
 if TYPE_CHECKING:
-    from podready.runtime.logs.encoder import Event
     from podready.runtime.logs.formats.service import Service
+    from podready.runtime.logs.values import Event
 
 _PREFIX: Final = "logging.googleapis.com/"
 LABELS: Final = f"{_PREFIX}labels"

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from podready.runtime.logs.context_fields import SOURCES, context
-from podready.runtime.logs.encoder import Event, plain
 from podready.runtime.logs.formats.gcp import labels_text, named_trace, trace_prefix
 from podready.runtime.logs.formats.timestamp import NO_SECOND, THOUSAND, second_of
 from podready.runtime.logs.interrupts import let_pass
+from podready.runtime.logs.values import Event, plain
 from podready.runtime.severity import LEVELS
 
 if TYPE_CHECKING:
     from podready.runtime.logs.formats.service import Service
-    from podready.runtime.logs.output import Line
+    from podready.runtime.logs.formats.shape import Line
     from podready.runtime.logs.redaction import Redaction
 
 _MOST_LOGGERS: Final = 4096

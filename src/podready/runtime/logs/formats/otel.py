@@ -13,8 +13,8 @@ from podready.runtime.logs.formats.shape import Details, Shape, dropping
 from podready.runtime.logs.formats.timestamp import rfc3339
 
 if TYPE_CHECKING:
-    from podready.runtime.logs.encoder import Event
     from podready.runtime.logs.formats.service import Service
+    from podready.runtime.logs.values import Event
 
 OURS: Final = frozenset[str]()
 """The app's fields have a room of their own, `attributes`; ours win there, and none is common."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from podready.runtime.logs.encoder import Event, text
+from podready.runtime.logs.values import Event, text
 
 
 class Source(NamedTuple):
@@ -57,6 +57,9 @@ class Details(NamedTuple):
 
 Shape = Callable[[int, str, str, float, Event, "Details | None"], Event]
 """level, message, logger, Unix time, fields, details -> the line's object."""
+
+Line = Callable[[int, str, str, float, Event], bytes]
+"""level, message, logger, Unix time, fields -> the finished line of an event without details."""
 
 
 def error_type(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from podready.runtime.logs.output import OUTPUT
 from podready.runtime.logs.quiet import is_quiet
 
 if TYPE_CHECKING:
-    from podready.runtime.logs.encoder import Event
+    from podready.runtime.logs.values import Event
 
 LOGGER: Final = "podready.access"
 _PLAIN: Final = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*").fullmatch

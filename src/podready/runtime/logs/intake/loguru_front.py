@@ -1,6 +1,6 @@
 """loguru's lines through podready's writer: a sink, so that `from loguru import logger` stays.
 
-from podready.runtime.logs.intake.loguru_front import use_loguru
+from podready.logs.loguru import use_loguru
 use_loguru()
 """
 

@@ -6,12 +6,12 @@ import logging
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from podready.runtime.logs.encoder import Event, text
 from podready.runtime.logs.formats.shape import Details, Source
 from podready.runtime.logs.intake.server_access import ACCESS_LOGGERS, read_access, title
 from podready.runtime.logs.interrupts import let_pass
 from podready.runtime.logs.message import formatted
 from podready.runtime.logs.output import sound_level
+from podready.runtime.logs.values import Event, text
 
 if TYPE_CHECKING:
     from podready.runtime.logs.output import Output

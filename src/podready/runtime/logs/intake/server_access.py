@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from podready.runtime.logs.encoder import Event, text
 from podready.runtime.logs.formats.shape import Request
 from podready.runtime.logs.quiet import is_quiet
+from podready.runtime.logs.values import Event, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,6 +1,6 @@
 """structlog's API bound straight to podready's writer (`pip install 'podready[structlog]'`).
 
-    from podready.runtime.logs.intake.structlog_front import use_structlog
+    from podready.logs.structlog import use_structlog
     use_structlog()
 
 The usual recipe sends an event through a chain of processors, a JSON renderer and often the
@@ -20,11 +20,11 @@ import structlog
 from structlog.contextvars import get_contextvars
 
 from podready.runtime.logs.context_fields import add_source
-from podready.runtime.logs.encoder import Event, text
 from podready.runtime.logs.formats.shape import Details, Source
 from podready.runtime.logs.levels import LEVELS, Gate
 from podready.runtime.logs.message import formatted
 from podready.runtime.logs.output import OUTPUT
+from podready.runtime.logs.values import Event, text
 from podready.runtime.severity import LEVELS as NUMBERS
 from podready.runtime.severity import level_of
 

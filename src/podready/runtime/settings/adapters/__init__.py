@@ -1,6 +1,6 @@
 """Settings classes of other libraries, taken as they are: the same report, the same commands.
 
-from podready.runtime.settings.adapters import adapt
+from podready.settings import adapt
 
 config = adapt(AppConfig, prefix="APP_")  # pydantic-settings, attrs, msgspec, or a dataclass
 settings = config.load()

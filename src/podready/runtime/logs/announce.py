@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from podready.errors import SettingsError
+from podready.runtime.logs.output import OUTPUT
+from podready.runtime.termination import write_termination_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,13 +29,10 @@ def announce(error: SettingsError) -> SettingsError:
     """
     if _muted:
         return error
-    logs = sys.modules.get("podready.runtime.logs")
-    if logs is not None and logs.is_configured():
-        logs.log_event("CRITICAL", str(error))
+    if OUTPUT.writer is not None:
+        OUTPUT.event("CRITICAL", str(error), {})
     else:
         sys.stderr.write(f"{error}\n")
-    from podready.runtime.termination import write_termination_message
-
     write_termination_message(str(error))
     error.reported = True
     if _in_gunicorn_worker():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from podready.errors import SettingsError
-from podready.runtime.settings.announce import announce, muted
+from podready.runtime.logs.announce import announce, muted
 
 APP = """
 import podready

@@ -1,0 +1,12 @@
+"""loguru's API with podready's lines.
+
+from podready.logs.loguru import use_loguru
+
+use_loguru()
+"""
+
+from __future__ import annotations
+
+from podready.runtime.logs.intake.loguru_front import sink, use_loguru
+
+__all__ = ["sink", "use_loguru"]

@@ -1,0 +1,12 @@
+"""structlog's API with podready's lines (`pip install 'podready[structlog]'`).
+
+from podready.logs.structlog import use_structlog
+
+use_structlog()
+"""
+
+from __future__ import annotations
+
+from podready.runtime.logs.intake.structlog_front import use_structlog
+
+__all__ = ["use_structlog"]

@@ -1,0 +1,149 @@
+"""A table of settings: each row knows its flag, its variable, how its text is read and its help.
+
+The rows come from the fields of a dataclass, declared with `setting`. A flag wins over the
+variable, the variable over the default. All bad values are reported together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from podready.contract import ENV_PREFIX
+from podready.runtime.options.kinds import SECRET
+from podready.runtime.options.secret_files import read_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from podready.runtime.options.kinds import Kind
+
+
+def setting(
+    default: Any,
+    kind: Kind,
+    help_: str,
+    shown: str = "",
+    *,
+    fallback: str = "",
+    secret: bool = False,
+) -> Any:
+    """Return the dataclass field of one setting.
+
+    `shown` is the default as the help text has it, `fallback` a variable that is read last, and a
+    `secret` is left out of the dataclass's repr.
+    """
+    metadata = {"kind": kind, "help": help_, "shown": shown, "fallback": fallback}
+    return field(default=default, repr=not secret, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One row of the table: a setting with its flag and its variable."""
+
+    name: str
+    kind: Kind
+    default: Any
+    help: str
+    shown: str
+    fallback: str
+
+    @property
+    def flag(self) -> str:
+        """The flag on the command line; a secret is given as a file, for all can read argv."""
+        return "--" + self.name.replace("_", "-") + ("-file" if self.kind is SECRET else "")
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return ENV_PREFIX + self.name.upper()
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """All of podready's variables that are read for it, the one that wins first."""
+        more = (f"{self.variable}_FILE",) if self.kind is SECRET else ()
+        return self.variable, *more
+
+    @property
+    def default_text(self) -> str:
+        """The default as the help text shows it."""
+        return self.shown or str(self.default).lower()
+
+
+def options_of(cls: Any) -> tuple[Option, ...]:
+    """Return a row for each field of a dataclass that was declared with `setting`."""
+    return tuple(
+        Option(item.name, default=item.default, **item.metadata)
+        for item in fields(cls)
+        if item.metadata
+    )
+
+
+def read_options(
+    options: Iterable[Option],
+    flags: Mapping[str, str],
+    environ: Mapping[str, str],
+    values: dict[str, Any],
+) -> list[str]:
+    """Add to `values` what flags and variables set; return a sentence for each bad one.
+
+    `flags` holds the texts of the command line by the names of the settings.
+    """
+    problems = []
+    for option in options:
+        try:
+            source, text = _find(option, flags, environ)
+            if text is not None:
+                values[option.name] = _parse(option, source, text)
+        except ValueError as error:
+            problems.append(str(error))
+    return problems
+
+
+def report(who: str, problems: Iterable[str]) -> str:
+    """Return one text with every problem on a line of its own."""
+    return f"{who} cannot use these settings:" + "".join(f"\n  {each}" for each in problems)
+
+
+def _parse(option: Option, source: str, text: str) -> Any:
+    """Return the value; raises ValueError with the sentence for the user."""
+    try:
+        return option.kind.parse(text)
+    except ValueError as error:
+        shown = "its value" if option.kind is SECRET else repr(text)
+        raise ValueError(f"{source}: {shown} is not {error}") from None
+
+
+def _find(
+    option: Option, flags: Mapping[str, str], environ: Mapping[str, str]
+) -> tuple[str, str | None]:
+    """Return where the option's text comes from, and the text (None: the default holds)."""
+    if option.kind is SECRET:
+        return _find_secret(option, flags, environ)
+    if option.name in flags:
+        return option.flag, flags[option.name]
+    text = environ.get(option.variable, "").strip()  # empty is unset: templates write such
+    if text and not _is_service_link(text):
+        return option.variable, text
+    if option.fallback and environ.get(option.fallback, "").strip():
+        return option.fallback, environ[option.fallback]
+    return option.variable, None
+
+
+def _find_secret(
+    option: Option, flags: Mapping[str, str], environ: Mapping[str, str]
+) -> tuple[str, str | None]:
+    """Do what `_find` does for a secret, which may be in a file; raises ValueError without one."""
+    in_file = f"{option.variable}_FILE"
+    if option.name in flags:
+        return option.flag, read_secret(option.flag, flags[option.name])
+    if option.variable in environ:
+        return option.variable, environ[option.variable]
+    if in_file in environ:
+        return in_file, read_secret(in_file, environ[in_file])
+    return option.variable, None
+
+
+def _is_service_link(text: str) -> bool:
+    """Whether the kubelet wrote it: a Service named podready gives PODREADY_PORT=tcp://10..."""
+    return text.startswith(("tcp://", "udp://", "sctp://"))
