@@ -223,6 +223,12 @@ def _context() -> dict[str, object]:
     }
 
 
+def _put_back_context(before: dict[str, object]) -> None:
+    for variable in contextvars.copy_context():
+        if variable.name in _context().keys() | before.keys():
+            variable.set(before.get(variable.name))
+
+
 # --- logging
 
 
@@ -366,7 +372,7 @@ KINDS: Final = (
     Kind("signal wakeup fd", _wakeup_fd, signal.set_wakeup_fd),
     Kind("event loop policy", _policy, _put_back_policy),
     Kind("current event loop", _current_loop, _close_loop),
-    Kind("context variables", _context),
+    Kind("context variables", _context, _put_back_context),
     Kind("logging", _logging, _put_back_logging),
     Kind("loggers", _loggers, _put_back_loggers),
     Kind("podready's log", _own_log, _put_back_own_log),

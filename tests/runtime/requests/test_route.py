@@ -188,17 +188,6 @@ async def test_litestar() -> None:
     assert seen == [("/api/users/{number}", "200"), ("", "404")]
 
 
-class LastJob:
-    """What ends a thread of a bridge."""
-
-    def __init__(self) -> None:
-        self.context = self
-
-    def run(self, *_: object) -> None:
-        """End the thread."""
-        raise SystemExit
-
-
 @pytest.fixture
 def bridge() -> Iterator[Callable[[Any], WsgiBridge]]:
     """Bridge a WSGI app; the threads, which end with their process otherwise, end here."""
@@ -210,8 +199,7 @@ def bridge() -> Iterator[Callable[[Any], WsgiBridge]]:
 
     yield make
     for each in bridges:
-        for _ in range(each._threads):
-            each._jobs.put(LastJob())  # type: ignore[arg-type]
+        each.close()
 
 
 async def test_flask(bridge: Callable[[Any], WsgiBridge]) -> None:

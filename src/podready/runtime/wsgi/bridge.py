@@ -39,7 +39,7 @@ class WsgiBridge:
         self._most_threads = threads
         self._threads = 0
         self._under_way = 0
-        self._jobs: queue.SimpleQueue[Exchange] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Exchange | None] = queue.SimpleQueue()
         self._news: deque[Exchange] = deque()
         self._awake = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -78,10 +78,14 @@ class WsgiBridge:
 
     def _work(self) -> None:
         """Body of a thread."""
-        while True:
-            exchange = self._jobs.get()
+        while (exchange := self._jobs.get()) is not None:
             exchange.context.run(exchange.run, self._app)
             del exchange  # or the last request would live until the next one
+
+    def close(self) -> None:
+        """End each thread after what it does: for a process that outlives the app, as tests do."""
+        for _ in range(self._threads):
+            self._jobs.put(None)
 
     def announce(self, exchange: Exchange) -> None:
         """Have the loop look at `exchange`; called on a thread. One wake-up serves many."""
