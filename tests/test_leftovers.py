@@ -10,6 +10,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("leftovers")]
+
 ROOT = Path(__file__).parents[1]
 
 LEAVES = {

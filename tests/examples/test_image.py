@@ -25,7 +25,12 @@ from tests.examples.engine import (
 )
 from tests.ports import HeldPort
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.xdist_group("docker"),  # one engine
+]
 
 REPOSITORY = EXAMPLES.parent
 
