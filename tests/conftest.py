@@ -34,8 +34,9 @@ def _group(item: pytest.Item) -> str:
     folder = item.path.relative_to(TESTS).parts[0]
     if folder == "e2e":  # rehearsals measure: one at a time
         return "rehearsals"
-    if folder == "frameworks":  # a pod for each case and file
-        return f"{item.path.stem} {item.callspec.params.get('case', '')}"
+    if folder == "frameworks" and isinstance(item, pytest.Function):  # a pod for each case and file
+        case = item.callspec.params.get("case") if hasattr(item, "callspec") else ""
+        return f"{item.path.stem} {case}"
     return ""
 
 

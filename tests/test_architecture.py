@@ -108,17 +108,12 @@ def _drawn_by_parent(folder: str, drawn: set[str]) -> bool:
 
 # Circles and full folders that are still there; each is taken off the list when it is gone.
 _CIRCLES = {
-    "podready.cluster.sandbox.forked",
     "podready.runtime.admin.loggers",
     "podready.runtime.settings.base",
     "podready.runtime.settings.diagnosis",
     "podready.runtime.supervisor.grpc_health",
 }
 _FULL_FOLDERS = {
-    "podready/cluster/apiserver",
-    "podready/cluster/kubelet",
-    "podready/cluster/sandbox",
-    "podready/rehearse",
     "podready/runtime/settings",
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from podready.rehearse.causes import ROWS
+from podready.rehearse.diagnosis.causes import ROWS
 from podready.rehearse.scenario import NAMES
 from podready.runtime.run_config import OPTIONS
 

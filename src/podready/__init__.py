@@ -7,20 +7,22 @@ are resolved on first use, so that `import podready` costs nothing in a pod that
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from podready._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from podready.runtime.app.checks import broken as broken
     from podready.runtime.app.checks import check as check
+    from podready.runtime.app.checks import mark_healthy as mark_healthy
+    from podready.runtime.app.checks import mark_unhealthy as mark_unhealthy
     from podready.runtime.app.checks import set_ready as set_ready
-    from podready.runtime.app.hooks import hook as hook
+    from podready.runtime.app.hooks import on_shutdown as on_shutdown
     from podready.runtime.app.hooks import warmup as warmup
-    from podready.runtime.app.shutdown_notice import shutdown_notice as shutdown_notice
     from podready.runtime.app.shutdown_notice import shutting_down as shutting_down
-    from podready.runtime.requests.inflight import task as task
+    from podready.runtime.app.shutdown_notice import wait_for_shutdown as wait_for_shutdown
+    from podready.runtime.requests.inflight import track as track
     from podready.runtime.settings.base import Settings as Settings
     from podready.runtime.settings.secret import Secret as Secret
     from podready.runtime.settings.variable import var as var
@@ -29,30 +31,39 @@ if TYPE_CHECKING:
 _FACE = {
     "Secret": "podready.runtime.settings.secret",
     "Settings": "podready.runtime.settings.base",
-    "broken": "podready.runtime.app.checks",
     "check": "podready.runtime.app.checks",
-    "hook": "podready.runtime.app.hooks",
+    "mark_healthy": "podready.runtime.app.checks",
+    "mark_unhealthy": "podready.runtime.app.checks",
+    "on_shutdown": "podready.runtime.app.hooks",
     "set_ready": "podready.runtime.app.checks",
-    "shutdown_notice": "podready.runtime.app.shutdown_notice",
     "shutting_down": "podready.runtime.app.shutdown_notice",
-    "task": "podready.runtime.requests.inflight",
+    "track": "podready.runtime.requests.inflight",
     "var": "podready.runtime.settings.variable",
+    "wait_for_shutdown": "podready.runtime.app.shutdown_notice",
     "warmup": "podready.runtime.app.hooks",
     "wrap": "podready.runtime.wrap.wrap",
+}
+
+_RENAMED = {
+    "broken": "mark_unhealthy",
+    "hook": "on_shutdown",
+    "shutdown_notice": "wait_for_shutdown",
+    "task": "track",
 }
 
 __all__ = [
     "Secret",
     "Settings",
     "__version__",
-    "broken",
     "check",
-    "hook",
+    "mark_healthy",
+    "mark_unhealthy",
+    "on_shutdown",
     "set_ready",
-    "shutdown_notice",
     "shutting_down",
-    "task",
+    "track",
     "var",
+    "wait_for_shutdown",
     "warmup",
     "wrap",
 ]
@@ -60,10 +71,23 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import the module that owns `name` and return it (PEP 562)."""
+    if name in _RENAMED:
+        raise _renamed(name)
     if name not in _FACE:
         raise AttributeError(f"module 'podready' has no attribute {name!r}")
     found = globals()[name] = getattr(import_module(_FACE[name]), name)
     return found
+
+
+def _renamed(name: str) -> Exception:
+    """Return the error that names the successor of `name`.
+
+    `from podready import NAME` replaces an AttributeError by an ImportError of its own, without
+    the sentence; it looks for the attribute from a function of importlib's, where it gets ours.
+    """
+    sentence = f"podready.{name} is now called podready.{_RENAMED[name]}"
+    by_from_import = sys._getframe(2).f_code.co_name == "_handle_fromlist"
+    return ImportError(sentence, name="podready") if by_from_import else AttributeError(sentence)
 
 
 def __dir__() -> list[str]:

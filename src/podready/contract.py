@@ -19,9 +19,6 @@ STARTUPZ: Final = "/startupz"
 ENV_PREFIX: Final = "PODREADY_"
 """Every setting of the runtime is also an environment variable with this prefix."""
 
-ENV_GRACE: Final = "PODREADY_GRACE"
-"""The pod's terminationGracePeriodSeconds, told to the app by its own manifest."""
-
 DEFAULT_GRACE_SECONDS: Final = 30.0
 """Kubernetes' default terminationGracePeriodSeconds."""
 

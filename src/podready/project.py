@@ -7,7 +7,6 @@ with file and line, and with the key that was probably meant.
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from podready.errors import ProjectError
+from podready.values.closest_match import closest_match
+from podready.values.durations import parse_seconds
 
 MANIFEST_FOLDERS: Final = ("deploy", "k8s", "manifests")
 """Where manifests are looked for when the project does not say."""
@@ -88,15 +89,6 @@ def load_project(root: Path) -> Project:
     return Project(root=root, **values)
 
 
-def parse_seconds(text: str) -> float:
-    """Return seconds of `1.5`, `250ms`, `3s`, `2m` or `1h`; ValueError for anything else."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h)?\s*", text)
-    if match is None:
-        raise ValueError(f"{text!r} is no duration; write it like 500ms, 1.5s or 2m")
-    unit = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}[match[2]]
-    return float(match[1]) * unit
-
-
 class _Source:
     """A TOML file that can say on which line a key stands (tomllib cannot)."""
 
@@ -137,8 +129,8 @@ class _Source:
         return ProjectError(f"{self._where(path, key)}: {name}: {reason}")
 
     def _unknown(self, path: str, key: str, keys: dict[str, _Reader]) -> ProjectError:
-        near = difflib.get_close_matches(key.replace("_", "-"), keys, n=1, cutoff=0.6)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(keys))}"
+        near = closest_match(key, keys)
+        hint = f"did you mean {near!r}?" if near else f"known keys: {', '.join(sorted(keys))}"
         return self.error(path, key, f"unknown key; {hint}")
 
     def _where(self, path: str, key: str) -> str:
@@ -232,7 +224,10 @@ def _status(value: object) -> int:
 
 def _seconds(value: object) -> float:
     if isinstance(value, str):
-        return parse_seconds(value)
+        try:
+            return parse_seconds(value)
+        except ValueError as error:
+            raise ValueError(f"{value!r} is not {error}") from None
     number = _number(value)
     if number < 0:
         raise ValueError("must not be negative")
@@ -292,8 +287,8 @@ def _request(item: dict[str, object]) -> Request:
     values: dict[str, Any] = {}
     for key, value in item.items():
         if key not in _REQUEST_KEYS:
-            near = difflib.get_close_matches(key, _REQUEST_KEYS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(_REQUEST_KEYS)}"
+            near = closest_match(key, _REQUEST_KEYS)
+            hint = f"did you mean {near!r}?" if near else f"known: {', '.join(_REQUEST_KEYS)}"
             raise _NestedError(key, f"unknown key; {hint}")
         try:
             values[key] = _REQUEST_KEYS[key](value)

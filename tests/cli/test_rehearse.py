@@ -78,7 +78,7 @@ def test_json_is_the_only_output(tmp_path: Path, capsys: pytest.CaptureFixture[s
     [
         (["/nope"], "/nope: no such folder"),
         ([".", "--scenario", "rolback"], "did you mean 'rollback'?"),
-        ([".", "--endpoint-lag", "soon"], "no duration"),
+        ([".", "--endpoint-lag", "soon"], "is not a duration such as 500ms"),
         ([".", "--rps", "0"], "not in the range"),
         ([".", "--kubeconfig", "x"], "belong together"),
         ([".", "--target", "x:1", "--kubeconfig", "/nope"], "not a usable kubeconfig"),

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cluster.client.http_client import HttpClient
 
-from podready.cluster.client.http import HttpClient
 from podready.cluster.local import LocalCluster, LocalClusterConfig
 from podready.kube.gvk import POD, SERVICE
 from podready.kube.meta import Object, get_condition

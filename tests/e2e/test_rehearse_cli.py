@@ -34,7 +34,7 @@ def test_help(start: Start) -> None:
     [
         (["rehearse", "--nonsense"], "No such option"),
         (["rehearse", "--rps", "0"], "'--rps'"),
-        (["rehearse", "--endpoint-lag", "soon"], "no duration; write it like 500ms"),
+        (["rehearse", "--endpoint-lag", "soon"], "'soon' is not a duration such as 500ms"),
         (["rehearse", "--sandbox", "vm"], "'auto', 'netns', 'plain'"),
         (["rehearse", "nowhere"], "nowhere: no such folder"),
         (["rehearse", "--target", "10.0.0.1:80"], "belong together"),

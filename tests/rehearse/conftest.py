@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from podready.rehearse.diagnosis.advice import Setting
 from podready.rehearse.history import Ended, PodHistory, Stretch
 from podready.rehearse.load.plan import Connection, Outcome, Sample
-from podready.rehearse.remedies import Setting
 
 
 @pytest.fixture

@@ -188,4 +188,4 @@ def test_every_scenario_is_there() -> None:
     """The table and the files agree, and an unknown name is answered with the nearest."""
     assert tuple(scenario.name for scenario in load_scenarios(())) == NAMES
     with pytest.raises(UsageError, match="did you mean 'pod-deletion'"):
-        load_scenarios(["pod-delete"])
+        load_scenarios(["pod-deltion"])

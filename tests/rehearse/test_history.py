@@ -19,7 +19,6 @@ def seen(t: float, event: str = "MODIFIED", **changes: Any) -> PodSeen:
         "deleting": False,
         "grace": 30.0,
         "exit_code": None,
-        "restarts": 0,
     }
     return PodSeen(t, event, POD, **{**usual, **changes})
 
@@ -71,17 +70,15 @@ def test_the_journal_gives_exact_moments() -> None:
     assert history.failed_probes == ((12.0, "readiness", "503"),)
     assert history.last_end is not None
     assert history.last_end.t == 14.9
-    assert not history.inferred
     assert (history.routed_until(0), history.routed_until(-1)) == (10.7, 11.2)
     assert history.is_routed(11.0, 1)
     assert not history.is_routed(11.0, 0)
 
 
 def test_without_a_journal_the_watch_is_all_there_is() -> None:
-    """On a real cluster: the same life, a little later and less exact, and marked as such."""
+    """On a real cluster: the same life, a little later and less exact."""
     endpoints = [EndpointSeen(3.2, POD, True), EndpointSeen(10.2, POD, False)]
     history = build_histories([], WATCH, endpoints, "default/web", 3000)[POD]
-    assert history.inferred
     assert (history.created, history.started, history.deleted) == (1.0, 2.0, 10.0)
     assert history.ready == (Stretch(3.0, 15.0),)
     assert history.routed == (Stretch(3.2, 10.2),)

@@ -10,7 +10,7 @@ import pytest
 from podready.errors import ManifestError, ProjectError
 from podready.kube.manifest import parse_manifests
 from podready.project import load_project
-from podready.rehearse.findings import manifest_findings
+from podready.rehearse.diagnosis.findings import manifest_findings
 from podready.rehearse.manifests import arrange, check_fields, load_manifests
 from podready.rehearse.target import Target, choose_target
 

@@ -14,7 +14,7 @@ def test_kubernetes_default() -> None:
     """Thirty seconds: 5 drain, 17 in flight, 5 hooks, 3 margin."""
     budget = divide(30, 5, 5)
     assert (budget.inflight, budget.margin) == (17, 3)
-    assert (budget.closes_at, budget.cancels_at, budget.ends_at) == (5, 22, 27)
+    assert (budget.drain, budget.cancels_at, budget.ends_at) == (5, 22, 27)
 
 
 def test_a_sum_that_does_not_fit_is_printed() -> None:
@@ -32,7 +32,7 @@ def test_the_parts_never_exceed_the_whole(grace: float, drain: float, hooks: flo
         budget = divide(grace, drain, hooks)
     except SettingsError:
         return
-    assert 0 <= budget.closes_at < budget.cancels_at <= budget.ends_at + 1e-6
+    assert 0 <= budget.drain < budget.cancels_at <= budget.ends_at + 1e-6
     assert budget.ends_at <= grace - 1
 
 

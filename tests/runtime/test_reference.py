@@ -41,9 +41,9 @@ def test_a_long_poll_is_answered_early(pod: Pod) -> None:
 
 
 def test_what_the_app_says_of_itself(pod: Pod) -> None:
-    """set_ready takes it out of service, broken asks for a restart."""
+    """set_ready takes it out of service, mark_unhealthy asks for a restart."""
     pod.get("/rebuild")
     eventually(lambda: pod.probe("/readyz")[0] == 503, "out of service")
     assert pod.probe("/livez")[0] == 200
     pod.get("/corrupt")
-    eventually(lambda: pod.probe("/livez")[0] == 503, "broken")
+    eventually(lambda: pod.probe("/livez")[0] == 503, "unhealthy")

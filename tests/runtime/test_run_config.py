@@ -54,8 +54,8 @@ def test_all_bad_values_at_once() -> None:
     text = str(refusal.value)
     assert "--port: 'http' is not a port from 0 to 65535" in text
     assert "--interface: 'cgi' is not one of auto, asgi, wsgi" in text
-    assert "PODREADY_GRACE: 'long' is not a duration such as 500ms, 30s or 5m" in text
-    assert "PODREADY_ACCESS_LOG: 'maybe' is not true or false" in text
+    assert "PODREADY_GRACE: 'long' is not a duration such as 500ms, 30s, 5m or 1h30m" in text
+    assert "PODREADY_ACCESS_LOG: 'maybe' is not a boolean: use true or false" in text
 
 
 def test_a_budget_that_does_not_fit_is_a_bad_setting() -> None:

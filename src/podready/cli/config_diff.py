@@ -13,9 +13,9 @@ from podready.kube.manifest import read_manifests
 from podready.runtime.settings.base import Schema
 from podready.runtime.settings.documentation import docs_of
 from podready.runtime.settings.load import FILE_SUFFIX
-from podready.runtime.settings.near_miss import near_miss
 from podready.runtime.settings.report import quote
 from podready.runtime.settings.schema import Section, Variable
+from podready.values.closest_match import closest_match
 
 
 @dataclass
@@ -122,7 +122,7 @@ class _Comparison:
         for name, entry in self._entries.items():
             if name in known or not name.startswith(prefix):
                 continue
-            meant = near_miss(name, known)
+            meant = closest_match(name, known)
             hint = f"; did you mean {meant}?" if meant else ""
             if prefix or meant:
                 kind = self._schema.kind.__name__

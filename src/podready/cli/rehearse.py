@@ -32,7 +32,7 @@ from podready.errors import AppError, UsageError
 from podready.kube.gvk import DEPLOYMENT, SERVICE, Resource
 from podready.kube.manifest import Manifest
 from podready.kube.meta import dig
-from podready.project import Project, load_project, parse_seconds
+from podready.project import Project, load_project
 from podready.rehearse.api import KubernetesApi
 from podready.rehearse.load.plan import DialerTarget, RequestKind, TcpTarget
 from podready.rehearse.manifests import load_manifests, shown
@@ -44,6 +44,7 @@ from podready.rehearse.result_json import to_json
 from podready.rehearse.scenario import NAMES, load_scenarios
 from podready.rehearse.target import Target, choose_target
 from podready.rehearse.verdict import exit_code, headline, ranked_causes, ranked_findings, reasons
+from podready.values.durations import parse_seconds
 
 EPILOG: Final = """\b
 Examples:
@@ -72,7 +73,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
         try:
             return parse_seconds(str(value))
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            self.fail(f"{value!r} is not {error}", param, ctx)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,6 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def micro_time(moment: datetime) -> str:
-    """Return a metav1.MicroTime: UTC with exactly six digits of a second."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 def parse_time(text: str) -> datetime:
     """Return the moment of an RFC 3339 timestamp; ValueError when it is none.
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from podready.runtime.logs import context as context
     from podready.runtime.logs import dropped_lines as dropped_lines
     from podready.runtime.logs import flush as flush
-    from podready.runtime.logs import suppressed_lines as suppressed_lines
     from podready.runtime.logs.options import LogOptions as LogOptions
     from podready.runtime.logs.sampling import Rule as Rule
 
@@ -33,7 +32,6 @@ _OWNERS = {
     "context": "podready.runtime.logs",
     "dropped_lines": "podready.runtime.logs",
     "flush": "podready.runtime.logs",
-    "suppressed_lines": "podready.runtime.logs",
 }
 
 __all__ = [
@@ -45,7 +43,6 @@ __all__ = [
     "context",
     "dropped_lines",
     "flush",
-    "suppressed_lines",
 ]
 
 

@@ -31,7 +31,6 @@ class PodSeen:
     deleting: bool
     grace: float
     exit_code: int | None
-    restarts: int
     node: str = ""
 
 
@@ -87,7 +86,6 @@ class PodHistory:
     ends: tuple[Ended, ...] = ()
     gone: float | None = None
     failed_probes: tuple[tuple[float, str, str], ...] = ()
-    inferred: bool = False  # no journal: times are those of the watch
 
     @property
     def terminating_from(self) -> float:
@@ -167,7 +165,6 @@ def _from_watch(pod: str, events: list[PodSeen], endpoints: list[EndpointSeen]) 
         grace=deleting.grace if deleting else 30.0,
         ends=tuple(Ended(e.t, e.exit_code or 0) for e in ended[:1]),
         gone=last.t if last.event == "DELETED" else None,
-        inferred=True,
     )
 
 
@@ -186,7 +183,6 @@ def _with_journal(
     term, kill = signals.get(SIGTERM), signals.get(SIGKILL)
     return replace(
         history,
-        inferred=False,
         started=of["started"][0]["t"] if of["started"] else history.started,
         ready=stretches([(f["t"], f["value"]) for f in of["ready"]]) or history.ready,
         listening=stretches([(f["t"], f["open"]) for f in ports]),

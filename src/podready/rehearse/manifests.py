@@ -6,7 +6,6 @@ so that the report can say so.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,7 @@ from podready.kube.manifest import Manifest, read_manifests
 from podready.kube.meta import copy_of, name_of, namespace_of
 from podready.kube.schema import mistyped_fields, types, unknown_fields
 from podready.project import MANIFEST_FOLDERS, Project
+from podready.values.closest_match import closest_match
 
 _ORDER: Final = ("Namespace", "ConfigMap", "Secret", "Service", "Deployment")
 """What pods read comes before the pods; Services too, because their variables do."""
@@ -53,8 +53,8 @@ def check_fields(manifest: Manifest) -> None:
     """
     for path in unknown_fields(manifest.object):
         name = path.rpartition(".")[2]
-        near = difflib.get_close_matches(name, _known_fields(manifest, path), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        near = closest_match(name, _known_fields(manifest, path))
+        hint = f"; did you mean {near!r}?" if near else ""
         raise manifest.error(f"{_name(manifest)}: unknown field {path!r}{hint}", path)
     for wrong in mistyped_fields(manifest.object):
         raise manifest.error(

@@ -161,7 +161,6 @@ def pod_seen(t: float, event: str, pod: Object) -> PodSeen:
         deleting=is_deleting(pod),
         grace=float(meta.get("deletionGracePeriodSeconds") or 30),
         exit_code=code,
-        restarts=first.get("restartCount", 0),
         node=dig(pod, "spec", "nodeName", default=""),
     )
 

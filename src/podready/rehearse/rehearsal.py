@@ -17,9 +17,10 @@ from podready.clock import SYSTEM_CLOCK, Clock
 from podready.journal import read_journal
 from podready.kube.manifest import Manifest
 from podready.rehearse.api import KubernetesApi
-from podready.rehearse.diagnosis import Diagnosis, diagnose, lost_samples
+from podready.rehearse.diagnosis.advice import Setting
+from podready.rehearse.diagnosis.diagnosis import Diagnosis, diagnose, lost_samples
+from podready.rehearse.diagnosis.findings import manifest_findings, stream_findings
 from podready.rehearse.driver import Driver, ScenarioError
-from podready.rehearse.findings import manifest_findings, stream_findings
 from podready.rehearse.history import PodHistory, build_histories
 from podready.rehearse.load.plan import (
     Connection,
@@ -33,7 +34,6 @@ from podready.rehearse.load.plan import (
 from podready.rehearse.load.process import LoadProcess
 from podready.rehearse.load.summary import LoadSummary, bins, latency
 from podready.rehearse.observer import Observer
-from podready.rehearse.remedies import Setting
 from podready.rehearse.result import Bin, Cause, RehearsalResult, ScenarioResult
 from podready.rehearse.scenario import Scenario
 from podready.rehearse.target import Target

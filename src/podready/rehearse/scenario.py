@@ -7,7 +7,6 @@ file in `scenarios/`; the table below names them, so that none is imported befor
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,6 +14,7 @@ from typing import Final
 
 from podready.errors import UsageError
 from podready.rehearse.driver import Driver
+from podready.values.closest_match import closest_match
 
 Action = Callable[[Driver], Awaitable[None]]
 
@@ -53,8 +53,8 @@ def load_scenarios(names: Sequence[str]) -> tuple[Scenario, ...]:
 
 def _load(name: str) -> Scenario:
     if name not in _MODULES:
-        near = difflib.get_close_matches(name, NAMES, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(NAMES)}"
+        near = closest_match(name, NAMES)
+        hint = f"did you mean {near!r}?" if near else f"there are {', '.join(NAMES)}"
         raise UsageError(f"--scenario {name}: no such scenario; {hint}")
     scenario = import_module(_MODULES[name]).SCENARIO
     assert isinstance(scenario, Scenario)

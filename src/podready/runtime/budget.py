@@ -25,11 +25,6 @@ class Budget:
     margin: float
 
     @property
-    def closes_at(self) -> float:
-        """Seconds after the signal at which the listener closes."""
-        return self.drain
-
-    @property
     def cancels_at(self) -> float:
         """Seconds after the signal at which work still in flight is cut."""
         return self.drain + self.inflight

@@ -32,9 +32,11 @@ from podready.runtime.options.kinds import (
 )
 from podready.runtime.options.table import Option, options_of, read_options, report, setting
 from podready.runtime.termination import ENV_TERMINATION_LOG
+from podready.values.closest_match import closest_match
+from podready.values.service_links import is_service_link
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 _KUBERNETES_MARK = "KUBERNETES_SERVICE_HOST"
 """The kubelet sets it in every container, also with enableServiceLinks: false."""
@@ -203,16 +205,9 @@ def _split(arguments: Sequence[str]) -> tuple[str | None, dict[str, str]]:
 def _known(flag: str, by_flag: Mapping[str, Option]) -> Option:
     if flag in by_flag:
         return by_flag[flag]
-    near = _nearest(flag, by_flag)
-    hint = f"; did you mean {near[0]}?" if near else "; see podready run --help"
+    near = closest_match(flag, by_flag)
+    hint = f"; did you mean {near}?" if near else "; see podready run --help"
     raise UsageError(f"podready run has no option {flag}{hint}")
-
-
-def _nearest(word: str, known: Iterable[str]) -> list[str]:
-    """Return the known word that is most like `word`, if any is."""
-    from difflib import get_close_matches
-
-    return get_close_matches(word, known, n=1)
 
 
 def _value_after(option: Option, rest: list[str]) -> str:
@@ -228,14 +223,9 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     known = {name for option in OPTIONS for name in option.variables} | {ENV_TERMINATION_LOG}
     sentences = []
     for name in sorted(environ):
-        if not name.startswith(ENV_PREFIX) or name in known or _is_service_variable(name):
+        if not name.startswith(ENV_PREFIX) or name in known or is_service_link(name, environ[name]):
             continue
-        near = _nearest(name, known)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        near = closest_match(name, known)
+        hint = f"; did you mean {near}?" if near else ""
         sentences.append(f"{name} is not a setting of podready run{hint}")
     return sentences
-
-
-def _is_service_variable(name: str) -> bool:
-    """Whether the kubelet's service links made it (PODREADY_SERVICE_HOST, PODREADY_PORT_...)."""
-    return "_SERVICE_" in name or name.startswith(ENV_PREFIX + "PORT_")

@@ -12,10 +12,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from tests.cluster.client.kubeconfig import KubeConfig
 
 from podready.cluster.apiserver.registry import Registry
 from podready.cluster.apiserver.server import ApiServer
-from podready.cluster.client.kubeconfig import KubeConfig
 from podready.cluster.client.protocol import PatchType
 from podready.errors import ClusterError
 from podready.kube.gvk import POD

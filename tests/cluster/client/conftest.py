@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from tests.cluster.client.http_client import HttpClient
 
 from podready.cluster.apiserver.registry import Registry
 from podready.cluster.apiserver.server import ApiServer
-from podready.cluster.client.http import HttpClient
 from podready.cluster.client.in_process import InProcessClient
 from podready.cluster.client.protocol import Client
 from podready.cluster.store.store import Store

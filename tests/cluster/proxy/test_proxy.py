@@ -114,31 +114,6 @@ def _told(proxy: Proxy) -> str:
     return str(refusal.value)
 
 
-async def test_a_service_can_be_exposed_on_a_local_port(
-    proxy: Proxy, client: InProcessClient, service: Make, endpoint: Make, endpoint_slice: Make
-) -> None:
-    """`expose` opens 127.0.0.1 for people, and stop closes it again."""
-    with socket.create_server(("127.77.0.3", 0)) as pod:
-        pod.settimeout(10)
-        ready = endpoint_slice(endpoint("a", "127.77.0.3"), port=pod.getsockname()[1])
-        await client.create(SERVICE, "default", service())
-        await client.create(ENDPOINT_SLICE, "default", ready)
-        await proxy.start()
-        port = await proxy.expose("default/hello", 80)
-
-        def talk() -> bytes:
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as browser:
-                connection, _ = pod.accept()
-                with connection:
-                    connection.sendall(b"hi")
-                    return browser.recv(2)
-
-        assert await asyncio.to_thread(talk) == b"hi"
-    await proxy.stop()
-    with pytest.raises(ConnectionRefusedError):
-        await asyncio.to_thread(socket.create_connection, ("127.0.0.1", port), 10)
-
-
 async def test_a_proxy_that_never_started_can_be_stopped(proxy: Proxy) -> None:
     """The cluster may fail half-way through its start and stops everything then."""
     await proxy.stop()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from podready.cluster.reconcile.jitter import NO_JITTER, Jitter
+from podready.cluster.reconcile.jitter import Jitter
 
 
 def test_delays_keep_their_bounds() -> None:
     """Every delay lies between low and high."""
     jitter = Jitter(0.01, 0.02)
     assert all(0.01 <= jitter.delay() <= 0.02 for _ in range(100))
-    assert NO_JITTER.delay() == 0
+    assert Jitter(0.0, 0.0).delay() == 0
 
 
 def test_a_seed_repeats_itself() -> None:

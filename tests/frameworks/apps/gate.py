@@ -73,13 +73,13 @@ def work_in_thread_behind(gate: str) -> None:
 
 async def named_work_behind(gate: str) -> None:
     """The same for a framework whose background work the server cannot see: named to podready."""
-    with podready.task("a job"):
+    with podready.track("a job"):
         await work_behind(gate)
 
 
 def named_work_in_thread_behind(gate: str) -> None:
     """The same in a thread."""
-    with podready.task("a job"):
+    with podready.track("a job"):
         work_in_thread_behind(gate)
 
 
@@ -141,7 +141,7 @@ def register_failing_hooks() -> None:
     """Register podready's own hooks: a sound one on both sides of the one that fails."""
     for name in ("first", "hook", "last"):
 
-        @podready.hook(name)
+        @podready.on_shutdown(name)
         def stop(name: str = name) -> None:
             mark(f"hook {name}")
             fail_at(name)

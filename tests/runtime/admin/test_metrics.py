@@ -37,11 +37,11 @@ APP = """
     def database():
         pass
 
-    @podready.hook("linger")  # runs after the next one, which is then on the page for a while
+    @podready.on_shutdown("linger")  # after the next one, which is then on the page for a while
     def linger():
         time.sleep(0.5)
 
-    @podready.hook("close pool")
+    @podready.on_shutdown("close pool")
     def close():
         time.sleep(0.2)
 

@@ -90,7 +90,7 @@ def standing(**changes: object) -> Standing:
         ({"serving": False}, 200, 503, 200),
         ({"unready": ("database",)}, 200, 503, 200),
         ({"stalled": 31.0}, 503, 200, 200),
-        ({"broken": "lost"}, 503, 200, 200),
+        ({"unhealthy": "lost"}, 503, 200, 200),
     ],
 )
 def test_probe_answers(changes: dict[str, object], livez: int, readyz: int, startupz: int) -> None:
@@ -105,7 +105,7 @@ def test_probe_answers(changes: dict[str, object], livez: int, readyz: int, star
 
 def test_reasons_stay_inside() -> None:
     """Callers from outside see names of failing checks, not the app's words."""
-    answer = answer_probe("/livez", standing(broken="password wrong"), verbose=False)
+    answer = answer_probe("/livez", standing(unhealthy="password wrong"), verbose=False)
     assert answer is not None
     assert b"password" not in answer.body
 

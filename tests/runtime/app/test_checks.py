@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -64,7 +66,9 @@ async def app(scope, receive, send):
     elif scope["path"] == "/resume":
         podready.set_ready(True)
     elif scope["path"] == "/break":
-        podready.broken("lost my mind")
+        podready.mark_unhealthy("lost my index")
+    elif scope["path"] == "/mend":
+        podready.mark_healthy()
     await send({"type": "http.response.start", "status": 200,
                 "headers": [(b"content-length", b"0")]})
     await send({"type": "http.response.body", "body": b""})
@@ -118,7 +122,7 @@ def test_a_failing_check_holds_the_start(start_pod: StartPod, tmp_path: Path) ->
 
 
 def test_the_app_says_it_itself(start_pod: StartPod) -> None:
-    """set_ready(False) takes the pod out and back; broken() asks for a restart."""
+    """set_ready and mark_unhealthy each take the pod out of service, and can be taken back."""
     pod = start_pod(CHECKED).ready()
     pod.get("/pause")
     eventually(lambda: pod.probe("/readyz")[0] == 503, "paused")
@@ -126,8 +130,51 @@ def test_the_app_says_it_itself(start_pod: StartPod) -> None:
     pod.get("/resume")
     pod.ready()
     pod.get("/break")
-    eventually(lambda: pod.probe("/livez")[0] == 503, "broken")
-    assert pod.probe("/livez")[1]["reason"] == "broken"
+    eventually(lambda: pod.probe("/livez")[0] == 503, "unhealthy")
+    assert pod.probe("/livez")[1]["reason"] == "unhealthy"
+    assert pod.line("marked this worker unhealthy, /livez fails: lost")["severity"] == "ERROR"
+    pod.get("/break")  # the same reason again is not logged again
+    pod.get("/mend")
+    eventually(lambda: pod.probe("/livez")[0] == 200, "healthy again")
+    assert pod.line("the app marked this worker healthy again")["severity"] == "INFO"
+    assert sum("marked this worker unhealthy" in each for each in pod.messages()) == 1
+
+
+EACH_WORKER = """
+import os, signal, podready
+
+unhealthy = False
+
+def turn(*_):
+    global unhealthy
+    unhealthy = not unhealthy
+    podready.mark_unhealthy("corrupt") if unhealthy else podready.mark_healthy()
+
+signal.signal(signal.SIGUSR2, turn)
+
+async def app(scope, receive, send): ...
+"""
+
+
+def test_each_worker_is_healthy_or_not_by_itself(start_pod: StartPod) -> None:
+    """/livez fails as long as one of two workers is unhealthy."""
+    pod = start_pod(EACH_WORKER, "--workers", "2").ready()
+
+    def reasons() -> list[str | None]:
+        return [worker.get("unhealthy", "unknown") for worker in pod.workers()]
+
+    eventually(lambda: reasons() == [None, None], "two workers")
+    first, second = (int(worker["pid"]) for worker in pod.workers())
+    os.kill(first, signal.SIGUSR2)
+    os.kill(second, signal.SIGUSR2)
+    eventually(lambda: reasons() == ["corrupt", "corrupt"], "both are unhealthy")
+    os.kill(first, signal.SIGUSR2)
+    eventually(lambda: None in reasons(), "one is healthy again")
+    assert pod.probe("/livez")[0] == 503
+    os.kill(second, signal.SIGUSR2)
+    eventually(lambda: pod.probe("/livez")[0] == 200, "both are healthy")
+    marked = [message for message in pod.messages() if "the app marked this worker" in message]
+    assert len(marked) == 4
 
 
 def test_warmup_shows_its_progress(start_pod: StartPod) -> None:

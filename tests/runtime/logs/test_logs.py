@@ -199,7 +199,7 @@ def test_a_format_or_level_that_does_not_exist_is_a_value_error(argument: str, w
         ("ON_STALL", "wait", "'wait' is not one of drop, block"),
         ("MAX_LINE", "10", "'10' is not a size of 1024 bytes or more"),
         ("SAMPLE", "1", "'1' is not off, or FIRST/THEREAFTER such as 100/100"),
-        ("PRINTS", "maybe", "'maybe' is not true or false"),
+        ("PRINTS", "maybe", "'maybe' is not a boolean: use true or false"),
     ],
 )
 def test_a_variable_that_cannot_be_used_ends_the_process_with_one_sentence(

@@ -129,13 +129,13 @@ def test_background_work_of_a_request_is_waited_for(start_pod: StartPod) -> None
 
 
 def test_a_named_task_is_waited_for(start_pod: StartPod) -> None:
-    """`podready.task` keeps the process until it is done, and its name is in the progress line."""
+    """`podready.track` keeps the process until it is done, and its name is in the progress line."""
     pod = start_pod(
         """
         import asyncio, podready
         async def consume():
-            with podready.task("consume orders"):
-                await podready.shutdown_notice()
+            with podready.track("consume orders"):
+                await podready.wait_for_shutdown()
                 assert podready.shutting_down()
                 await asyncio.sleep(0.5)
                 print('{"severity": "INFO", "message": "order done"}', flush=True)

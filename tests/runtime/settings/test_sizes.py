@@ -6,14 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podready.runtime.options.sizes import format_size
 from podready.runtime.settings.sizes import ByteSize
-
-
-@given(st.integers(min_value=0, max_value=2**80))
-def test_every_size_reads_back(size: int) -> None:
-    """format_size and ByteSize.parse are inverse."""
-    assert ByteSize.parse(format_size(size)) == size
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_a_lifespan_shutdown_that_never_returns(start_pod: StartPod) -> None:
     pod = start_pod(
         """
         import asyncio, podready
-        @podready.hook("goodbye")
+        @podready.on_shutdown("goodbye")
         def goodbye():
             print('{"severity": "INFO", "message": "goodbye"}', flush=True)
         async def app(scope, receive, send):
@@ -130,7 +130,7 @@ def test_a_stalled_reader_takes_no_time_beyond_the_grace(
     """The last lines are waited for only as long as the grace period has time left."""
     (tmp_path / "main.py").write_text(
         "import asyncio, podready\n"
-        "@podready.hook('slow')\nasync def slow():\n    await asyncio.sleep(600)\n" + HELLO
+        "@podready.on_shutdown('slow')\nasync def slow():\n    await asyncio.sleep(600)\n" + HELLO
     )
     ports = [str(port) for port in (free_port(), free_port())]
     argv = [sys.executable, "-m", "podready", "run", "main:app"]

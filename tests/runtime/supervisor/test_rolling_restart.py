@@ -11,8 +11,8 @@ import pytest
 from tests.runtime.conftest import StartPod, eventually
 
 from podready.runtime.metrics.throttling import Throttling
-from podready.runtime.options.sizes import parse_size
 from podready.runtime.supervisor.backoff import Backoff
+from podready.values.sizes import parse_size
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import Pod
@@ -175,4 +175,4 @@ def test_sizes(text: str, size: int) -> None:
     """Kubernetes' units, binary and decimal."""
     assert parse_size(text) == size
     with pytest.raises(ValueError, match="512Mi"):
-        parse_size(text + "B")
+        parse_size(text + "m")

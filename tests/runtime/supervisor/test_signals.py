@@ -119,7 +119,7 @@ def test_ten_sigterms_while_a_worker_restarts(start_pod: StartPod) -> None:
 def test_sigterm_right_after_the_first_answer(start_pod: StartPod, attempt: int) -> None:
     """Between "listening" and "ready" a pod has work to finish: it is, and hooks run."""
     pod = start_pod(
-        "import podready\n@podready.hook('end')\ndef end():\n"
+        "import podready\n@podready.on_shutdown('end')\ndef end():\n"
         """    print('{"severity": "INFO", "message": "hook ran"}', flush=True)\n""" + HELLO
     )
     eventually(lambda: not pod.refuses(), "it listens")

@@ -380,19 +380,19 @@ def test_hooks_run_in_reverse_order(start_pod: StartPod) -> None:
         import asyncio, logging, podready
         log = logging.getLogger("app")
 
-        @podready.hook("first")
+        @podready.on_shutdown("first")
         def first():
             log.info("hook first")
 
-        @podready.hook("hangs", timeout=0.2)
+        @podready.on_shutdown("hangs", timeout=0.2)
         async def hangs():
             await asyncio.sleep(600)
 
-        @podready.hook("fails")
+        @podready.on_shutdown("fails")
         def fails():
             raise ValueError("no")
 
-        @podready.hook("last")
+        @podready.on_shutdown("last")
         async def last():
             log.info("hook last")
 

@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 
 from podready.cluster.apiserver.negotiation import JSON, Form, negotiate
-from podready.cluster.apiserver.table import partial, table
+from podready.cluster.apiserver.printers.table import partial, table
 from podready.kube.meta import Object, resource_version_of
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from podready.cluster.apiserver.answers import form_of
 from podready.cluster.apiserver.negotiation import JSON, Form
-from podready.cluster.apiserver.table import bookmark_table, partial, table
+from podready.cluster.apiserver.printers.table import bookmark_table, partial, table
 from podready.kube.meta import Object, resource_version_of
 from podready.kube.status import ApiError
 

@@ -1,8 +1,8 @@
 """`Client`: how everything in the cluster but the API server itself speaks to the API server.
 
 Controllers, scheduler, kubelet and proxy hold a `Client` and nothing else of the API server,
-so each of them could run against a real one. There are two: `InProcessClient` (the same
-process, no sockets) and `HttpClient` (any Kubernetes API server, by kubeconfig).
+so each of them could run against a real one. `InProcessClient` speaks to the API server of the
+same process without sockets; the tests have a second client, over HTTP.
 
 Objects are plain dicts in Kubernetes' own JSON form. What a client returns belongs to the
 caller: changing it changes nothing else.

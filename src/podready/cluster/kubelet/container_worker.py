@@ -15,8 +15,8 @@ from podready.cluster.kubelet.hooks import HookError, run_hook
 from podready.cluster.kubelet.images import ImageUnavailableError
 from podready.cluster.kubelet.logs import ContainerLogs, last_lines
 from podready.cluster.kubelet.pod_status import ContainerKind, ContainerRecord
-from podready.cluster.kubelet.probe import ProbeKind, ProbeResult, Thresholds, run_probe
-from podready.cluster.kubelet.prober import Prober, ProberHooks
+from podready.cluster.kubelet.probes.probe import ProbeKind, ProbeResult, Thresholds, run_probe
+from podready.cluster.kubelet.probes.prober import Prober, ProberHooks
 from podready.cluster.kubelet.running_container import RunningContainer
 from podready.cluster.sandbox.interface import Exit
 from podready.kube.meta import Object, dig
@@ -56,11 +56,6 @@ class ContainerWorker:
     def name(self) -> str:
         """The container's name."""
         return self.record.name
-
-    @property
-    def is_up(self) -> bool:
-        """Whether a process runs that has to be ended."""
-        return self._running is not None
 
     def begin(self) -> asyncio.Task[None]:
         """Start the container's life as a task of its own."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from podready.cluster.kubelet.http_request import HttpRequestError, HttpTarget, get
-from podready.cluster.kubelet.probe import ProbeTarget, http_target
+from podready.cluster.kubelet.probes.http_request import HttpRequestError, HttpTarget, get
+from podready.cluster.kubelet.probes.probe import ProbeTarget, http_target
 
 if TYPE_CHECKING:
     from podready.kube.meta import Object

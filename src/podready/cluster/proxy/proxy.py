@@ -1,9 +1,8 @@
 """The cluster's service traffic in one object: `Proxy`, as kube-proxy is on every node.
 
 Follows Services and EndpointSlices through the API, keeps every virtual node's lagging view, and
-serves connections: to the load process by socket (`dialer`), to people by port (`localport`), to
-pods at the addresses of Services (`cluster_ips`), which also lead to named ports of this machine
-(`host_ports`).
+serves connections: to the load process by socket (`dialer`), and to pods at the addresses of
+Services (`cluster_ips`), which also lead to named ports of this machine (`host_ports`).
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from podready.cluster.client.informer import Handler, Informer
 from podready.cluster.proxy.cluster_ips import ClusterIPs
 from podready.cluster.proxy.dialer import DialServer
 from podready.cluster.proxy.host_ports import HostPorts
-from podready.cluster.proxy.localport import LocalPort
 from podready.cluster.proxy.proxier import Proxier
 from podready.cluster.proxy.views import DEFAULT_NODES, Lag
 from podready.journal import Journal, NullJournal
@@ -81,14 +79,13 @@ class Proxy:
         clock: Clock = SYSTEM_CLOCK,
         network: ServiceNetwork | None = None,
     ) -> None:
-        self._dial, self._clock = dial, clock
+        self._clock = clock
         self._proxier = Proxier(
             settings.nodes, settings.lag, settings.seed, journal or NullJournal(), clock
         )
         self._services = Informer(client, SERVICE)
         self._slices = Informer(client, ENDPOINT_SLICE, indexes={_BY_SERVICE: _service_keys})
         self._dialer = DialServer(settings.socket_path, self._proxier.pick, dial)
-        self._ports: list[LocalPort] = []
         self._cluster_ips = ClusterIPs(network, self._proxier, dial) if network else None
         self._host_ports = HostPorts(network, settings.host_ports) if network else None
         self._tasks: list[asyncio.Task[None]] = []
@@ -121,20 +118,10 @@ class Proxy:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for part in (*self._ports, self._cluster_ips, self._host_ports):
+        for part in (self._cluster_ips, self._host_ports):
             if part:
                 await part.stop()
-        self._ports, self._tasks = [], []
-
-    async def expose(self, service: str, port: int, host_port: int = 0) -> int:
-        """Open 127.0.0.1:`host_port` (0: any free one) for a Service port and return the number.
-
-        `service` is "namespace/name". OSError when the port is in use.
-        """
-        local = LocalPort(service, port, self._proxier.pick, self._dial)
-        number = local.start(host_port)
-        self._ports.append(local)
-        return number
+        self._tasks = []
 
     def pick(self, node: int, service: str, port: int, client: str = "") -> Backend:
         """Return where `node` sends a new connection now; see `Proxier.pick`."""

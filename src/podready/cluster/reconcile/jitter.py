@@ -25,6 +25,3 @@ class Jitter:
     def delay(self) -> float:
         """Return the next delay in seconds."""
         return self._random.uniform(self._low, self._high)
-
-
-NO_JITTER = Jitter(0.0, 0.0)

@@ -12,13 +12,14 @@ import os
 import socket
 from typing import Any, ClassVar, Final
 
-from podready.cluster.sandbox import procfs, sock_diag
-from podready.cluster.sandbox.addresses import AddressPool
+from podready.cluster.sandbox import procfs
 from podready.cluster.sandbox.channel import Message, send
+from podready.cluster.sandbox.control_channel import ControlChannel
 from podready.cluster.sandbox.forked_process import ForkedProcess, Task, exit_of
-from podready.cluster.sandbox.helper_link import HelperLink
 from podready.cluster.sandbox.interface import ContainerSpec, ExecResult, Mount, SandboxChoice
-from podready.cluster.sandbox.node_network import NodeNetwork
+from podready.cluster.sandbox.network import sock_diag
+from podready.cluster.sandbox.network.addresses import AddressPool
+from podready.cluster.sandbox.network.node_network import NodeNetwork
 from podready.cluster.sandbox.output_pipe import OutputPipe
 from podready.cluster.sandbox.zygote_process import ZygoteProcess
 from podready.errors import ClusterError
@@ -39,7 +40,7 @@ class ForkedPod:
         self._ids = itertools.count()
         self._helper: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._diag: socket.socket | None = None
-        self._link = HelperLink(self._hear)
+        self._link = ControlChannel(self._hear)
 
     @property
     def sets_user(self) -> bool:

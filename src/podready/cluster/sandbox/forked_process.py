@@ -6,7 +6,7 @@ import asyncio
 import errno
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from podready.cluster.sandbox import procfs
 from podready.cluster.sandbox.interface import ContainerSpec, ExecResult, Exit
@@ -15,7 +15,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from podready.cluster.sandbox.channel import Message
-    from podready.cluster.sandbox.forked import ForkedPod
+
+
+class CommandRunner(Protocol):
+    """What a container needs of its pod to run a command inside."""
+
+    @property
+    def apart(self) -> bool:
+        """Whether the pod has namespaces of its own."""
+
+    @property
+    def sets_user(self) -> bool:
+        """Whether a container may run as another user than ours."""
+
+    async def run(self, order: Message) -> ExecResult:
+        """Run a command as `order` says, to its end."""
 
 
 class Task:
@@ -77,7 +91,7 @@ def exit_of(code: int) -> Exit:
 class ForkedProcess:
     """A container whose PID 1 runs in namespaces of its own; see `interface.Process`."""
 
-    def __init__(self, pod: ForkedPod, task: Task, pid: int, container: ContainerSpec) -> None:
+    def __init__(self, pod: CommandRunner, task: Task, pid: int, container: ContainerSpec) -> None:
         self.pid = pid
         self._pod = pod
         self._task = task

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from podready.cluster.sandbox.forked import ForkedSandbox
-from podready.cluster.sandbox.node_network import NodeNetwork
+from podready.cluster.sandbox.network.node_network import NodeNetwork
 from podready.kube.addresses import POD_NETWORK
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import socket
 from typing import Final, NoReturn
 
 from podready.cluster.sandbox.channel import Message, receive, send
+from podready.cluster.sandbox.network.wire import make_node_network
 from podready.cluster.sandbox.syscalls import die_with_parent
-from podready.cluster.sandbox.wire import make_node_network
 
 _BACKLOG: Final = 1024
 _KINDS: Final = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}

@@ -14,8 +14,9 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from podready.cluster.sandbox import procfs, sock_diag
+from podready.cluster.sandbox import procfs
 from podready.cluster.sandbox.forked import ForkedPod, ForkedSandbox
+from podready.cluster.sandbox.network import sock_diag
 
 if TYPE_CHECKING:
     from podready.cluster.sandbox.forked_process import ForkedProcess

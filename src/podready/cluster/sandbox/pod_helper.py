@@ -14,8 +14,9 @@ from typing import NoReturn
 
 from podready.cluster.sandbox.channel import Message, receive, send
 from podready.cluster.sandbox.container import keep_command, keep_container
-from podready.cluster.sandbox.loopback import raise_loopback
-from podready.cluster.sandbox.sock_diag import open_diag, works
+from podready.cluster.sandbox.network.loopback import raise_loopback
+from podready.cluster.sandbox.network.sock_diag import open_diag, works
+from podready.cluster.sandbox.network.wire import make_pod_network
 from podready.cluster.sandbox.syscalls import (
     CLONE_NEWIPC,
     CLONE_NEWNET,
@@ -23,7 +24,6 @@ from podready.cluster.sandbox.syscalls import (
     die_with_parent,
     unshare,
 )
-from podready.cluster.sandbox.wire import make_pod_network
 
 
 def hold_pod(order: Message, fds: list[int], zygote: int) -> NoReturn:

@@ -15,10 +15,10 @@ import sys
 import traceback
 
 from podready.cluster.sandbox.channel import Message, receive, send
+from podready.cluster.sandbox.network.sock_diag import works
 from podready.cluster.sandbox.node_helper import hold_node
 from podready.cluster.sandbox.pod_helper import hold_pod
 from podready.cluster.sandbox.rootfs import build_private_root
-from podready.cluster.sandbox.sock_diag import works
 from podready.cluster.sandbox.syscalls import (
     CLONE_NEWNET,
     CLONE_NEWNS,

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from podready.runtime.admin.probes import Answer
 from podready.runtime.logs import log_event
 from podready.runtime.logs.levels import LEVELS, ROOT
-from podready.runtime.options.durations import format_duration, parse_duration
 from podready.runtime.severity import LEVELS as SEVERITIES
 from podready.runtime.severity import level_of, severity_of
+from podready.values.durations import format_seconds, parse_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,7 +71,7 @@ class Loggers:
         log_event(
             "NOTICE",
             f"log level of {name or _ROOT_NAME} is {severity_of(level)} for "
-            f"{format_duration(seconds)}",
+            f"{format_seconds(seconds)}",
         )
 
     def tell(self, worker: WorkerHandle) -> None:
@@ -151,7 +151,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
     level = wish["level"]
     if level is not None and not isinstance(level, str):
         raise ValueError(f"level is one of {', '.join(SEVERITIES)}, or null")
-    seconds = parse_duration(str(wish["for"])) if "for" in wish else DEFAULT_SECONDS
+    seconds = parse_seconds(str(wish["for"])) if "for" in wish else DEFAULT_SECONDS
     if not 0 < seconds <= LONGEST_SECONDS:
         raise ValueError("for is more than 0s and at most 24h")
     return {"level": level, "seconds": seconds}

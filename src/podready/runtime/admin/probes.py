@@ -52,7 +52,7 @@ class Standing:
     limit: float
     serving: bool = True
     unready: tuple[str, ...] = ()
-    broken: str | None = None
+    unhealthy: str | None = None
     stalled: float | None = None
     serves_draining: bool = False
     progress: float | None = None
@@ -81,8 +81,8 @@ def answer_group(failing: list[str]) -> Answer:
 
 
 def _livez(standing: Standing) -> tuple[bool, dict[str, Any]]:
-    if standing.broken is not None:
-        return False, {"phase": standing.phase, "reason": "broken"}
+    if standing.unhealthy is not None:
+        return False, {"phase": standing.phase, "reason": "unhealthy"}
     if standing.stalled is not None:
         return False, {"phase": standing.phase, "reason": f"stalled {standing.stalled:.0f}s"}
     return True, {"phase": standing.phase}

@@ -7,6 +7,7 @@ takes the pod out of service: a pod that cannot reach its database is rarely hel
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
@@ -21,6 +22,8 @@ _GROUP: Final = re.compile("[a-z0-9-]+")
 _FAILS_TO_BAD: Final = 3
 _OKS_TO_GOOD: Final = 2
 """Dropwizard health's defaults."""
+
+_log = logging.getLogger("podready.health")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +107,19 @@ class Standing:
         return True
 
 
-class Word:
-    """What the app itself says about its state; `changed` is called on every change."""
+class AppHealth:
+    """What the app reports about this process; `changed` is called on every change.
+
+    `unready` and `unhealthy` are the reasons that it gave, None while there is none.
+    """
 
     def __init__(self) -> None:
         self.unready: str | None = None
-        self.broken: str | None = None
+        self.unhealthy: str | None = None
         self.changed: Callable[[], None] = lambda: None
 
 
-WORD = Word()
+HEALTH = AppHealth()
 
 
 def set_ready(ready: bool, reason: str = "") -> None:
@@ -122,11 +128,27 @@ def set_ready(ready: bool, reason: str = "") -> None:
     For a state that no check can see, such as a cache being rebuilt. `reason` is shown to
     callers from loopback only.
     """
-    WORD.unready = None if ready else reason or "set_ready(False)"
-    WORD.changed()
+    HEALTH.unready = None if ready else reason or "set_ready(False)"
+    HEALTH.changed()
 
 
-def broken(reason: str) -> None:
-    """Declare that only a restart helps: /livez fails from now on, and the kubelet restarts us."""
-    WORD.broken = reason
-    WORD.changed()
+def mark_unhealthy(reason: str) -> None:
+    """Make /livez fail until `mark_healthy`, so that the kubelet restarts the container.
+
+    For a state that only a restart mends. It counts for the worker that calls it; /livez fails as
+    long as one worker is unhealthy. `reason` is logged, and /livez shows it to callers from
+    loopback only. Safe from any thread.
+    """
+    if HEALTH.unhealthy != reason:
+        _log.error("the app marked this worker unhealthy, /livez fails: %s", reason)
+    HEALTH.unhealthy = reason
+    HEALTH.changed()
+
+
+def mark_healthy() -> None:
+    """Take `mark_unhealthy` back for this worker; without one it does nothing."""
+    if HEALTH.unhealthy is None:
+        return
+    _log.info("the app marked this worker healthy again")
+    HEALTH.unhealthy = None
+    HEALTH.changed()

@@ -1,4 +1,4 @@
-"""Functions that the app registers: `warmup` before it is ready, `hook` after it drained."""
+"""Functions that the app registers: `warmup` before it is ready, `on_shutdown` after it drained."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHUTDOWN: list[Hook] = []
 WARMUP: list[Hook] = []
 
 
-def hook(name: str, *, timeout: float = 5.0) -> Callable[[_F], _F]:
+def on_shutdown(name: str, *, timeout: float = 5.0) -> Callable[[_F], _F]:
     """Register a function, sync or async, to run at the end of the stop.
 
     Hooks run after the last request, in reverse order of registration, each for at most

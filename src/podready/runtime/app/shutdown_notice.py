@@ -50,6 +50,6 @@ def shutting_down() -> bool:
     return NOTICE.given
 
 
-async def shutdown_notice() -> None:
+async def wait_for_shutdown() -> None:
     """Return once the pod has been told to stop; from then on the drain delay runs."""
     await NOTICE.wait()

@@ -38,7 +38,6 @@ __all__ = [
     "lines_wait",
     "log_event",
     "select",
-    "suppressed_lines",
     "take_over",
 ]
 
@@ -147,8 +146,3 @@ def end_blocking() -> None:
     """Wait for no reader from now on: this process has to end in time."""
     if OUTPUT.writer:
         OUTPUT.writer.block = False
-
-
-def suppressed_lines() -> int:
-    """Return how many lines the sampler has held back so far."""
-    return OUTPUT.sampler.suppressed if OUTPUT.sampler else 0

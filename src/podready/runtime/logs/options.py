@@ -10,9 +10,9 @@ from podready.errors import SettingsError
 from podready.runtime.logs.line_limit import DEFAULT_BYTES
 from podready.runtime.logs.sampling import Rule, parse_rule
 from podready.runtime.options.kinds import SWITCH, Kind, choice
-from podready.runtime.options.sizes import parse_size
 from podready.runtime.options.table import options_of, read_options, report, setting
 from podready.runtime.severity import LEVELS, level_of
+from podready.values.sizes import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

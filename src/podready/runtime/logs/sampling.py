@@ -48,7 +48,6 @@ class Sampler:
         self._second = 0
         self._counts: dict[Key, int] = {}
         self._suppressed: dict[Key, int] = {}
-        self.suppressed = 0
 
     def passes(self, level: int, logger: str, template: object) -> int:
         """Return -1 to drop the line, else how many like it were dropped before."""
@@ -61,7 +60,6 @@ class Sampler:
         if count > 1 or len(self._counts) < _MOST_KEYS:  # what is not counted passes
             self._counts[key] = count
         if not self._due(level, count):
-            self.suppressed += 1
             if key in self._suppressed or len(self._suppressed) < _MOST_KEYS:
                 self._suppressed[key] = self._suppressed.get(key, 0) + 1
             return -1

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from podready.runtime.options.durations import parse_duration
 from podready.runtime.options.secret_files import parse_token
-from podready.runtime.options.sizes import parse_size
+from podready.values.booleans import parse_boolean
+from podready.values.durations import parse_seconds
+from podready.values.sizes import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,19 +42,11 @@ def choice(*words: str) -> Kind:
     return Kind("|".join(words), parse)
 
 
-def _switch(text: str) -> bool:
-    known = {"1": True, "true": True, "yes": True, "on": True}
-    known |= {"0": False, "false": False, "no": False, "off": False}
-    if text.strip().lower() not in known:
-        raise ValueError("true or false")
-    return known[text.strip().lower()]
-
-
 TEXT = Kind("TEXT", str)
-DURATION = Kind("DURATION", parse_duration)
+DURATION = Kind("DURATION", parse_seconds)
 PORT = Kind("PORT", _integer(0, 65535, "a port"))
 COUNT = Kind("N", _integer(1, 1024, "a whole number"))
 LIMIT = Kind("N", _integer(0, 1_000_000_000, "a whole number"))
-SWITCH = Kind("BOOL", _switch)
+SWITCH = Kind("BOOL", parse_boolean)
 SIZE = Kind("SIZE", parse_size)
 SECRET = Kind("PATH", parse_token)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from podready.contract import ENV_PREFIX
 from podready.runtime.options.kinds import SECRET
 from podready.runtime.options.secret_files import read_secret
+from podready.values.service_links import is_service_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -123,7 +124,7 @@ def _find(
     if option.name in flags:
         return option.flag, flags[option.name]
     text = environ.get(option.variable, "").strip()  # empty is unset: templates write such
-    if text and not _is_service_link(text):
+    if text and not is_service_link(option.variable, text):
         return option.variable, text
     if option.fallback and environ.get(option.fallback, "").strip():
         return option.fallback, environ[option.fallback]
@@ -142,8 +143,3 @@ def _find_secret(
     if in_file in environ:
         return in_file, read_secret(in_file, environ[in_file])
     return option.variable, None
-
-
-def _is_service_link(text: str) -> bool:
-    """Whether the kubelet wrote it: a Service named podready gives PODREADY_PORT=tcp://10..."""
-    return text.startswith(("tcp://", "udp://", "sctp://"))

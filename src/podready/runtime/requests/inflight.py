@@ -38,7 +38,7 @@ class Kind(StrEnum):
     REQUEST = "request"
     STREAM = "stream"  # text/event-stream: ended by us when closing
     WEBSOCKET = "websocket"
-    TASK = "task"  # podready.task("name")
+    TASK = "task"  # podready.track("name")
 
 
 class Work:
@@ -199,14 +199,14 @@ managed = False
 """Whether `podready run` serves the app; set in its workers, read by `podready.wrap`."""
 
 IN_FLIGHT = InFlight()
-"""This process's work: the wrapper, `podready.task` and the drain meet here."""
+"""This process's work: the wrapper, `podready.track` and the drain meet here."""
 
 CURRENT: contextvars.ContextVar[Work | None] = contextvars.ContextVar("podready_work", default=None)
 """The work that the running code belongs to; logs read the request id from it."""
 
 
 @contextmanager
-def task(name: str) -> Iterator[None]:
+def track(name: str) -> Iterator[None]:
     """Count the block as work in flight, named `name` in the stuck report and in /tasks.
 
     For work that no request waits for: a queue consumer's message, a scheduled job. The stop

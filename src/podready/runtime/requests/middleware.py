@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from podready.contract import SELF_TEST_HEADER, SELF_TEST_PATH
-from podready.runtime.app.shutdown_notice import shutdown_notice, shutting_down
+from podready.runtime.app.shutdown_notice import shutting_down, wait_for_shutdown
 from podready.runtime.logs import add_source
 from podready.runtime.metrics.counters import METER
 from podready.runtime.requests.access_line import log_access
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 SERVICE_RESTART = 1012
 """RFC 6455's registry: "Service Restart", which asks the client to reconnect after a pause."""
 
-_OURS = {"podready.shutdown": {"given": shutting_down, "notice": shutdown_notice}}
+_OURS = {
+    "podready.shutdown": {"shutting_down": shutting_down, "wait_for_shutdown": wait_for_shutdown}
+}
 """For frameworks and libraries that would rather look at the scope than import podready."""
 
 

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from podready.runtime.settings.load import UnusableError
-from podready.runtime.settings.near_miss import near_miss
 from podready.runtime.settings.report import (
     Kind,
     Problem,
@@ -15,6 +14,8 @@ from podready.runtime.settings.report import (
 )
 from podready.runtime.settings.schema import Section, Variable
 from podready.runtime.settings.secret import MASK
+from podready.values.closest_match import closest_match
+from podready.values.service_links import is_service_address, is_service_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,12 +25,6 @@ if TYPE_CHECKING:
     from podready.runtime.settings.schema import Field
     from podready.runtime.settings.sources import Sources
 
-SERVICE_LINK: Final = (
-    r".+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
-)
-"""Variables that the kubelet adds for every Service of the namespace (enableServiceLinks)."""
-
-_LINK_VALUE: Final = r"(tcp|udp|sctp)://"
 _SHORTEST_SECRET: Final = 4
 """Shorter ones are not looked for in other people's sentences: `a` would be in most of them."""
 
@@ -52,7 +47,7 @@ def _doc(root: Section, variable: Variable) -> str:
 def missing(root: Section, variable: Variable, given: Iterable[str]) -> Problem:
     """Report a required variable; name the one that was perhaps meant to be it."""
     ours = root.names()
-    typo = near_miss(variable.name, [name for name in given if name not in ours])
+    typo = closest_match(variable.name, [name for name in given if name not in ours])
     what = f"required; is {typo} a typo?" if typo else "required"
     return describe(root, variable, "missing", what)
 
@@ -85,7 +80,7 @@ def unparsable(
     if variable.secret:
         return describe(root, variable, "invalid", valid)
     shown, text = texts
-    if re.match(_LINK_VALUE, text) and variable.name.endswith("_PORT"):
+    if is_service_address(text) and variable.name.endswith("_PORT"):
         reason = _service_link(variable)
     elif text != shown:
         reason = f"{valid}, once its references are replaced"
@@ -172,20 +167,15 @@ def misspelt(
     """Return those of the names that look like one of ours."""
     problems = []
     for name in names:
-        meant = None if _is_service_link(name, sources) else near_miss(name, known)
+        meant = None if _is_service_link(name, sources) else closest_match(name, known)
         if meant:
             problems.append(Problem(name, "unknown", f"did you mean {meant}?"))
     return problems
 
 
 def _is_service_link(name: str, sources: Environment | Sources) -> bool:
-    """Say whether the kubelet added it; of `X_PORT` only the value tells."""
-    if not re.fullmatch(SERVICE_LINK, name):
-        return False
-    if not name.endswith("_PORT") or name.endswith("_SERVICE_PORT"):
-        return True
     try:
         given = sources.find(name)
     except UnusableError:
         return False
-    return given is not None and re.match(_LINK_VALUE, given.text) is not None
+    return given is not None and is_service_link(name, given.text)

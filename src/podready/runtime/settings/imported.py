@@ -61,9 +61,15 @@ def _number(hint: Any) -> Read:
 
 
 def _duration(_hint: Any) -> Read:
-    from podready.runtime.options.durations import parse_timedelta
+    from podready.values.durations import parse_timedelta
 
-    return parse_timedelta
+    def read(text: str) -> Any:
+        try:
+            return parse_timedelta(text)
+        except ValueError as error:
+            raise ValueError(f"is not {error}") from None
+
+    return read
 
 
 def _size(hint: Any) -> Read:

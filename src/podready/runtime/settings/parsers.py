@@ -14,11 +14,10 @@ from enum import Enum
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from podready.runtime.settings.secret import Secret
+from podready.values.booleans import parse_boolean
 
 Parse = Callable[[str], Any]
 
-_TRUE: Final = frozenset({"true", "1", "yes", "on"})
-_FALSE: Final = frozenset({"false", "0", "no", "off"})
 SEQUENCES: Final[dict[Any, type]] = {
     list: list,
     tuple: tuple,
@@ -100,10 +99,10 @@ def plain_type(hint: Any) -> Any:
 
 
 def _boolean(text: str) -> bool:
-    word = text.strip().lower()
-    if word in _TRUE | _FALSE:
-        return word in _TRUE
-    raise ValueError("is not a boolean: use true or false")
+    try:
+        return parse_boolean(text)
+    except ValueError as error:
+        raise ValueError(f"is not {error}") from None
 
 
 def _integer(text: str) -> int:

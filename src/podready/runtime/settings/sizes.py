@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from podready.runtime.options.sizes import format_size, parse_byte_size
+from podready.values.sizes import format_size, parse_size
 
 
 class ByteSize(int):
@@ -19,7 +19,10 @@ class ByteSize(int):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the bytes, rounded down; ValueError for what is no size."""
-        return cls(parse_byte_size(text))
+        try:
+            return cls(parse_size(text))
+        except ValueError as error:
+            raise ValueError(f"is not {error}") from None
 
     def __repr__(self) -> str:
         return f"ByteSize({format_size(self)!r})"

@@ -44,11 +44,11 @@ def _scalar(value: Any) -> str:
     if isinstance(value, Enum):
         return str(value.value)
     if type(value).__name__ == "timedelta":
-        from podready.runtime.options.durations import format_timedelta
+        from podready.values.durations import format_timedelta
 
         return format_timedelta(value)
     if type(value).__name__ == "ByteSize":
-        from podready.runtime.options.sizes import format_size
+        from podready.values.sizes import format_size
 
         return format_size(value)
     if isinstance(value, dict | list | tuple):

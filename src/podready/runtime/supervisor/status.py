@@ -31,7 +31,7 @@ def standing_of(supervisor: Supervisor) -> Standing:
         limit=supervisor.config.startup_timeout,
         serving=supervisor.readiness is not None and supervisor.readiness.serving,
         unready=tuple(sorted(unready)),
-        broken=next((said for each in live if (said := each.state.get("broken"))), None),
+        unhealthy=next((why for each in live if (why := each.state.get("unhealthy"))), None),
         stalled=_stalled(supervisor, live, now),
         serves_draining=supervisor.config.drain_readiness == "serve",
         progress=starting[0].progress if starting else None,

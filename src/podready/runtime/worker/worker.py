@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from podready.contract import ExitCode
 from podready.errors import PodreadyError, SettingsError, StartupError
 from podready.runtime.app.check_runner import Checking
-from podready.runtime.app.checks import CHECKS, WORD
+from podready.runtime.app.checks import CHECKS, HEALTH
 from podready.runtime.app.hooks import SHUTDOWN, WARMUP, Hook
 from podready.runtime.app.lifespan import Lifespan
 from podready.runtime.app.loading import load_app, speaks_asgi
@@ -245,23 +245,27 @@ class _Worker:
         self._channel.send("stage", stage=stage, fraction=fraction)
 
     def _watch_word(self) -> None:
-        """Hear of set_ready() and broken(), from whatever thread they are called."""
+        """Hear of set_ready() and mark_unhealthy(), from whatever thread they are called."""
         loop = asyncio.get_running_loop()
 
         def changed() -> None:
             loop.call_soon_threadsafe(self._tell_state)
 
-        WORD.changed = changed
+        HEALTH.changed = changed
 
     def _tell_state(self) -> None:
-        said = ["set_ready"] if WORD.unready is not None else []
+        said = ["set_ready"] if HEALTH.unready is not None else []
         self._channel.send(
             "state",
             failing=[*self._checking.failing(), *said],
             stale_after=self._checking.stale_after(),
-            broken=WORD.broken,
+            unhealthy=HEALTH.unhealthy,
             groups=self._checking.groups(),
-            facts={"checks": self._checking.facts(), "unready": WORD.unready},
+            facts={
+                "checks": self._checking.facts(),
+                "unready": HEALTH.unready,
+                "unhealthy": HEALTH.unhealthy,
+            },
         )
 
     async def _abort(self) -> None:

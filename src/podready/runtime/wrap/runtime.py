@@ -19,7 +19,7 @@ from podready.contract import LIVEZ, READYZ, STARTUPZ, Phase
 from podready.errors import StartupError
 from podready.runtime.admin.probes import Answer, Standing, answer_probe
 from podready.runtime.app.check_runner import Checking
-from podready.runtime.app.checks import CHECKS, WORD
+from podready.runtime.app.checks import CHECKS, HEALTH
 from podready.runtime.app.shutdown_notice import NOTICE
 from podready.runtime.lifecycle import Lifecycle
 from podready.runtime.logs import take_over
@@ -292,11 +292,12 @@ class InProcess:
         state = {
             "failing": checking.failing() if checking else [],
             "stale_after": checking.stale_after() if checking else None,
-            "broken": WORD.broken,
+            "unhealthy": HEALTH.unhealthy,
             "groups": checking.groups() if checking else {},
             "facts": {
                 "checks": checking.facts() if checking else {},
-                "unready": WORD.unready,
+                "unready": HEALTH.unready,
+                "unhealthy": HEALTH.unhealthy,
             },
         }
         facts = {
@@ -358,7 +359,7 @@ class InProcess:
         phase = self.lifecycle.phase
         if self.draining and phase in {Phase.STARTING, Phase.READY}:
             phase = Phase.DRAINING  # the thread will say so too in a moment
-        unready = ["set_ready"] if WORD.unready is not None else []
+        unready = ["set_ready"] if HEALTH.unready is not None else []
         unready += self._checking.failing() if self._checking else []
         silent = now - self._last_beat if self._app_loop and phase is Phase.READY else 0.0
         return Standing(
@@ -368,13 +369,14 @@ class InProcess:
             elapsed=now - self.lifecycle.started_at,
             limit=0.0,
             unready=tuple(unready),
-            broken=WORD.broken,
+            unhealthy=HEALTH.unhealthy,
             stalled=silent if silent > self.config.stall_timeout else None,
             serves_draining=self.config.drain_readiness == "serve",
             details={
                 "pid": os.getpid(),
                 "inflight": len(IN_FLIGHT.works),
                 "checks": self._checking.facts() if self._checking else {},
-                "unready": WORD.unready,
+                "unready": HEALTH.unready,
+                "unhealthy": HEALTH.unhealthy,
             },
         )

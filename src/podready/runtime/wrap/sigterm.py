@@ -36,7 +36,6 @@ class Sigterm:
         self._holds = holds
         self._theirs: Any = signal.SIG_DFL
         self._open = False
-        self._replaced: list[tuple[Any, str, Any]] = []
         self.installed = False
 
     def install(self) -> None:
@@ -45,27 +44,11 @@ class Sigterm:
             return
         self._theirs = self._handler_of_loop() or _get_handler(_SIGTERM)
         _set_handler(_SIGTERM, self._came)
-        self._replace(signal, "signal", self._signal)
-        self._replace(signal, "getsignal", self._getsignal)
+        patched: Any = signal
+        patched.signal, patched.getsignal = self._signal, self._getsignal
         for loop_class in _loop_classes():
-            self._replace(loop_class, "add_signal_handler", self._for_loop(loop_class))
+            loop_class.add_signal_handler = self._for_loop(loop_class)
         self.installed = True
-
-    def _replace(self, owner: Any, name: str, function: Any) -> None:
-        self._replaced.append((owner, name, vars(owner).get(name)))
-        setattr(owner, name, function)
-
-    def remove(self) -> None:
-        """Put everything back as it would be without us; for tests."""
-        while self._replaced:
-            owner, name, original = self._replaced.pop()
-            if original is None:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, original)
-        if self.installed:
-            _set_handler(_SIGTERM, self._theirs)
-        self.installed = False
 
     def hand_over(self) -> None:
         """Let their handler have the signal; from any thread."""

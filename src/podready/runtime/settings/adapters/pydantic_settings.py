@@ -34,11 +34,11 @@ from podready.runtime.settings.load import (
     UnusableError,
     unknown_variables,
 )
-from podready.runtime.settings.near_miss import near_miss
 from podready.runtime.settings.report import Problem, quote
 from podready.runtime.settings.schema import Field, Section, Variable
 from podready.runtime.settings.sources import Sources, open_sources
 from podready.runtime.settings.variable import Options
+from podready.values.closest_match import closest_match
 
 _UNREADABLE: Final = re.compile(r'field "([^"]+)"')
 """pydantic-settings names the field, and only that, when a text is no JSON."""
@@ -174,7 +174,7 @@ class _Attempt:
     def _note_whole(self, section: Section, error: Any) -> None:
         if error["type"] == "extra_forbidden":
             name = str(error["loc"][0]).upper()
-            meant = near_miss(name, self._root.names())
+            meant = closest_match(name, self._root.names())
             what = f"did you mean {meant}?" if meant else "is not a variable of this class"
             self.problems.append(Problem(name, "unknown", what))
             return

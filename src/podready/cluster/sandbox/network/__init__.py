@@ -1,0 +1,1 @@
+"""Network namespaces from the inside: links, addresses, routes, listening sockets."""

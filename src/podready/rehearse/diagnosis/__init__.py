@@ -1,0 +1,1 @@
+"""Why each request was lost, and what helps."""
