@@ -12,7 +12,7 @@ PYTEST  := $(BIN)/python -m pytest --dist loadgroup -n
 SEED    ?= $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick test-newcomer test-shuffled check lint format types contracts docs clean lock docker-tools
+.PHONY: help demo test test-quick test-newcomer test-other test-shuffled check lint format types contracts docs clean lock docker-tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -47,6 +47,9 @@ test-quick: $(VENV)/.dev ## the tests that take no second each, for the edit loo
 test-newcomer: $(VENV)/.dev ## the whole suite as a machine without Docker, Redis and the like has it
 	@PODREADY_TEST_PARTS=none $(PYTEST) $(WORKERS) $(PYTEST_ARGS)
 
+test-other: $(VENV)/.dev ## the whole suite on another Python: PYTHON=python3.13 VENV=.venv-3.13
+	@$(PYTEST) $(WORKERS) $(PYTEST_ARGS)
+
 test-shuffled: $(VENV)/.dev ## the whole suite in an order of chance; SEED=n repeats one
 	@$(PYTEST) $(WORKERS) --random-order-bucket=global --random-order-seed=$(SEED) $(PYTEST_ARGS)
 
@@ -73,4 +76,4 @@ lock: $(VENV)/.dev ## pin today's versions of everything in constraints.txt
 	  examples/hello/requirements.txt examples/hello_flask/requirements.txt --no-annotate -o constraints.txt
 
 clean: ## remove what the other targets made
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.* dist build $(DEMO_OUT)
+	@rm -rf $(VENV) .venv-3.* .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.* dist build $(DEMO_OUT)
