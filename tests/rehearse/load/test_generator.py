@@ -312,16 +312,20 @@ async def test_stop_waits_for_what_is_under_way(
     """Requests sent before the stop get their answers; none is planned after it."""
     reached = asyncio.Event()
     loop = asyncio.get_running_loop()
+    generators: list[Generator] = []
 
     def behave(peer: Peer) -> None:
         peer.read()
         loop.call_soon_threadsafe(reached.set)
-        time.sleep(0.3)
+        deadline = time.monotonic() + 20
+        while not (generators and generators[0]._stopped) and time.monotonic() < deadline:
+            time.sleep(0.01)
         peer.send(HELLO)
 
     server = start_server(behave)
 
-    async def first_arrived(_: Generator) -> None:
+    async def first_arrived(generator: Generator) -> None:
+        generators.append(generator)
         await reached.wait()
 
     endless = plan(server, connections=NEW, max_seconds=600.0)
