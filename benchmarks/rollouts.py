@@ -46,10 +46,10 @@ class Series:
     exits: Counter[int]
 
 
-class Teller:
+class PlainProgress:
     """Prints progress."""
 
-    def tell(self, line: str) -> None:
+    def log(self, line: str) -> None:
         """Print one line."""
         print(f"  {line}", flush=True)
 
@@ -122,7 +122,7 @@ async def roll(example: str, round_trip: float, rollouts: int, rate: float) -> S
             )
             api = KubernetesApi(cluster.kubeconfig, target.namespace)
             try:
-                result = await rehearse(plan, api, Teller())
+                result = await rehearse(plan, api, PlainProgress())
             finally:
                 await api.close()
             facts = read_journal(cluster.journal_path)

@@ -43,7 +43,7 @@ def test_only_the_console_prints() -> None:
     assert offenders({"print", "click.echo", "click.secho"}, {"cli/console.py"}) == []
 
 
-def test_the_workshop_reads_the_wall_clock_through_the_clock() -> None:
+def test_the_tools_read_the_wall_clock_through_the_clock() -> None:
     """Wall 7: `datetime.now` and `time.time` stand in clock.py (and in the runtime, apart)."""
     found = offenders({"datetime.now", "datetime.utcnow", "time.time"}, {"clock.py"})
     assert [line for line in found if not line.startswith("runtime/")] == []
@@ -131,7 +131,7 @@ def test_no_module_is_part_of_a_circle_and_no_folder_is_full() -> None:
 @pytest.mark.parametrize(
     "name", ["podready.cluster", "podready.rehearse", "podready.kube", "rich", "aiohttp", "click"]
 )
-def test_podready_run_loads_no_workshop_module(name: str) -> None:
+def test_podready_run_loads_no_module_of_the_tools(name: str) -> None:
     """Wall 9: the command that ships into every pod imports only the runtime."""
     code = f"import sys, podready.cli.run; sys.exit({name!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

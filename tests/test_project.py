@@ -113,7 +113,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("text", "where", "reason"), MISTAKES)
-def test_mistakes_name_file_line_and_cure(
+def test_mistakes_name_file_line_and_fix(
     tmp_path: Path, text: str, where: str, reason: str
 ) -> None:
     """One sentence: the file, the line, the key, what is wrong."""

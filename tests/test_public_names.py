@@ -18,7 +18,7 @@ SRC = ROOT / "src" / "podready"
 REFERENCE = ROOT / "docs" / "reference"
 
 PRIVATE = {"__main__", "cli", "cluster", "kube", "rehearse", "runtime"}
-BASE = {"clock", "contract", "dockerfile", "errors", "journal", "project"}
+BASE = {"_version", "clock", "contract", "dockerfile", "errors", "journal", "project", "values"}
 """Modules that users need not import, though podready.errors is there for `except`."""
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -34,7 +34,8 @@ def doors() -> list[str]:
         parts = parts[:-1] if parts[-1] == "__init__" else parts
         if not parts or parts[0] in PRIVATE | BASE or any(part[0] == "_" for part in parts):
             continue
-        found.append(".".join(("podready", *parts)))
+        if len(parts) == 1 or "__all__" in path.read_text(encoding="utf-8"):
+            found.append(".".join(("podready", *parts)))
     return found
 
 

@@ -11,9 +11,8 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from podready._version import __version__ as __version__
-
 if TYPE_CHECKING:
+    from podready._version import __version__ as __version__
     from podready.runtime.app.checks import check as check
     from podready.runtime.app.checks import mark_healthy as mark_healthy
     from podready.runtime.app.checks import mark_unhealthy as mark_unhealthy
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 _FACE = {
     "Secret": "podready.runtime.settings.secret",
     "Settings": "podready.runtime.settings.base",
+    "__version__": "podready._version",
     "check": "podready.runtime.app.checks",
     "mark_healthy": "podready.runtime.app.checks",
     "mark_unhealthy": "podready.runtime.app.checks",

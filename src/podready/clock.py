@@ -1,4 +1,4 @@
-"""The one door to time, so that a test can stand in it.
+"""The one source of time, so that a test can replace it.
 
 `Clock.monotonic` orders what happens on this machine and is comparable between processes
 (CLOCK_MONOTONIC is one clock for the whole kernel, in every namespace we use); `Clock.now`

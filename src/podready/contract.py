@@ -1,7 +1,7 @@
-"""The words that the runtime in the pod and the workshop on the desk both promise to keep.
+"""The names that the runtime in the pod and the developer's tools share.
 
 Constants and enums only: nothing here imports anything of podready, and nothing here runs.
-The two households meet over a socket and these names, never over an import.
+The two meet over a socket and these names, never over an import.
 """
 
 from __future__ import annotations

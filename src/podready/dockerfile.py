@@ -71,7 +71,7 @@ class Image:
 
     `entrypoint` and `cmd` are argument lists, shell form included as `/bin/sh -c …`;
     `base` is the image that the final stage comes from in the end; `line` is where the command
-    stands, for messages.
+    is, for messages.
     """
 
     entrypoint: tuple[str, ...] = ()
@@ -162,7 +162,7 @@ def _joined(line: str, lines: Iterator[tuple[int, str]], escape: str) -> str:
 
 
 def _skip_heredocs(value: str, lines: Iterator[tuple[int, str]], file: str, number: int) -> None:
-    """Read past the bodies of here-documents, which are file contents or shell, not ours."""
+    """Read past the bodies of here-documents, which are file contents or shell."""
     for found in _HEREDOC.finditer(value):
         if not any(line.strip() == found[2] for _, line in lines):
             raise ManifestError(f"the here-document {found[2]} has no end", file=file, line=number)
@@ -282,7 +282,7 @@ class _Build:
         return replace(changed, has_cmd=True)
 
     def _entrypoint(self, stage: _Stage, at: Instruction) -> _Stage:
-        # A CMD that was inherited, not given in this stage, does not outlive a new ENTRYPOINT.
+        # A CMD that was inherited, not set in this stage, does not outlive a new ENTRYPOINT.
         cmd = stage.image.cmd if stage.has_cmd else ()
         return self._with(stage, entrypoint=self._command(stage, at), cmd=cmd, line=at.line)
 
@@ -337,7 +337,7 @@ def expand(text: str, scope: Mapping[str, str]) -> str:
 
 
 def _scope(stage: _Stage) -> dict[str, str]:
-    """Return what a `$NAME` may stand for: build arguments, then the environment over them."""
+    """Return what a `$NAME` may mean: build arguments, then the environment over them."""
     return {**stage.args, **stage.image.env}
 
 

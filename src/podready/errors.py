@@ -57,7 +57,7 @@ class SettingsError(PodreadyError, SystemExit):
 
     It is a SystemExit too: where nobody catches it (plain `python`, uvicorn), the process ends
     with code 78 and without a traceback. `reported` says that the report has been
-    written already, so that whoever catches it does not write it again.
+    written already, so that the caller does not write it again.
     """
 
     exit_code = ExitCode.CONFIG

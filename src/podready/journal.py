@@ -53,10 +53,10 @@ class FileJournal:
 
 
 class NullJournal:
-    """For who does not want to know."""
+    """A journal that discards every fact."""
 
     def write(self, kind: str, pod: str, **fields: Any) -> None:
-        """Forget the fact."""
+        """Discard the fact."""
 
 
 def read_journal(path: Path, since: float = 0.0) -> list[dict[str, Any]]:

@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from podready.errors import SettingsError
     from podready.runtime.settings.adapters import adapt
-    from podready.runtime.settings.base import Schema, Settings
-    from podready.runtime.settings.levels import LogLevel
+    from podready.runtime.settings.base import Settings
+    from podready.runtime.settings.load import Schema
     from podready.runtime.settings.secret import Secret
-    from podready.runtime.settings.sizes import ByteSize
-    from podready.runtime.settings.urls import Url
+    from podready.runtime.settings.types.levels import LogLevel
+    from podready.runtime.settings.types.sizes import ByteSize
+    from podready.runtime.settings.types.urls import Url
     from podready.runtime.settings.variable import var
     from podready.runtime.settings.watch import Watch
 
@@ -46,13 +47,13 @@ __all__ = [
 ]
 
 _MODULES: Final = {
-    "ByteSize": "podready.runtime.settings.sizes",
-    "LogLevel": "podready.runtime.settings.levels",
-    "Schema": "podready.runtime.settings.base",
+    "ByteSize": "podready.runtime.settings.types.sizes",
+    "LogLevel": "podready.runtime.settings.types.levels",
+    "Schema": "podready.runtime.settings.load",
     "Secret": "podready.runtime.settings.secret",
     "Settings": "podready.runtime.settings.base",
     "SettingsError": "podready.errors",
-    "Url": "podready.runtime.settings.urls",
+    "Url": "podready.runtime.settings.types.urls",
     "Watch": "podready.runtime.settings.watch",
     "adapt": "podready.runtime.settings.adapters",
     "var": "podready.runtime.settings.variable",

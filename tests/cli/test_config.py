@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from podready.kube.manifest import parse_yaml
-from podready.runtime.settings.dotenv import parse_dotenv
+from podready.runtime.settings.sources.dotenv import parse_dotenv
 
 SOURCE = '''
 import enum

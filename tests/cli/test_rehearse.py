@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from podready.cli.main import run_cli
-from podready.cli.rehearse import Options, _report, _tcp_target
+from podready.cli.rehearse import RehearseOptions, _report, _tcp_target
 from podready.cli.rehearse_view import LiveView, PlainView, open_view
 from podready.errors import UsageError
 from podready.rehearse.load.plan import TcpTarget
@@ -37,9 +37,9 @@ def a_result(verdict: Verdict, dropped: int = 0) -> RehearsalResult:
     return RehearsalResult(verdict, 1000, dropped, 10.0, (scenario,), "web", {"replay": ""}, {})
 
 
-def options(out: Path, *, as_json: bool = False) -> Options:
+def options(out: Path, *, as_json: bool = False) -> RehearseOptions:
     """Return options that write into `out`."""
-    return Options((), 300, 1, 1.0, 60.0, "auto", 3, out, 0, as_json, None, "")
+    return RehearseOptions((), 300, 1, 1.0, 60.0, "auto", 3, out, 0, as_json, None, "")
 
 
 def test_ready_ends_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,7 +121,7 @@ SNAPSHOT = Snapshot("Rolling update", 1234, 5, "3 ready", 1.5, 20.0)
 def test_plain_view_prints_counts_only_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     """A CI log shows life without being flooded."""
     view = PlainView()
-    view.tell("applied Service web")
+    view.log("applied Service web")
     for _ in range(10):
         view.show(SNAPSHOT)
     view.show(replace(SNAPSHOT, sent=0))
@@ -143,7 +143,7 @@ def test_live_view_shows_counts_and_escapes_markup() -> None:
 
     console = Console(record=True, width=120, force_terminal=True)
     view = LiveView(console)
-    view.tell("applied [red]Service[/red]")
+    view.log("applied [red]Service[/red]")
     view.show(replace(SNAPSHOT, pods="[3 ready]"))
     console.print(view._render())
     text = console.export_text()

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from podready.cli import rehearse_stop
-from podready.cli.rehearse_stop import Stop, StoppedError
+from podready.cli.rehearse_stop import StoppedError, StopSignals
 
 
 async def value() -> str:
@@ -19,10 +19,10 @@ async def value() -> str:
 
 async def test_without_a_signal_the_work_is_done() -> None:
     """The result comes through, and so does an error."""
-    stop = Stop()
-    assert await stop.unless_told(value()) == "result"
+    stop = StopSignals()
+    assert await stop.run_until_cancelled(value()) == "result"
     with pytest.raises(ZeroDivisionError):
-        await stop.unless_told(fail())
+        await stop.run_until_cancelled(fail())
     assert stop.code == 0
 
 
@@ -40,11 +40,11 @@ async def test_a_signal_cancels_the_work_until_it_ends(
 ) -> None:
     """The first cancellation is swallowed, as wait_for may do it; the second one ends it."""
     monkeypatch.setattr(rehearse_stop, "RETRY_SECONDS", 0.01)
-    stop = Stop()
+    stop = StopSignals()
     stop.listen()
     cleaned = []
 
-    async def deaf_once() -> None:
+    async def ignoring_once() -> None:
         os.kill(os.getpid(), number)
         os.kill(os.getpid(), signal.SIGINT)  # a second one changes nothing
         try:
@@ -58,7 +58,7 @@ async def test_a_signal_cancels_the_work_until_it_ends(
 
     try:
         with pytest.raises(StoppedError):
-            await stop.unless_told(deaf_once())
+            await stop.run_until_cancelled(ignoring_once())
     finally:
         for each in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().remove_signal_handler(each)
@@ -66,4 +66,4 @@ async def test_a_signal_cancels_the_work_until_it_ends(
     assert stop.code == code
     assert capsys.readouterr().err.count("stopping") == 1
     with pytest.raises(StoppedError):  # and nothing begins any more
-        await stop.unless_told(value())
+        await stop.run_until_cancelled(value())

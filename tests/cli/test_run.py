@@ -107,12 +107,12 @@ def test_standard_descriptors_may_be_closed(tmp_path: Path) -> None:
 
 
 def test_the_public_face_is_locked() -> None:
-    """At most twelve names, each of which can be had."""
+    """Few names, each of which can be had."""
     assert podready.__all__ == dir(podready)
     names = set(podready.__all__) - {"__version__"}
     assert names == {
-        "Secret", "Settings", "broken", "check", "hook", "set_ready", "shutdown_notice",
-        "shutting_down", "task", "var", "warmup", "wrap",
+        "Secret", "Settings", "check", "mark_healthy", "mark_unhealthy", "on_shutdown", "set_ready",
+        "shutting_down", "track", "var", "wait_for_shutdown", "warmup", "wrap",
     }  # fmt: skip
     assert all(getattr(podready, name) is not None for name in names)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

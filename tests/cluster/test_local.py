@@ -98,7 +98,7 @@ def _is_ready(pod: Object) -> bool:
     return (get_condition(pod, "Ready") or {}).get("status") == "True"
 
 
-async def _greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _send_greeting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"\nfrom the host")
     await writer.drain()
@@ -108,7 +108,7 @@ async def _greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 @pytest.fixture
 async def host_port() -> AsyncIterator[int]:
     """Return a port of this machine's loopback where somebody answers."""
-    server = await asyncio.start_server(_greet, "127.0.0.1", 0)
+    server = await asyncio.start_server(_send_greeting, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
 

@@ -76,7 +76,7 @@ def test_dev_and_prd_differ_in_the_environment_only(example: str) -> None:
 
 
 @READY
-def test_what_the_desk_installs_is_what_the_project_says(example: str) -> None:
+def test_what_the_machine_installs_is_what_the_project_says(example: str) -> None:
     """requirements.txt repeats the project's dependencies except podready itself."""
     project = tomllib.loads((EXAMPLES / example / "pyproject.toml").read_text())["project"]
     lines = (EXAMPLES / example / "requirements.txt").read_text().splitlines()

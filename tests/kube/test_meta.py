@@ -39,14 +39,14 @@ def test_generated_names_stay_within_a_label() -> None:
 def test_the_controller_is_the_owner_that_says_so() -> None:
     """Other owners of an object do not control it."""
     owner = {"metadata": {"name": "web-1", "uid": "u1"}}
-    stranger = {"metadata": {"name": "web-2", "uid": "u2"}}
+    other = {"metadata": {"name": "web-2", "uid": "u2"}}
     references = [
-        meta.owner_reference(stranger, REPLICA_SET, controller=False),
+        meta.owner_reference(other, REPLICA_SET, controller=False),
         meta.owner_reference(owner, REPLICA_SET),
     ]
     pod = {"metadata": {"name": "p", "ownerReferences": references}}
     assert meta.is_controlled_by(pod, owner)
-    assert not meta.is_controlled_by(pod, stranger)
+    assert not meta.is_controlled_by(pod, other)
     assert meta.controller_of({"metadata": {}}) is None
 
 

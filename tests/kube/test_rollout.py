@@ -115,7 +115,7 @@ def test_sizes_of_old(
 
 
 @dataclass
-class Fleet:
+class Pods:
     """ReplicaSets whose pods become available when the test says so."""
 
     bounds: Bounds
@@ -150,25 +150,23 @@ class Fleet:
 
 def test_three_replicas_step_by_step() -> None:
     """3 at 25%/25%: up one, down one, … never 5 pods, never fewer than 3 available."""
-    fleet = Fleet(
-        Bounds(3, 1, 0), {"new": ReplicaCount("new", 0), "old": ReplicaCount("old", 3, 3)}
-    )
+    pods = Pods(Bounds(3, 1, 0), {"new": ReplicaCount("new", 0), "old": ReplicaCount("old", 3, 3)})
     story = []
-    while not fleet.done:
-        if not fleet.step():
-            fleet.settle()
+    while not pods.done:
+        if not pods.step():
+            pods.settle()
             continue
-        story.append((fleet.sets["new"].replicas, fleet.sets["old"].replicas))
+        story.append((pods.sets["new"].replicas, pods.sets["old"].replicas))
     assert story == [(1, 3), (1, 2), (2, 2), (2, 1), (3, 1), (3, 0)]
-    assert max(fleet.totals) == 4
-    assert min(fleet.available) == 3
+    assert max(pods.totals) == 4
+    assert min(pods.available) == 3
 
 
 SHARES = st.one_of(st.integers(0, 6), st.integers(0, 100).map(lambda n: f"{n}%"))
 
 
 @st.composite
-def fleets(draw: st.DrawFn) -> Fleet:
+def fleets(draw: st.DrawFn) -> Pods:
     """Any Deployment in any moment of a rollout that kept its bounds so far."""
     bounds = resolve_bounds(draw(st.integers(0, 12)), draw(SHARES), draw(SHARES))
     sets, room = {}, bounds.most
@@ -176,29 +174,29 @@ def fleets(draw: st.DrawFn) -> Fleet:
         size = draw(st.integers(0, room if name != "new" else min(room, bounds.replicas)))
         room -= size
         sets[name] = ReplicaCount(name, size, draw(st.integers(0, size)), created=name)
-    return Fleet(bounds, sets)
+    return Pods(bounds, sets)
 
 
 @settings(deadline=None)  # a busy machine is no failure
 @given(fleets(), st.lists(st.integers(0, 3), min_size=1, max_size=30))
-def test_never_above_surge_never_below_least(fleet: Fleet, arrivals: list[int]) -> None:
+def test_never_above_surge_never_below_least(pods: Pods, arrivals: list[int]) -> None:
     """However pods become available, steps never exceed the surge nor cost availability."""
     for arriving in arrivals:
-        before = sum(rs.available for rs in fleet.sets.values())
-        fleet.step()
-        assert fleet.totals[-1] <= fleet.bounds.most
-        assert fleet.available[-1] >= min(before, fleet.bounds.least)
-        fleet.settle(arriving)
+        before = sum(rs.available for rs in pods.sets.values())
+        pods.step()
+        assert pods.totals[-1] <= pods.bounds.most
+        assert pods.available[-1] >= min(before, pods.bounds.least)
+        pods.settle(arriving)
 
 
 @settings(deadline=None)  # a busy machine is no failure
 @given(fleets())
-def test_always_progresses(fleet: Fleet) -> None:
+def test_always_progresses(pods: Pods) -> None:
     """When pods do become available, every rollout ends: all new, none old."""
     for _ in range(60):
-        fleet.step()
-        fleet.settle()
-    assert fleet.done
+        pods.step()
+        pods.settle()
+    assert pods.done
 
 
 def test_proportional_scaling_shares_growth() -> None:

@@ -10,13 +10,13 @@ from podready.kube.gvk import DEPLOYMENT, POD
 from podready.kube.status import (
     AlreadyExists,
     ApiError,
-    Cause,
     Conflict,
     Forbidden,
     Gone,
     InternalError,
     Invalid,
     NotFound,
+    StatusCause,
     TooManyRequests,
     from_status,
 )
@@ -29,9 +29,9 @@ from podready.kube.status import (
         (AlreadyExists.of(POD, "x"), 'pods "x" already exists'),
         (Forbidden.of(POD, "x", "no"), 'pods "x" is forbidden: no'),
         (Conflict.of(DEPLOYMENT, "x", "why"), 'Operation cannot be fulfilled on deployments.apps "x": why'),
-        (Invalid.of(DEPLOYMENT, "x", [Cause("R", "Required value", "spec.a")]),
+        (Invalid.of(DEPLOYMENT, "x", [StatusCause("R", "Required value", "spec.a")]),
          'Deployment.apps "x" is invalid: spec.a: Required value'),
-        (Invalid.of(POD, "x", [Cause("R", "m", "a"), Cause("R", "n", "b")]),
+        (Invalid.of(POD, "x", [StatusCause("R", "m", "a"), StatusCause("R", "n", "b")]),
          'Pod "x" is invalid: [a: m, b: n]'),
     ],
 )  # fmt: skip
@@ -44,7 +44,7 @@ def test_errors_speak_as_kubernetes_does(error: ApiError, text: str) -> None:
     "error",
     [
         NotFound.of(DEPLOYMENT, "x"), Gone("old"), TooManyRequests("later", retry_after=5),
-        Invalid.of(POD, "x", [Cause("FieldValueInvalid", "bad", "spec.a")]), InternalError("oops"),
+        Invalid.of(POD, "x", [StatusCause("FieldValueInvalid", "bad", "spec.a")]), InternalError("oops"),
     ],
 )  # fmt: skip
 def test_a_status_goes_both_ways(error: ApiError) -> None:

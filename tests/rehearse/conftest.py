@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from podready.rehearse.diagnosis.advice import Setting
-from podready.rehearse.history import Ended, PodHistory, Stretch
+from podready.rehearse.diagnosis.advice import AdviceContext
+from podready.rehearse.history import Ended, Interval, PodHistory
 from podready.rehearse.load.plan import Connection, Outcome, Sample
 
 
@@ -50,9 +50,9 @@ def dying() -> PodHistory:
         revision="5d4f8",
         created=80.0,
         started=80.1,
-        ready=(Stretch(82.0, 100.0),),
-        listening=(Stretch(81.0, 100.1),),
-        routed=(Stretch(82.1, 100.8, 0), Stretch(82.2, 101.0, 1)),
+        ready=(Interval(82.0, 100.0),),
+        listening=(Interval(81.0, 100.1),),
+        routed=(Interval(82.1, 100.8, 0), Interval(82.2, 101.0, 1)),
         deleted=100.0,
         grace=30.0,
         sigterm=100.02,
@@ -63,9 +63,9 @@ def dying() -> PodHistory:
 
 
 @pytest.fixture
-def setting() -> Setting:
-    """Return the setting of an ordinary rehearsal."""
-    return Setting(
+def context() -> AdviceContext:
+    """Return the context of an ordinary rehearsal."""
+    return AdviceContext(
         rate=300,
         endpoint_lag=1.0,
         share_new=0.2,

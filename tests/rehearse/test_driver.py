@@ -16,7 +16,7 @@ from podready.kube.meta import dig
 from podready.rehearse.api import KubernetesApi
 from podready.rehearse.driver import Driver, ScenarioError
 from podready.rehearse.manifests import ProjectManifests, arrange
-from podready.rehearse.observer import Observer
+from podready.rehearse.observer import ClusterObserver
 from podready.rehearse.rollout import revision_of
 from podready.rehearse.scenario import NAMES, load_scenarios
 from podready.rehearse.target import choose_target
@@ -75,7 +75,7 @@ async def driver_of(folder: Path, manifests: ProjectManifests) -> AsyncIterator[
     async with LocalCluster(config) as cluster:
         api = KubernetesApi(cluster.kubeconfig, "default")
         try:
-            async with Observer(api, target) as observer:
+            async with ClusterObserver(api, target) as observer:
                 yield Driver(api, target, observer, lambda _line: None)
         finally:
             await api.close()
@@ -179,7 +179,7 @@ async def test_a_cluster_that_does_not_answer(tmp_path: Path) -> None:
     )
     api = KubernetesApi(kubeconfig, "default")
     with pytest.raises(ClusterError, match=r"http://127\.0\.0\.1:1 failed"):
-        async with api.errors_told():
+        async with api.translated_errors():
             await api.get(POD, "web")
     await api.close()
 

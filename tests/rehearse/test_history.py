@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from podready.rehearse.history import EndpointSeen, PodSeen, Stretch, build_histories, stretches
+from podready.rehearse.history import EndpointSeen, Interval, PodSeen, build_histories, intervals
 
 POD = "default/web-1"
 
@@ -61,9 +61,9 @@ def test_the_journal_gives_exact_moments() -> None:
     """Only the app's own port and only the Service under test count."""
     history = build_histories(JOURNAL, WATCH, [], "default/web", 3000)[POD]
     assert history.started == 1.1
-    assert history.ready == (Stretch(2.9, math.inf),)
-    assert history.listening == (Stretch(2.6, 10.0),)
-    assert history.routed == (Stretch(3.0, 10.7, 0), Stretch(3.4, 11.2, 1))
+    assert history.ready == (Interval(2.9, math.inf),)
+    assert history.listening == (Interval(2.6, 10.0),)
+    assert history.routed == (Interval(3.0, 10.7, 0), Interval(3.4, 11.2, 1))
     assert (history.deleted, history.grace, history.sigterm) == (9.9, 20.0, 9.95)
     assert (history.handled, history.sigkill, history.gone) == (True, None, 15.1)
     assert history.prestop == ((9.91, "begin"),)
@@ -80,8 +80,8 @@ def test_without_a_journal_the_watch_is_all_there_is() -> None:
     endpoints = [EndpointSeen(3.2, POD, True), EndpointSeen(10.2, POD, False)]
     history = build_histories([], WATCH, endpoints, "default/web", 3000)[POD]
     assert (history.created, history.started, history.deleted) == (1.0, 2.0, 10.0)
-    assert history.ready == (Stretch(3.0, 15.0),)
-    assert history.routed == (Stretch(3.2, 10.2),)
+    assert history.ready == (Interval(3.0, 15.0),)
+    assert history.routed == (Interval(3.2, 10.2),)
     assert (history.sigterm, history.handled) == (None, None)
     assert (history.terminating_from, history.first_ready()) == (10.0, 3.0)
     assert history.last_end is not None
@@ -89,6 +89,6 @@ def test_without_a_journal_the_watch_is_all_there_is() -> None:
 
 
 def test_stretches_ignore_repetitions() -> None:
-    """A fact that is told twice is still one stretch; the last one may be open."""
+    """A fact that is reported twice is still one interval; the last one may be open."""
     changes = [(1.0, False), (2.0, True), (2.5, True), (3.0, False), (4.0, True)]
-    assert stretches(changes) == (Stretch(2.0, 3.0), Stretch(4.0, math.inf))
+    assert intervals(changes) == (Interval(2.0, 3.0), Interval(4.0, math.inf))

@@ -49,7 +49,7 @@ def test_variables_go_over_every_container_under_test() -> None:
     """Init containers migrate the same database; other Deployments and the files stay the same."""
     manifests = parse_manifests(MANIFESTS, "app.yaml")
     target = choose_target(manifests, "", "shop")
-    service, worker, secret, web = Overrides({"DATABASE_URL": URL}).put_over(manifests, target)
+    service, worker, secret, web = Overrides({"DATABASE_URL": URL}).merge_into(manifests, target)
 
     assert (service, worker) == tuple(manifests[:2])
     assert secret.object["metadata"] == {"name": SECRET, "namespace": "shop"}
@@ -72,7 +72,7 @@ def test_without_variables_nothing_changes() -> None:
     """No Secret is made for nothing."""
     manifests = parse_manifests(MANIFESTS, "app.yaml")
     target = choose_target(manifests, "", "shop")
-    assert Overrides({}).put_over(manifests, target) == tuple(manifests)
+    assert Overrides({}).merge_into(manifests, target) == tuple(manifests)
 
 
 def test_values_and_passwords_are_hidden() -> None:

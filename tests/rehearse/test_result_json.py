@@ -14,7 +14,7 @@ from podready.rehearse.result import (
     Mark,
     RehearsalResult,
     ScenarioResult,
-    Span,
+    StateSpan,
     Verdict,
 )
 from podready.rehearse.result_json import from_json, to_json
@@ -37,7 +37,9 @@ RESULT = RehearsalResult(
             rollouts=1,
             causes=(Cause("keep-alive-race", 1, "title", "fix", "evidence", "+patch"),),
             lanes=(
-                Lane("default/web-1", "abc", (Span("ready", 0, 1),), (Mark(1, "SIGTERM"),), 137),
+                Lane(
+                    "default/web-1", "abc", (StateSpan("ready", 0, 1),), (Mark(1, "SIGTERM"),), 137
+                ),
                 Lane("default/web-2", "def"),
             ),
             losses=(

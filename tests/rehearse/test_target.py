@@ -12,7 +12,7 @@ from podready.kube.manifest import parse_manifests
 from podready.project import load_project
 from podready.rehearse.diagnosis.findings import manifest_findings
 from podready.rehearse.manifests import arrange, check_fields, load_manifests
-from podready.rehearse.target import Target, choose_target
+from podready.rehearse.target import RehearsalTarget, choose_target
 
 DEPLOYMENT = """\
 apiVersion: apps/v1
@@ -57,7 +57,7 @@ CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"
 INGRESS = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i}\n"
 
 
-def target(text: str, service: str = "") -> Target:
+def target(text: str, service: str = "") -> RehearsalTarget:
     """Return the target of one manifest file."""
     return choose_target(parse_manifests(text, "app.yaml"), service, "default")
 

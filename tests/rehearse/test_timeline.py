@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from podready.rehearse.history import Ended, PodHistory, Stretch
-from podready.rehearse.result import Span
+from podready.rehearse.history import Ended, Interval, PodHistory
+from podready.rehearse.result import StateSpan
 from podready.rehearse.timeline import Window, lane, lanes
 
 WINDOW = Window(90.0, 110.0)
@@ -42,7 +42,7 @@ def test_a_dying_pod(dying: PodHistory) -> None:
 def test_a_new_pod() -> None:
     """Pending until its process runs, starting until its first Ready, then ready to the end."""
     new = PodHistory(
-        "default/web-9", created=100.0, started=100.2, ready=(Stretch(103.0, math.inf),)
+        "default/web-9", created=100.0, started=100.2, ready=(Interval(103.0, math.inf),)
     )
     assert spans(new) == {
         "pending": [(10.0, 10.2)],
@@ -52,12 +52,12 @@ def test_a_new_pod() -> None:
 
 
 def test_a_pod_that_was_unready_for_a_while() -> None:
-    """The gap between two ready stretches is its own state."""
+    """The gap between two ready intervals is its own state."""
     shaky = PodHistory(
         "default/web-9",
         created=80.0,
         started=80.1,
-        ready=(Stretch(85.0, 95.0), Stretch(97.0, math.inf)),
+        ready=(Interval(85.0, 95.0), Interval(97.0, math.inf)),
     )
     assert spans(shaky)["unready"] == [(5.0, 7.0)]
 
@@ -69,7 +69,7 @@ def test_a_restart_in_place_does_not_end_the_lane(dying: PodHistory) -> None:
         deleted=None,
         sigterm=None,
         gone=None,
-        ready=(Stretch(82.0, 95.0), Stretch(99.0, math.inf)),
+        ready=(Interval(82.0, 95.0), Interval(99.0, math.inf)),
         ends=(Ended(95.0, 1),),
     )
     assert spans(crashed)["ready"] == [(0.0, 5.0), (9.0, 20.0)]
@@ -88,4 +88,4 @@ def test_window_clips() -> None:
     """Outside is outside."""
     assert WINDOW.clip(80.0, 90.0) is None
     assert WINDOW.clip(80.0, 95.0) == (0.0, 5.0)
-    assert Span("x", *(WINDOW.clip(105.0, math.inf) or (0, 0))) == Span("x", 15.0, 20.0)
+    assert StateSpan("x", *(WINDOW.clip(105.0, math.inf) or (0, 0))) == StateSpan("x", 15.0, 20.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from podready.values.booleans import parse_boolean
+from podready.values import parse_boolean
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ from podready.contract import ExitCode
 from podready.errors import MissingExtra, SettingsError, UsageError
 from podready.runtime.logs.announce import announce, muted
 from podready.runtime.settings.adapters import adapt
-from podready.runtime.settings.base import Schema, Settings
+from podready.runtime.settings.base import Settings
+from podready.runtime.settings.load import Schema
 from podready.runtime.settings.report import render_report
 
 EPILOG: Final = """\b
@@ -112,12 +113,12 @@ def _form(schema: Schema, form: str | None, name: str | None, environ: Mapping[s
         case "configmap" | "secret":
             return str(_manifests("config_manifests").render(schema, form, name))
         case _:
-            return present_table(schema, schema.read(environ, desk=True))
+            return present_table(schema, schema.read(environ, allow_env_file=True))
 
 
 def _check(schema: Schema, environ: Mapping[str, str]) -> int:
     """Report as the app itself would, also in the container's termination message."""
-    problems = schema.read(environ, desk=True).problems
+    problems = schema.read(environ, allow_env_file=True).problems
     if problems:
         announce(SettingsError(render_report(problems, schema.options.prefix)))
         return ExitCode.CONFIG

@@ -10,9 +10,9 @@ from podready.cli.config_entries import Container, Entry, containers_in
 from podready.cli.config_forms import always
 from podready.errors import UsageError
 from podready.kube.manifest import read_manifests
-from podready.runtime.settings.base import Schema
 from podready.runtime.settings.documentation import docs_of
-from podready.runtime.settings.load import FILE_SUFFIX
+from podready.runtime.settings.environment import FILE_SUFFIX
+from podready.runtime.settings.load import Schema
 from podready.runtime.settings.report import quote
 from podready.runtime.settings.schema import Section, Variable
 from podready.values.closest_match import closest_match

@@ -17,8 +17,7 @@ from podready.runtime.settings.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from podready.runtime.settings.base import Schema
-    from podready.runtime.settings.load import Reading
+    from podready.runtime.settings.load import Reading, Schema
 
 _WIDEST: Final = 48
 _SCHEMA: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -67,23 +66,23 @@ def default_of(schema: Schema, variable: Variable) -> str:
     """Return the default for people, or in what case the variable is required."""
     if not variable.required:
         return variable.shown_default
-    stem = optional_stem(schema, variable)
-    return f"required if any {stem}* is set" if stem else "required"
+    prefix = optional_prefix(schema, variable)
+    return f"required if any {prefix}* is set" if prefix else "required"
 
 
-def optional_stem(schema: Schema, variable: Variable) -> str:
-    """Return what the names of the section begin with that may be missing with the variable."""
+def optional_prefix(schema: Schema, variable: Variable) -> str:
+    """Return the prefix of the optional section that a variable belongs to; "" if it has none."""
     for section in schema.section.sections():
         if section.default is None and variable in section.variables():
-            return section.stem
+            return section.prefix
     return ""
 
 
 def _present(variable: Variable, reading: Reading) -> tuple[str, str]:
-    given = reading.found.get(variable.name)
-    if given is None:
+    raw = reading.raw_values.get(variable.name)
+    if raw is None:
         return "", "missing" if variable.required else "default"
-    return quote(variable.name, given.text, secret=variable.secret), given.source
+    return quote(variable.name, raw.text, secret=variable.secret), raw.source
 
 
 def _short(text: str) -> str:

@@ -8,8 +8,8 @@ from typing import Final
 from podready.cli.config_forms import always
 from podready.errors import UsageError
 from podready.kube.manifest import dump_manifest
-from podready.runtime.settings.base import Schema
 from podready.runtime.settings.documentation import docs_of
+from podready.runtime.settings.load import Schema
 
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
 """A DNS subdomain (RFC 1123), as ConfigMaps and Secrets are named."""

@@ -25,8 +25,8 @@ from podready.cli.rehearse_reach import (
     shell_limits,
     without_secrets,
 )
-from podready.cli.rehearse_stop import Stop, StoppedError
-from podready.cli.rehearse_view import View, open_view
+from podready.cli.rehearse_stop import StoppedError, StopSignals
+from podready.cli.rehearse_view import ProgressView, open_view
 from podready.dockerfile import Image, read_image
 from podready.errors import AppError, UsageError
 from podready.kube.gvk import DEPLOYMENT, SERVICE, Resource
@@ -42,7 +42,7 @@ from podready.rehearse.report.json import write_json
 from podready.rehearse.result import RehearsalResult, Verdict
 from podready.rehearse.result_json import to_json
 from podready.rehearse.scenario import NAMES, load_scenarios
-from podready.rehearse.target import Target, choose_target
+from podready.rehearse.target import RehearsalTarget, choose_target
 from podready.rehearse.verdict import exit_code, headline, ranked_causes, ranked_findings, reasons
 from podready.values.durations import parse_seconds
 
@@ -77,7 +77,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class RehearseOptions:
     """The command line, with the project's settings where it says nothing; seconds."""
 
     scenarios: tuple[str, ...]
@@ -108,7 +108,7 @@ class Options:
 @click.option(
     "--endpoint-lag",
     type=Seconds(),
-    help="How long a node's proxy takes to hear of a change. [1s]",
+    help="How long a node's proxy takes to see a change. [1s]",
 )
 @click.option("--start-timeout", type=Seconds(), help="Longest wait for a ready app. [60s]")
 @click.option(
@@ -134,14 +134,14 @@ class Options:
     help="Rehearse what is deployed on this cluster instead of a local one.",
 )
 @click.option("--target", default="", metavar="HOST:PORT", help="Where that Service answers.")
-def rehearse(path: Path, **given: Any) -> int:
+def rehearse(path: Path, **arguments: Any) -> int:
     """Roll out, roll back and delete pods of the project in PATH while requests go on arriving.
 
     The project's own manifests and Dockerfile are used as they are, on a local cluster that needs
     no Docker and no root. Settings: [tool.podready] of pyproject.toml, or podready.toml.
     """
     project = load_project(path)
-    options = _options(project, given)
+    options = _options(project, arguments)
     with open_view(to_stderr=options.as_json) as view:
         try:
             result = asyncio.run(_until_over(project, options, view))
@@ -152,20 +152,22 @@ def rehearse(path: Path, **given: Any) -> int:
     return _report(result, options)
 
 
-def _options(project: Project, given: dict[str, Any]) -> Options:
+def _options(project: Project, arguments: dict[str, Any]) -> RehearseOptions:
     settings = project.rehearse
     for name in ("rps", "rounds", "endpoint_lag", "start_timeout"):
-        if given[name] is None:
-            given[name] = getattr(settings, name)
-    options = Options(**given)
+        if arguments[name] is None:
+            arguments[name] = getattr(settings, name)
+    options = RehearseOptions(**arguments)
     if (options.kubeconfig is None) != (options.target == ""):
         raise UsageError("--kubeconfig and --target HOST:PORT belong together")
     return options
 
 
-async def _until_over(project: Project, options: Options, view: View) -> RehearsalResult | int:
+async def _until_over(
+    project: Project, options: RehearseOptions, view: ProgressView
+) -> RehearsalResult | int:
     """Return the result, or the exit code when a signal came; all is shut down in order first."""
-    stop = Stop()
+    stop = StopSignals()
     stop.listen()
     try:
         result = await _rehearse(project, options, view, stop)
@@ -174,17 +176,19 @@ async def _until_over(project: Project, options: Options, view: View) -> Rehears
     return stop.code or result
 
 
-async def _rehearse(project: Project, options: Options, view: View, stop: Stop) -> RehearsalResult:
+async def _rehearse(
+    project: Project, options: RehearseOptions, view: ProgressView, stop: StopSignals
+) -> RehearsalResult:
     scenarios = load_scenarios(options.scenarios)
     if options.kubeconfig is not None:
-        return await stop.unless_told(_on_real_cluster(project, options, scenarios, view))
+        return await stop.run_until_cancelled(_on_real_cluster(project, options, scenarios, view))
     manifests = load_manifests(project)
     target = choose_target(manifests.objects, project.service, manifests.namespace)
     check_host_ports(project.rehearse.host_ports)
     async with _local_cluster(project, options, view) as cluster:
         overrides = overrides_of(project, cluster.host_name)
         plan = RehearsalPlan(
-            manifests=overrides.put_over(manifests.objects, target),
+            manifests=overrides.merge_into(manifests.objects, target),
             load_target=DialerTarget(
                 str(cluster.dialer_path), target.service_key, target.port, options.nodes
             ),
@@ -196,14 +200,14 @@ async def _rehearse(project: Project, options: Options, view: View, stop: Stop) 
             scenarios=scenarios,
         )
         try:
-            result = await stop.unless_told(_play(plan, Path(cluster.kubeconfig), view))
+            result = await stop.run_until_cancelled(_play(plan, Path(cluster.kubeconfig), view))
         except AppError as error:
             raise without_secrets(error, overrides) from None
         return finish(result, overrides, cluster.asked_outside)
 
 
 async def _on_real_cluster(
-    project: Project, options: Options, scenarios: Any, view: View
+    project: Project, options: RehearseOptions, scenarios: Any, view: ProgressView
 ) -> RehearsalResult:
     assert options.kubeconfig is not None
     api = KubernetesApi(options.kubeconfig.expanduser(), project.namespace)
@@ -233,7 +237,7 @@ def _found(resource: Resource, obj: dict[str, Any]) -> Manifest:
     return Manifest(named, f"{resource.kind} of the cluster", 0)
 
 
-async def _play(plan: RehearsalPlan, kubeconfig: Path, view: View) -> RehearsalResult:
+async def _play(plan: RehearsalPlan, kubeconfig: Path, view: ProgressView) -> RehearsalResult:
     api = KubernetesApi(kubeconfig, plan.target.namespace)
     try:
         return await play(plan, api, view)
@@ -242,7 +246,9 @@ async def _play(plan: RehearsalPlan, kubeconfig: Path, view: View) -> RehearsalR
 
 
 @asynccontextmanager
-async def _local_cluster(project: Project, options: Options, view: View) -> AsyncIterator[Any]:
+async def _local_cluster(
+    project: Project, options: RehearseOptions, view: ProgressView
+) -> AsyncIterator[Any]:
     """Start a cluster in a folder of its own; both are gone afterwards."""
     from podready.cluster.local import LocalCluster, LocalClusterConfig
     from podready.cluster.run_directory import run_directory
@@ -259,13 +265,13 @@ async def _local_cluster(project: Project, options: Options, view: View) -> Asyn
             host_ports=project.rehearse.host_ports,
         )
         async with LocalCluster(config) as cluster:
-            view.tell(f"local cluster with {options.nodes} nodes, pods in {cluster.sandbox_name}")
+            view.log(f"local cluster with {options.nodes} nodes, pods in {cluster.sandbox_name}")
             yield cluster
-            view.tell("shutting down")
+            view.log("shutting down")
 
 
-def _common(project: Project, options: Options, target: Target) -> dict[str, Any]:
-    """Return what a rehearsal is told on any cluster."""
+def _common(project: Project, options: RehearseOptions, target: RehearsalTarget) -> dict[str, Any]:
+    """Return the parameters of a rehearsal on any cluster."""
     command, line, where = _command(project, target)
     return {
         "project": project.name,
@@ -287,13 +293,13 @@ def _common(project: Project, options: Options, target: Target) -> dict[str, Any
     }
 
 
-def _command(project: Project, target: Target) -> tuple[str, str, str]:
+def _command(project: Project, target: RehearsalTarget) -> tuple[str, str, str]:
     """Return what PID 1 is, the line that says so, and `file:line` of it."""
     container = dig(target.manifest.object, "spec", "template", "spec", "containers", 0, default={})
     if container.get("command"):
-        words = [*container["command"], *(container.get("args") or ())]
+        argv = [*container["command"], *(container.get("args") or ())]
         line = target.manifest.line_of("spec.template.spec.containers[0].command")
-        return " ".join(words), "", f"{target.manifest.file}:{line}"
+        return " ".join(argv), "", f"{target.manifest.file}:{line}"
     if not project.dockerfile.is_file():
         return "", "", ""
     image = read_image(shown(project.dockerfile))
@@ -305,7 +311,7 @@ def _line_of(dockerfile: Path, image: Image) -> str:
     return lines[image.line - 1].strip() if 0 < image.line <= len(lines) else ""
 
 
-def _settings(options: Options, sandbox: str) -> dict[str, str | int | float]:
+def _settings(options: RehearseOptions, sandbox: str) -> dict[str, str | int | float]:
     return {
         "requests/s": f"{options.rps:g}",
         "endpoint lag": f"{options.endpoint_lag:g} s",
@@ -338,7 +344,7 @@ def _tcp_target(text: str) -> TcpTarget:
     return TcpTarget(host, int(port))
 
 
-def _report(result: RehearsalResult, options: Options) -> int:
+def _report(result: RehearsalResult, options: RehearseOptions) -> int:
     """Write both files and print what people came for; return the exit code."""
     from podready.rehearse.report.html import write_html  # 35 ms that the start need not wait for
 
@@ -349,22 +355,22 @@ def _report(result: RehearsalResult, options: Options) -> int:
         say(to_json(result))
         return exit_code(result.verdict)
     last = f"{headline(result)} · report: {path}"
-    told = [*reasons(result), *_why(result)]
-    for line in [*told, last] if result.verdict is Verdict.READY else [last, *told]:
+    lines = [*reasons(result), *_why(result)]
+    for line in [*lines, last] if result.verdict is Verdict.READY else [last, *lines]:
         say(line)
     return exit_code(result.verdict)
 
 
 def _why(result: RehearsalResult) -> list[str]:
     """Return the sentences about causes, costliest first, and about what else is wrong."""
-    told = []
+    lines = []
     for cause in ranked_causes(result):
-        told.append(f"{cause.count} lost: {cause.title}. {cause.evidence}")
-        told.append(f"  Fix: {cause.fix}")
+        lines.append(f"{cause.count} lost: {cause.title}. {cause.evidence}")
+        lines.append(f"  Fix: {cause.fix}")
     for finding in ranked_findings(result):
-        told.append(f"Found: {finding.title}. {finding.evidence}")
-        told.append(f"  Fix: {finding.fix}")
-    return told
+        lines.append(f"Found: {finding.title}. {finding.evidence}")
+        lines.append(f"  Fix: {finding.fix}")
+    return lines
 
 
 def _report_app_error(error: AppError) -> int:

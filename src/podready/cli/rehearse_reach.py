@@ -1,4 +1,4 @@
-"""What the pods of a local rehearsal reach and are told besides their manifests."""
+"""What the pods of a local rehearsal reach and get besides their manifests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HOST_PORTS = "[tool.podready.rehearse] host-ports"
 
 
 def check_host_ports(ports: Iterable[int]) -> None:
-    """Raise UsageError when a port that pods are to reach has nobody behind it."""
+    """Raise UsageError when a port that pods are to reach has no listener."""
     for port in ports:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=2.0).close()
@@ -46,12 +46,12 @@ def overrides_of(project: Project, host: str) -> Overrides:
 def reach_settings(project: Project) -> dict[str, str]:
     """Return what the report says of host ports and variables: names, never values."""
     settings = project.rehearse
-    told = {}
+    settings_shown = {}
     if settings.host_ports:
-        told["host ports"] = ", ".join(map(str, settings.host_ports))
+        settings_shown["host ports"] = ", ".join(map(str, settings.host_ports))
     if settings.env:
-        told["environment of its own"] = ", ".join(settings.env)
-    return told
+        settings_shown["environment of its own"] = ", ".join(settings.env)
+    return settings_shown
 
 
 def shell_limits(project: Project) -> tuple[str, ...]:
@@ -60,14 +60,14 @@ def shell_limits(project: Project) -> tuple[str, ...]:
 
     if not project.dockerfile.is_file():
         return ()
-    told = shell_limit(read_image(shown(project.dockerfile)).base)
-    return (told,) if told else ()
+    limit = shell_limit(read_image(shown(project.dockerfile)).base)
+    return (limit,) if limit else ()
 
 
 def finish(
     result: RehearsalResult, overrides: Overrides, asked_outside: tuple[str, ...]
 ) -> RehearsalResult:
-    """Return the result with the names that pods asked for in vain, and without secrets."""
+    """Return the result with the names that pods did not find, and without secrets."""
     if asked_outside:
         names = ", ".join(asked_outside)
         missed = f"Pods asked for names that do not exist here: {names}."
@@ -76,6 +76,6 @@ def finish(
 
 
 def without_secrets(error: AppError, overrides: Overrides) -> AppError:
-    """Return the error without the secrets that the app's log may have told."""
+    """Return the error without the secrets that the app's log may contain."""
     log = tuple(overrides.hide(line) for line in error.log)
     return AppError(overrides.hide(str(error)), log=log)

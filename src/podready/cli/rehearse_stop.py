@@ -1,6 +1,6 @@
 """Ctrl-C and SIGTERM of a rehearsal: the work is cancelled, the shutdown after it never is.
 
-Only what is played on the cluster gets cancelled. The cluster itself starts whole (half a second)
+Only what runs on the cluster gets cancelled. The cluster itself starts whole (half a second)
 and stops whole, so there is no moment at which a signal could leave a process or a folder behind.
 """
 
@@ -24,14 +24,14 @@ _T = TypeVar("_T")
 
 
 class StoppedError(Exception):
-    """The user wants no result any more."""
+    """The user stopped the rehearsal."""
 
 
-class Stop:
-    """Hears SIGINT and SIGTERM once `listen` was called; later ones change nothing."""
+class StopSignals:
+    """Handles SIGINT and SIGTERM after `listen`; only the first one counts."""
 
     def __init__(self) -> None:
-        self._told = asyncio.Event()
+        self._stopped = asyncio.Event()
         self._number = 0
 
     @property
@@ -44,23 +44,23 @@ class Stop:
         """Take both signals over."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._tell, int(number))
+            loop.add_signal_handler(number, self._on_signal, int(number))
 
-    def _tell(self, number: int) -> None:
+    def _on_signal(self, number: int) -> None:
         if not self._number:  # a second Ctrl-C must not leave processes behind
             complain("podready: stopping; everything is being shut down")
             self._number = number
-            self._told.set()
+            self._stopped.set()
 
-    async def unless_told(self, work: Coroutine[Any, Any, _T]) -> _T:
+    async def run_until_cancelled(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Return what the work returns; cancel it at a signal and raise StoppedError."""
-        task, told = asyncio.create_task(work), asyncio.create_task(self._told.wait())
-        await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
-        told.cancel()
+        task, stopped = asyncio.create_task(work), asyncio.create_task(self._stopped.wait())
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
         while not task.done():
             task.cancel()
             await asyncio.wait({task}, timeout=RETRY_SECONDS)
         if self._number:
-            await asyncio.gather(task, return_exceptions=True)  # nobody wants its error either
+            await asyncio.gather(task, return_exceptions=True)  # its error is not wanted either
             raise StoppedError
         return task.result()

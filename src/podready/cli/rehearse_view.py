@@ -19,10 +19,10 @@ PLAIN_EVERY: Final = 5.0
 """Seconds between two plain lines of counts: enough to see life, few enough for a CI log."""
 
 
-class View(Protocol):
-    """What the command shows; the rehearsal's Audience."""
+class ProgressView(Protocol):
+    """What the command shows; the rehearsal's ProgressListener."""
 
-    def tell(self, line: str) -> None:
+    def log(self, line: str) -> None:
         """Show one line that stays."""
 
     def show(self, snapshot: Snapshot) -> None:
@@ -37,7 +37,7 @@ class PlainView:
         self._begun = time.monotonic()
         self._last = 0.0
 
-    def tell(self, line: str) -> None:
+    def log(self, line: str) -> None:
         """Print the line behind the seconds since the start."""
         self._print(f"{time.monotonic() - self._begun:6.1f} s  {line}")
 
@@ -46,7 +46,7 @@ class PlainView:
         now = time.monotonic()
         if now - self._last >= PLAIN_EVERY and snapshot.sent:
             self._last = now
-            self.tell(f"  {_counts(snapshot)} · {snapshot.pods}")
+            self.log(f"  {_counts(snapshot)} · {snapshot.pods}")
 
 
 class LiveView:
@@ -60,12 +60,12 @@ class LiveView:
         self._snapshot: Snapshot | None = None
         self._waiting = "starting"
         self._begun = time.monotonic()
-        self._spinner = Spinner("dots")  # one for all the time: a new one would stand still
+        self._spinner = Spinner("dots")  # one for all the time: a new one would not move
         self.live = Live(
             console=console, get_renderable=self._render, refresh_per_second=5, transient=True
         )
 
-    def tell(self, line: str) -> None:
+    def log(self, line: str) -> None:
         """Print the line above the status line."""
         self._waiting = line
         self._snapshot = None
@@ -95,7 +95,7 @@ class LiveView:
 
 
 @contextmanager
-def open_view(*, to_stderr: bool) -> Iterator[View]:
+def open_view(*, to_stderr: bool) -> Iterator[ProgressView]:
     """Give the view that fits where output goes; CI=true always gets plain lines."""
     stream = sys.stderr if to_stderr else sys.stdout
     if not stream.isatty() or os.environ.get("CI", "").lower() in ("true", "1"):

@@ -4,7 +4,7 @@ The only file that knows every part. Parts start in the order in which they need
 and stop in the opposite one:
 
 1. sandbox: the zygote is forked first, while this process has no threads and few files;
-2. registry and API server: everything after them speaks to it;
+2. registry and API server: everything after them uses it;
 3. informers, then controllers and scheduler: a controller begins with a full cache;
 4. kubelet: registers the node, after which the scheduler has somewhere to put pods;
 5. proxy, since it dials through the kubelet, and DNS.
@@ -46,10 +46,10 @@ _BUILDERS = (deployment, replicaset, endpointslice, garbage, namespace, schedule
 
 @dataclass(frozen=True, slots=True)
 class LocalClusterConfig:
-    """What a local cluster is told.
+    """The settings of a local cluster.
 
     `run_dir` (mode 0700, the caller's to remove) receives kubeconfig, journal, logs and sockets.
-    `endpoint_lag` is the mean time in seconds until a node's proxy hears of an endpoint change;
+    `endpoint_lag` is the mean time in seconds until a node's proxy sees an endpoint change;
     `nodes` is the number of proxies. `port` 0 takes any free port for the API server.
     `host_ports` are TCP ports of this machine's loopback that pods reach at `host_name`.
     """
@@ -146,7 +146,7 @@ class LocalCluster:
 
     @property
     def asked_outside(self) -> tuple[str, ...]:
-        """Names outside the cluster that pods asked for, in vain."""
+        """Names outside the cluster that pods looked up without an answer."""
         return tuple(self.dns.asked_outside) if self.dns else ()
 
     async def _start_sandbox(self) -> Sandbox:

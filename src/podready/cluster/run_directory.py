@@ -1,7 +1,7 @@
 """The folder of one local cluster: private, locked while in use, and never left behind for long.
 
 A cluster that ends in any orderly way removes its folder. One that is killed (kill -9, out of
-memory) cannot; the next one does it instead, because the kernel has let go of the dead one's
+memory) cannot; the next one does it instead, because the kernel has released the dead one's
 lock. Processes, namespaces and mounts need no such care: they die with the cluster's process.
 """
 
@@ -18,7 +18,7 @@ from typing import Final
 
 PREFIX: Final = "podready-cluster-"
 MARKER: Final = ".podready-cluster"
-"""Made once the folder is locked: without it a folder is not ours to remove."""
+"""Made once the folder is locked: without it a folder is not removed."""
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def sweep() -> None:
 
 
 def _is_abandoned(folder: Path) -> bool:
-    """Whether nobody has the folder's lock; OSError for a link or a file."""
+    """Whether the folder's lock is free; OSError for a link or a file."""
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from podready.cluster.reconcile.loop import DONE, Controller, Result
-from podready.cluster.reconcile.workqueue import Backoff
+from podready.cluster.reconcile.workqueue import RetryBackoff
 from podready.kube.gvk import NODE, POD
 from podready.kube.meta import (
     Object,
@@ -31,11 +31,11 @@ from podready.kube.workloads import is_terminal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from podready.cluster.reconcile.context import Change, ControllerContext
+    from podready.cluster.reconcile.context import ControllerContext, ObjectChange
 
 SCHEDULER_NAME = "default-scheduler"
 
-BACKOFF = Backoff(base=1.0, cap=10.0)
+BACKOFF = RetryBackoff(base=1.0, cap=10.0)
 """podInitialBackoffSeconds and podMaxBackoffSeconds of kube-scheduler."""
 
 
@@ -55,12 +55,12 @@ def _if_unscheduled(pod: Object | None) -> list[str]:
 
 
 def _is_unscheduled(pod: Object) -> bool:
-    ours: bool = pod["spec"].get("schedulerName", SCHEDULER_NAME) == SCHEDULER_NAME
-    return ours and not pod["spec"].get("nodeName") and not is_deleting(pod)
+    is_own: bool = pod["spec"].get("schedulerName", SCHEDULER_NAME) == SCHEDULER_NAME
+    return is_own and not pod["spec"].get("nodeName") and not is_deleting(pod)
 
 
 class Scheduler:
-    """Chooses nodes by the caches, and remembers its choices until the caches show them."""
+    """Chooses nodes by the caches, and keeps its choices until the caches show them."""
 
     def __init__(self, context: ControllerContext) -> None:
         self._context = context
@@ -68,7 +68,7 @@ class Scheduler:
         self._recorder = context.recorder(SCHEDULER_NAME)
         self._assumed: dict[str, str] = {}
 
-    def node_changed(self, _: Change) -> list[str]:
+    def node_changed(self, _: ObjectChange) -> list[str]:
         """Name all pods that wait for a node: this one may do now."""
         return [key_of(pod) for pod in self._context.objects(POD) if _is_unscheduled(pod)]
 
@@ -112,7 +112,7 @@ class Scheduler:
         try:
             await self._client.create(POD, namespace_of(pod), binding, subresource="binding")
         except (NotFound, Conflict):
-            del self._assumed[uid_of(pod)]  # deleted or bound meanwhile: the watch will tell
+            del self._assumed[uid_of(pod)]  # deleted or bound meanwhile: the watch will show it
             return
         text = f"Successfully assigned {key_of(pod)} to {node}"
         await self._recorder.event(pod, "Normal", "Scheduled", text)

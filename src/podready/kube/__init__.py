@@ -1,1 +1,1 @@
-"""The words of the Kubernetes API: pure functions over plain dicts, no sockets."""
+"""The Kubernetes API: pure functions over plain dicts, no sockets."""

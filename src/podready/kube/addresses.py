@@ -1,4 +1,4 @@
-"""The addresses and names that every cluster of ours has, chosen as kubeadm chooses them."""
+"""The addresses and names that every local cluster has, chosen as kubeadm chooses them."""
 
 from __future__ import annotations
 

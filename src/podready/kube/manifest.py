@@ -79,7 +79,7 @@ def parse_yaml(text: str) -> Any:
 def dump_manifest(obj: Object, notes: Mapping[tuple[str, ...], str] | None = None) -> str:
     """Return YAML text that every Kubernetes tool reads as `obj`; texts are quoted where needed.
 
-    `notes` are comments to stand above the field at a path such as `("data", "PORT")`.
+    `notes` are comments above the field at a path such as `("data", "PORT")`.
     """
     node = _commented(obj, (), notes or {})
     writer = YAML(typ="rt")
@@ -133,7 +133,7 @@ def _text(file: Path) -> str:
 class _KubernetesYaml(YAML):
     """YAML 1.1 throughout, as kubectl reads it (`yes` is a boolean), with line numbers.
 
-    ruamel forgets the version after the first document of a file; a constant cannot be forgotten.
+    ruamel drops the version after the first document of a file; a constant stays.
     """
 
     def __init__(self) -> None:

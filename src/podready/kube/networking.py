@@ -62,7 +62,7 @@ def is_selecting(service: Object) -> bool:
 
 
 def is_endpoint(pod: Object) -> bool:
-    """Return whether a selected pod stands in a slice: it has an IP and has not ended for good.
+    """Return whether a selected pod belongs in a slice: it has an IP and has not ended.
 
     A terminating pod stays in, so that proxies may fall back on it while it still serves.
     """
@@ -136,7 +136,7 @@ def plan_slices(
 ) -> SlicePlan:
     """Return what to create, update and delete so that `existing` slices match the pods.
 
-    Pods with different port numbers stand in different slices, at most 100 in each. An
+    Pods with different port numbers go into different slices, at most 100 in each. An
     endpoint stays in the slice where it is, so a change touches as few slices as possible.
     A Service without any endpoint keeps one empty slice.
     """
@@ -195,7 +195,7 @@ def _plan_port_set(
 
 
 def _stay(slice_: Object, waiting: dict[str, Object]) -> list[Object]:
-    """Take from `waiting` what stands in this slice already, in the slice's own order."""
+    """Take from `waiting` what is in this slice already, in the slice's own order."""
     identities = [_identity(endpoint) for endpoint in slice_.get("endpoints") or ()]
     return [waiting.pop(identity) for identity in identities if identity in waiting]
 

@@ -26,7 +26,7 @@ _DECIMAL = {
 
 
 def parse_quantity(value: str | float) -> Decimal:
-    """Return the number a quantity stands for (cores, bytes, …); ValueError when it is none."""
+    """Return the value of a quantity (cores, bytes, …); ValueError when it is none."""
     found = _QUANTITY.fullmatch(str(value))
     if found is None:
         raise ValueError(

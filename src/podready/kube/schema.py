@@ -24,7 +24,7 @@ _LIST, _MAP = "[]", "map[]"
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """One type of the API: field -> word, as in `{"containers": "[]Container"}`."""
+    """One type of the API: field -> type name, as in `{"containers": "[]Container"}`."""
 
     name: str
     fields: Mapping[str, str]
@@ -35,7 +35,7 @@ class Type:
 
     def field_type(self, name: str) -> Type | None:
         """Return the type of a field's value (of its elements, for lists and maps)."""
-        return types().get(element_word(self.fields.get(name, "")))
+        return types().get(element_type(self.fields.get(name, "")))
 
 
 @cache
@@ -54,11 +54,11 @@ def types() -> Mapping[str, Type]:
     }
 
 
-def element_word(word: str) -> str:
+def element_type(type_name: str) -> str:
     """Return `Container` for `[]Container` and for `map[]Container`."""
     for prefix in (_LIST, _MAP):
-        word = word.removeprefix(prefix)
-    return word
+        type_name = type_name.removeprefix(prefix)
+    return type_name
 
 
 def unknown_fields(obj: Object) -> list[str]:
@@ -73,23 +73,23 @@ def unknown_fields(obj: Object) -> list[str]:
 def _unknown(value: Mapping[str, Any], kind: Type, path: str) -> Iterator[str]:
     for name, inner in value.items():
         where = f"{path}.{name}" if path else name
-        word = kind.fields.get(name)
-        if word is None:
+        type_name = kind.fields.get(name)
+        if type_name is None:
             yield where
         else:
-            yield from _unknown_inside(inner, word, where)
+            yield from _unknown_inside(inner, type_name, where)
 
 
-def _unknown_inside(value: Any, word: str, path: str) -> Iterator[str]:
-    kind = types().get(element_word(word))
+def _unknown_inside(value: Any, type_name: str, path: str) -> Iterator[str]:
+    kind = types().get(element_type(type_name))
     if kind is None:
         return
-    if word.startswith(_LIST) and isinstance(value, list):
+    if type_name.startswith(_LIST) and isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _unknown_inside(item, word.removeprefix(_LIST), f"{path}[{index}]")
-    elif word.startswith(_MAP) and isinstance(value, dict):
+            yield from _unknown_inside(item, type_name.removeprefix(_LIST), f"{path}[{index}]")
+    elif type_name.startswith(_MAP) and isinstance(value, dict):
         for key, item in value.items():
-            yield from _unknown_inside(item, word.removeprefix(_MAP), f"{path}.{key}")
+            yield from _unknown_inside(item, type_name.removeprefix(_MAP), f"{path}.{key}")
     elif isinstance(value, dict):
         yield from _unknown(value, kind, path)
 
@@ -112,10 +112,10 @@ def _prune(value: dict[str, Any], kind: Type) -> None:
             _prune_inside(inner, kind.fields[name], typed)
 
 
-def _prune_inside(value: Any, word: str, kind: Type) -> None:
-    if word.startswith(_LIST):
+def _prune_inside(value: Any, type_name: str, kind: Type) -> None:
+    if type_name.startswith(_LIST):
         items = value if isinstance(value, list) else []
-    elif word.startswith(_MAP):
+    elif type_name.startswith(_MAP):
         items = list(value.values()) if isinstance(value, dict) else []
     else:
         items = [value]
@@ -139,20 +139,20 @@ def mistyped_fields(obj: Object) -> list[Mistyped]:
     return list(_mistyped(obj, found.name.rsplit(".", 1)[-1], "")) if found else []
 
 
-def _mistyped(value: Any, word: str, path: str) -> Iterator[Mistyped]:
+def _mistyped(value: Any, type_name: str, path: str) -> Iterator[Mistyped]:
     if value is None:
         return
-    wanted = _json_types(word)
-    if (wanted and not isinstance(value, wanted)) or _is_misplaced_bool(value, word):
-        yield Mistyped(path, _json_word(value), word)
-    elif word.startswith(_LIST):
+    wanted = _json_types(type_name)
+    if (wanted and not isinstance(value, wanted)) or _is_misplaced_bool(value, type_name):
+        yield Mistyped(path, _json_type(value), type_name)
+    elif type_name.startswith(_LIST):
         for index, item in enumerate(value):
-            yield from _mistyped(item, word.removeprefix(_LIST), f"{path}[{index}]")
-    elif word.startswith(_MAP):
+            yield from _mistyped(item, type_name.removeprefix(_LIST), f"{path}[{index}]")
+    elif type_name.startswith(_MAP):
         for key, item in value.items():
-            yield from _mistyped(item, word.removeprefix(_MAP), f"{path}.{key}")
-    elif word in types():
-        yield from _mistyped_members(value, types()[word], path)
+            yield from _mistyped(item, type_name.removeprefix(_MAP), f"{path}.{key}")
+    elif type_name in types():
+        yield from _mistyped_members(value, types()[type_name], path)
 
 
 def _mistyped_members(value: Mapping[str, Any], kind: Type, path: str) -> Iterator[Mistyped]:
@@ -174,19 +174,24 @@ _SCALARS: dict[str, tuple[type, ...]] = {
 }
 
 
-def _json_types(word: str) -> tuple[type, ...]:
-    if word.startswith(_LIST):
+def _json_types(type_name: str) -> tuple[type, ...]:
+    if type_name.startswith(_LIST):
         return (list,)
-    if word.startswith(_MAP) or word in types():
+    if type_name.startswith(_MAP) or type_name in types():
         return (dict,)
-    return _SCALARS.get(word, ())
+    return _SCALARS.get(type_name, ())
 
 
-def _is_misplaced_bool(value: Any, word: str) -> bool:
+def _is_misplaced_bool(value: Any, type_name: str) -> bool:
     """Python's bool is an int; JSON's is not."""
-    return isinstance(value, bool) and word in ("integer", "number", "int-or-string", "quantity")
+    return isinstance(value, bool) and type_name in (
+        "integer",
+        "number",
+        "int-or-string",
+        "quantity",
+    )
 
 
-def _json_word(value: Any) -> str:
-    words = {bool: "bool", str: "string", list: "array", dict: "object"}
-    return words.get(type(value), "number")
+def _json_type(value: Any) -> str:
+    names = {bool: "bool", str: "string", list: "array", dict: "object"}
+    return names.get(type(value), "number")

@@ -18,7 +18,7 @@
     ├── Unavailable                503   ServiceUnavailable
     └── Timeout                    504   Timeout
 
-It is an answer of a protocol, not a sentence for the user: whoever asked translates it.
+It is an answer of a protocol, not a sentence for the user: the caller translates it.
 Texts are those of k8s.io/apimachinery/pkg/api/errors, which kubectl prints as they are.
 """
 
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
-    """One reason of a failure: a machine's word, a person's sentence, the field."""
+class StatusCause:
+    """One reason of a failure: a code, a sentence and the field."""
 
     reason: str
     message: str
@@ -59,7 +59,7 @@ class ApiError(Exception):
         message: str,
         *,
         details: Mapping[str, Any] | None = None,
-        causes: Sequence[Cause] = (),
+        causes: Sequence[StatusCause] = (),
         retry_after: int | None = None,
     ) -> None:
         super().__init__(message)
@@ -133,7 +133,7 @@ class MethodNotAllowed(ApiError):
 
 
 class NotAcceptable(ApiError):
-    """The client takes no media type that this server speaks."""
+    """The client accepts no media type that this server has."""
 
     code, reason = 406, "NotAcceptable"
 
@@ -178,7 +178,7 @@ class TooLarge(ApiError):
 
 
 class UnsupportedMediaType(ApiError):
-    """The body's media type is not one of ours."""
+    """The body's media type is not supported."""
 
     code, reason = 415, "UnsupportedMediaType"
 
@@ -189,7 +189,7 @@ class Invalid(ApiError):
     code, reason = 422, "Invalid"
 
     @classmethod
-    def of(cls, resource: Resource, name: str, causes: Sequence[Cause]) -> Self:
+    def of(cls, resource: Resource, name: str, causes: Sequence[StatusCause]) -> Self:
         """Return `Deployment.apps "x" is invalid: …` with all causes."""
         kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
         texts = [f"{c.field}: {c.message}" if c.field else c.message for c in causes]
@@ -248,7 +248,7 @@ def from_status(status: Mapping[str, Any], http_status: int = 500) -> ApiError:
     kind = _BY_REASON.get(str(status.get("reason"))) or _BY_CODE.get(code, InternalError)
     details = dict(status.get("details") or {})
     causes = tuple(
-        Cause(c.get("reason", ""), c.get("message", ""), c.get("field", ""))
+        StatusCause(c.get("reason", ""), c.get("message", ""), c.get("field", ""))
         for c in details.pop("causes", None) or ()
     )
     retry_after = details.pop("retryAfterSeconds", None)

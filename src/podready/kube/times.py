@@ -1,4 +1,4 @@
-"""Kubernetes' words for time: RFC 3339 timestamps, durations, and ages as kubectl prints them."""
+"""Kubernetes' forms of time: RFC 3339 timestamps, durations, and ages as kubectl prints them."""
 
 from __future__ import annotations
 

@@ -215,10 +215,10 @@ def pod_from_template(template: Object, name_prefix: str, owner: Object) -> Obje
 
     `owner` is the controller's owner reference (`meta.owner_reference`).
     """
-    given = template.get("metadata") or {}
+    template_meta = template.get("metadata") or {}
     meta: Object = {"generateName": name_prefix, "ownerReferences": [dict(owner)]}
     for field in ("labels", "annotations", "finalizers"):
-        if given.get(field):
-            meta[field] = deepcopy(given[field])
+        if template_meta.get(field):
+            meta[field] = deepcopy(template_meta[field])
     spec = deepcopy(template["spec"])
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}

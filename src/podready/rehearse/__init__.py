@@ -1,1 +1,1 @@
-"""A rollout under load: who lost which request, why, and the cure."""
+"""A rollout under load: which client lost which request, why, and the fix."""

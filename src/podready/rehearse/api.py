@@ -1,4 +1,4 @@
-"""The Kubernetes API as the rehearsal speaks it: lightkube, any cluster, plain dicts.
+"""The Kubernetes API as the rehearsal uses it: lightkube, any cluster, plain dicts.
 
 lightkube is a client that podready did not write, on purpose: what it can drive, kubectl and
 others can too. Its generic resources keep every field as the server sent it.
@@ -53,7 +53,7 @@ class KubernetesApi:
         await self._client.close()
 
     @contextlib.asynccontextmanager
-    async def errors_told(self) -> AsyncIterator[None]:
+    async def translated_errors(self) -> AsyncIterator[None]:
         """Turn what the connection or the server refuses into a ClusterError with its reason."""
         try:
             yield
@@ -104,7 +104,7 @@ class KubernetesApi:
     async def change(
         self, resource: Resource, name: str, change: Callable[[Object], None]
     ) -> Object:
-        """Read, change and replace the object, again when somebody else was faster."""
+        """Read, change and replace the object, again after a conflict."""
         while True:
             obj = await self.get(resource, name)
             if obj is None:
@@ -170,7 +170,7 @@ def _connect(kubeconfig: Path, namespace: str) -> tuple[str, AsyncClient]:
             config,
             namespace=namespace,
             timeout=httpx2.Timeout(REQUEST_SECONDS),
-            # A proxy meant for the internet must not stand before a local API server.
+            # A proxy for the internet must not be used for a local API server.
             trust_env=False,
             field_manager="podready",
         )

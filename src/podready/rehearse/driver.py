@@ -18,9 +18,9 @@ from podready.kube.manifest import Manifest
 from podready.kube.meta import dig, name_of
 from podready.rehearse import startup
 from podready.rehearse.api import KubernetesApi
-from podready.rehearse.observer import Observer, is_rolled_out
+from podready.rehearse.observer import ClusterObserver, is_rolled_out
 from podready.rehearse.rollout import previous_revision, restart_patch, rollout_status, undo
-from podready.rehearse.target import Target
+from podready.rehearse.target import RehearsalTarget
 
 Object = dict[str, Any]
 
@@ -39,18 +39,18 @@ class ScenarioError(Exception):
 
 
 class Driver:
-    """The hands of a rehearsal; `tell` hears one line of progress at a time."""
+    """Acts on the cluster for a rehearsal; `log` gets one line of progress at a time."""
 
     def __init__(
         self,
         api: KubernetesApi,
-        target: Target,
-        observer: Observer,
-        tell: Callable[[str], None],
+        target: RehearsalTarget,
+        observer: ClusterObserver,
+        log: Callable[[str], None],
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._api, self.target, self.observer = api, target, observer
-        self._tell, self._clock = tell, clock
+        self._log, self._clock = log, clock
 
     async def apply(self, manifests: Iterable[Manifest]) -> None:
         """Create or update every object; ManifestError where the server refuses one."""
@@ -62,10 +62,10 @@ class Driver:
                 await self._api.apply(resource, manifest.object)
             except ApiError as error:
                 raise _refused(manifest, what, error) from error
-            self._tell(f"applied {what}")
+            self._log(f"applied {what}")
 
     async def wait_until_available(self, timeout: float) -> None:
-        """Return when all replicas are available; AppError with the app's own words if never."""
+        """Return when all replicas are available; else AppError with the app's last lines."""
         observer = self.observer
 
         def decided() -> bool:

@@ -1,7 +1,7 @@
 """What one pod went through, put together from the API's watch and the node's journal.
 
 Times are CLOCK_MONOTONIC seconds. The journal is exact and local; the watch exists on any
-cluster. Where both tell the same thing the journal wins, because it was written at the moment
+cluster. Where both have the same fact the journal wins, because it was written at the moment
 itself and not when the news arrived.
 """
 
@@ -36,7 +36,7 @@ class PodSeen:
 
 @dataclass(frozen=True, slots=True)
 class EndpointSeen:
-    """Whether a pod stood as a ready endpoint of the Service in the slices just seen."""
+    """Whether a pod was a ready endpoint of the Service at that moment."""
 
     t: float
     pod: str
@@ -44,15 +44,15 @@ class EndpointSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """A stretch of time; `end` is inf while it lasts."""
+class Interval:
+    """An interval of time; `end` is inf while it lasts."""
 
     start: float
     end: float
     node: int = -1
 
     def holds(self, t: float) -> bool:
-        """Return whether `t` lies within."""
+        """Return whether `t` is inside."""
         return self.start <= t < self.end
 
 
@@ -68,15 +68,15 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class PodHistory:
-    """One pod's life; None where a moment never came or nobody saw it."""
+    """One pod's life; None where a moment never came or was not seen."""
 
     pod: str
     revision: str = ""
     created: float | None = None
     started: float | None = None
-    ready: tuple[Stretch, ...] = ()
-    listening: tuple[Stretch, ...] = ()
-    routed: tuple[Stretch, ...] = ()
+    ready: tuple[Interval, ...] = ()
+    listening: tuple[Interval, ...] = ()
+    routed: tuple[Interval, ...] = ()
     deleted: float | None = None
     grace: float = 30.0
     prestop: tuple[tuple[float, str], ...] = ()
@@ -159,8 +159,8 @@ def _from_watch(pod: str, events: list[PodSeen], endpoints: list[EndpointSeen]) 
         revision=last.revision,
         created=events[0].t,
         started=next((e.t for e in events if e.phase == "Running"), None),
-        ready=stretches([(e.t, e.ready and e.event != "DELETED") for e in events]),
-        routed=stretches([(e.t, e.routed) for e in endpoints]),
+        ready=intervals([(e.t, e.ready and e.event != "DELETED") for e in events]),
+        routed=intervals([(e.t, e.routed) for e in endpoints]),
         deleted=deleting.t if deleting else None,
         grace=deleting.grace if deleting else 30.0,
         ends=tuple(Ended(e.t, e.exit_code or 0) for e in ended[:1]),
@@ -184,8 +184,8 @@ def _with_journal(
     return replace(
         history,
         started=of["started"][0]["t"] if of["started"] else history.started,
-        ready=stretches([(f["t"], f["value"]) for f in of["ready"]]) or history.ready,
-        listening=stretches([(f["t"], f["open"]) for f in ports]),
+        ready=intervals([(f["t"], f["value"]) for f in of["ready"]]) or history.ready,
+        listening=intervals([(f["t"], f["open"]) for f in ports]),
         routed=_views(views) or history.routed,
         deleted=deleted[0]["t"] if deleted else history.deleted,
         grace=float(deleted[-1]["grace"]) if deleted else history.grace,
@@ -202,22 +202,22 @@ def _ended(fact: Mapping[str, Any]) -> Ended:
     return Ended(fact["t"], fact["code"], fact.get("signal", 0), bool(fact.get("oom", False)))
 
 
-def _views(facts: list[Mapping[str, Any]]) -> tuple[Stretch, ...]:
+def _views(facts: list[Mapping[str, Any]]) -> tuple[Interval, ...]:
     by_node: dict[int, list[tuple[float, bool]]] = defaultdict(list)
     for fact in facts:
         by_node[fact["node"]].append((fact["t"], fact["state"] == "routed"))
     return tuple(
-        replace(stretch, node=node)
+        replace(interval, node=node)
         for node, changes in sorted(by_node.items())
-        for stretch in stretches(changes)
+        for interval in intervals(changes)
     )
 
 
-def stretches(changes: list[tuple[float, bool]]) -> tuple[Stretch, ...]:
-    """Return the stretches in which a yes/no fact was true; the last may be without end."""
+def intervals(changes: list[tuple[float, bool]]) -> tuple[Interval, ...]:
+    """Return the intervals in which a yes/no fact was true; the last may be without end."""
     steps: list[tuple[float, bool]] = []
     for t, value in changes:
         if value != (steps[-1][1] if steps else False):
             steps.append((t, value))
     closed = [*steps, (math.inf, False)]
-    return tuple(Stretch(t, end) for (t, value), (end, _) in pairwise(closed) if value)
+    return tuple(Interval(t, end) for (t, value), (end, _) in pairwise(closed) if value)

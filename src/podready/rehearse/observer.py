@@ -20,7 +20,7 @@ from podready.kube.workloads import is_ready
 from podready.rehearse.api import KubernetesApi
 from podready.rehearse.history import EndpointSeen, PodSeen
 from podready.rehearse.rollout import HASH_LABEL, rollout_status
-from podready.rehearse.target import Target
+from podready.rehearse.target import RehearsalTarget
 
 Object = dict[str, Any]
 
@@ -35,10 +35,12 @@ class Seen:
     endpoints: list[EndpointSeen] = field(default_factory=list)
 
 
-class Observer:
-    """`async with Observer(api, target)`: `pods` and `deployment` are kept up to date."""
+class ClusterObserver:
+    """`async with ClusterObserver(api, target)`: `pods` and `deployment` are kept up to date."""
 
-    def __init__(self, api: KubernetesApi, target: Target, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self, api: KubernetesApi, target: RehearsalTarget, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self._api, self._target, self._clock = api, target, clock
         self._changed = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []
@@ -166,7 +168,7 @@ def pod_seen(t: float, event: str, pod: Object) -> PodSeen:
 
 
 def ready_endpoints(slice_: Object) -> set[str]:
-    """Return the pods ("namespace/name") that an EndpointSlice tells proxies to route to."""
+    """Return the pods ("namespace/name") that proxies route to by an EndpointSlice."""
     namespace = slice_["metadata"].get("namespace", "default")
     return {
         f"{namespace}/{dig(endpoint, 'targetRef', 'name')}"

@@ -18,13 +18,13 @@ from podready.kube.manifest import Manifest
 from podready.kube.meta import copy_of, dig
 from podready.rehearse.result import RehearsalResult
 from podready.rehearse.result_json import from_json, to_json
-from podready.rehearse.target import Target
+from podready.rehearse.target import RehearsalTarget
 
 Object = dict[str, Any]
 
 SECRET: Final = "podready-rehearsal"  # noqa: S105 - the name of an object
 HIDDEN: Final = "…"
-_SHORTEST_VALUE, _SHORTEST_PASSWORD = 8, 4  # shorter ones are words that texts need
+_SHORTEST_VALUE, _SHORTEST_PASSWORD = 8, 4  # shorter ones may be ordinary words of a text
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,9 @@ class Overrides:
 
     variables: Mapping[str, str]
 
-    def put_over(self, manifests: Sequence[Manifest], target: Target) -> tuple[Manifest, ...]:
+    def merge_into(
+        self, manifests: Sequence[Manifest], target: RehearsalTarget
+    ) -> tuple[Manifest, ...]:
         """Return the manifests with the variables in every container of the target."""
         if not self.variables:
             return tuple(manifests)
@@ -94,7 +96,7 @@ def _reference(name: str) -> Object:
 
 
 def _passwords(value: str) -> tuple[str, ...]:
-    """Return the password of a URL, as it is written and as it is meant."""
+    """Return the password of a URL, as it is written and decoded."""
     try:
         password = urlsplit(value).password
     except ValueError:

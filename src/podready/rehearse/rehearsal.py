@@ -17,7 +17,7 @@ from podready.clock import SYSTEM_CLOCK, Clock
 from podready.journal import read_journal
 from podready.kube.manifest import Manifest
 from podready.rehearse.api import KubernetesApi
-from podready.rehearse.diagnosis.advice import Setting
+from podready.rehearse.diagnosis.advice import AdviceContext
 from podready.rehearse.diagnosis.diagnosis import Diagnosis, diagnose, lost_samples
 from podready.rehearse.diagnosis.findings import manifest_findings, stream_findings
 from podready.rehearse.driver import Driver, ScenarioError
@@ -33,10 +33,10 @@ from podready.rehearse.load.plan import (
 )
 from podready.rehearse.load.process import LoadProcess
 from podready.rehearse.load.summary import LoadSummary, bins, latency
-from podready.rehearse.observer import Observer
+from podready.rehearse.observer import ClusterObserver
 from podready.rehearse.result import Bin, Cause, RehearsalResult, ScenarioResult
 from podready.rehearse.scenario import Scenario
-from podready.rehearse.target import Target
+from podready.rehearse.target import RehearsalTarget
 from podready.rehearse.timeline import Window, lanes
 from podready.rehearse.verdict import gap_ms_95, verdict_of
 
@@ -44,7 +44,7 @@ WARM_UP_SECONDS: Final = 2.0
 """Load before the action, so that keep-alive connections exist and the graph has a "before"."""
 
 SETTLE_SECONDS: Final = 1.0
-"""Load after the last pod went and the last proxy heard of it."""
+"""Load after the last pod went and the last proxy noticed it."""
 
 LAG_SPREAD: Final = 1.5
 """A node's lag varies by half of its mean (cluster/proxy/views.py): the slowest takes this much."""
@@ -65,22 +65,22 @@ class Snapshot:
     p99_ms: float = 0.0
 
 
-class Audience(Protocol):
-    """Who follows a rehearsal while it runs."""
+class ProgressListener(Protocol):
+    """What shows a rehearsal while it runs."""
 
-    def tell(self, line: str) -> None:
-        """Hear one line of progress."""
+    def log(self, line: str) -> None:
+        """Show one line of progress."""
 
     def show(self, snapshot: Snapshot) -> None:
-        """See the present counts; called several times a second."""
+        """Show the present counts; called several times a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class RehearsalPlan:
-    """All that a rehearsal is told; seconds."""
+    """The parameters of a rehearsal; seconds."""
 
     project: str
-    target: Target
+    target: RehearsalTarget
     manifests: tuple[Manifest, ...]
     """What to create or update first; empty where the app is deployed already."""
     scenarios: tuple[Scenario, ...]
@@ -105,43 +105,43 @@ class RehearsalPlan:
 
 
 async def rehearse(
-    plan: RehearsalPlan, api: KubernetesApi, audience: Audience, clock: Clock = SYSTEM_CLOCK
+    plan: RehearsalPlan, api: KubernetesApi, listener: ProgressListener, clock: Clock = SYSTEM_CLOCK
 ) -> RehearsalResult:
     """Deploy, wait until ready, play every scenario and return what was found.
 
     Raises AppError when the app does not start and ManifestError when an object is refused.
     """
-    async with api.errors_told(), Observer(api, plan.target, clock) as observer:
-        driver = Driver(api, plan.target, observer, audience.tell, clock)
+    async with api.translated_errors(), ClusterObserver(api, plan.target, clock) as observer:
+        driver = Driver(api, plan.target, observer, listener.log, clock)
         await driver.apply(plan.manifests)
         begun = clock.monotonic()
-        audience.tell(f"waiting for Deployment {plan.target.deployment} to be available")
+        listener.log(f"waiting for Deployment {plan.target.deployment} to be available")
         await driver.wait_until_available(plan.start_timeout)
         ready = clock.monotonic() - begun
-        audience.tell(f"{observer.summary()} after {ready:.1f} s")
+        listener.log(f"{observer.summary()} after {ready:.1f} s")
         # The first endpoints lag like all others: load that came sooner would find no pod and
         # blame the app for it.
         await asyncio.sleep(plan.endpoint_lag * LAG_SPREAD)
-        stage = _Stage(plan, driver, audience, clock)
-        played = [await stage.play(scenario) for scenario in plan.scenarios]
-    return _result(plan, played, ready)
+        runner = _Runner(plan, driver, listener, clock)
+        runs = [await runner.run(scenario) for scenario in plan.scenarios]
+    return _result(plan, runs, ready)
 
 
 @dataclass(frozen=True, slots=True)
-class _Played:
+class _Run:
     result: ScenarioResult
     rollouts: float
     """How many full rollouts' worth of evidence it gave."""
 
 
-def _result(plan: RehearsalPlan, played: list[_Played], ready: float) -> RehearsalResult:
-    scenarios = tuple(one.result for one in played)
+def _result(plan: RehearsalPlan, runs: list[_Run], ready: float) -> RehearsalResult:
+    scenarios = tuple(one.result for one in runs)
     facts = {"app available after, s": round(ready, 2), **plan.facts}
     return RehearsalResult(
         verdict=verdict_of(scenarios),
         sent=sum(scenario.sent for scenario in scenarios),
         dropped=sum(scenario.dropped for scenario in scenarios),
-        gap_ms_95=gap_ms_95(plan.rate, scenarios, [one.rollouts for one in played]),
+        gap_ms_95=gap_ms_95(plan.rate, scenarios, [one.rollouts for one in runs]),
         scenarios=scenarios,
         project=plan.project,
         settings=plan.settings,
@@ -151,25 +151,25 @@ def _result(plan: RehearsalPlan, played: list[_Played], ready: float) -> Rehears
     )
 
 
-class _Stage:
+class _Runner:
     """Plays one scenario after the other on a running app."""
 
     def __init__(
-        self, plan: RehearsalPlan, driver: Driver, audience: Audience, clock: Clock
+        self, plan: RehearsalPlan, driver: Driver, listener: ProgressListener, clock: Clock
     ) -> None:
-        self._plan, self._driver, self._audience, self._clock = plan, driver, audience, clock
+        self._plan, self._driver, self._listener, self._clock = plan, driver, listener, clock
 
     @property
-    def _heard(self) -> float:
-        """Return the seconds after which the last proxy has heard of any change."""
+    def _propagation(self) -> float:
+        """Return the seconds after which the last proxy has seen any change."""
         return self._plan.endpoint_lag * LAG_SPREAD + 0.5
 
-    async def play(self, scenario: Scenario) -> _Played:
+    async def run(self, scenario: Scenario) -> _Run:
         """Return what happened: load on, action, wait until all is quiet, load off."""
-        self._audience.tell(f"{scenario.title}: {scenario.holds}")
+        self._listener.log(f"{scenario.title}: {scenario.holds}")
         if scenario.prepare is not None:
             await scenario.prepare(self._driver)
-        await asyncio.sleep(self._heard)  # proxies hear of the ready pods later than the API does
+        await asyncio.sleep(self._propagation)  # proxies see the ready pods later than the API does
         load = LoadProcess(self._load_plan(scenario))
         try:
             await load.start()
@@ -187,7 +187,7 @@ class _Stage:
             for _ in range(self._plan.rounds):
                 await scenario.action(self._driver)
                 await self._driver.wait_until_quiet()
-                await asyncio.sleep(self._heard + SETTLE_SECONDS)
+                await asyncio.sleep(self._propagation + SETTLE_SECONDS)
         except ScenarioError as error:
             return str(error)
         return ""
@@ -217,18 +217,18 @@ class _Stage:
 
     async def _show(self, scenario: Scenario, load: LoadProcess) -> None:
         while True:
-            self._audience.show(snapshot(scenario, load.progress, self._driver.observer.summary()))
+            self._listener.show(snapshot(scenario, load.progress, self._driver.observer.summary()))
             await asyncio.sleep(TICK_SECONDS)
 
     def _judge(
         self, scenario: Scenario, samples: list[Sample], summary: LoadSummary, failure: str
-    ) -> _Played:
+    ) -> _Run:
         plan = self._plan
         window = Window(summary.started, max([summary.stopped, *(s.done for s in samples)]))
         histories = self._histories(window)
         rollouts = plan.rounds * scenario.share(plan.target.replicas)
-        setting = self._setting(scenario, samples, rollouts)
-        diagnosis = diagnose(samples, histories, setting, window.start)
+        context = self._advice_context(scenario, samples, rollouts)
+        diagnosis = diagnose(samples, histories, context, window.start)
         result = summarize(scenario, samples, summary, window, diagnosis)
         result = replace(
             result,
@@ -236,8 +236,8 @@ class _Stage:
             failure=_failure(failure, diagnosis.findings),
             lanes=lanes(histories.values(), window),
         )
-        self._audience.tell(_outcome(result))
-        return _Played(result, rollouts * summary.punctual_share)
+        self._listener.log(_outcome(result))
+        return _Run(result, rollouts * summary.punctual_share)
 
     def _histories(self, window: Window) -> dict[str, PodHistory]:
         """Return the pods of this scenario: those that ended before it are no part of it."""
@@ -253,11 +253,13 @@ class _Stage:
             if history.gone is None or history.gone > window.start
         }
 
-    def _setting(self, scenario: Scenario, samples: list[Sample], rollouts: float) -> Setting:
+    def _advice_context(
+        self, scenario: Scenario, samples: list[Sample], rollouts: float
+    ) -> AdviceContext:
         plan = self._plan
         answered = [s.done - s.sent for s in samples if s.outcome is Outcome.OK]
         shares = dict(self._load_plan(scenario).connections)
-        return Setting(
+        return AdviceContext(
             rate=plan.rate,
             endpoint_lag=plan.endpoint_lag,
             share_new=shares.get(Connection.NEW, 0.0) / sum(shares.values()),
@@ -280,7 +282,7 @@ def summarize(
     diagnosis: Diagnosis,
 ) -> ScenarioResult:
     """Return the scenario's numbers; its lanes, rounds and failure are added by the caller."""
-    told = latency(samples)
+    percentiles = latency(samples)
     seconds = window.end - window.start
     width = max(0.1, round(seconds / _BINS, 1))
     return ScenarioResult(
@@ -288,10 +290,10 @@ def summarize(
         title=scenario.title,
         sent=sum(1 for sample in samples if sample.outcome is not Outcome.CAP),
         dropped=len(lost_samples(samples)),
-        p50_ms=round(told.p50_ms, 2),
-        p99_ms=round(told.p99_ms, 2),
-        p999_ms=round(told.p999_ms, 2),
-        max_ms=round(told.max_ms, 2),
+        p50_ms=round(percentiles.p50_ms, 2),
+        p99_ms=round(percentiles.p99_ms, 2),
+        p999_ms=round(percentiles.p999_ms, 2),
+        max_ms=round(percentiles.max_ms, 2),
         seconds=round(seconds, 2),
         rollouts=1,
         causes=diagnosis.causes,
@@ -304,7 +306,7 @@ def summarize(
 
 
 def snapshot(scenario: Scenario, progress: dict[str, Any], pods: str) -> Snapshot:
-    """Return what the load process said last, beside the pods."""
+    """Return the latest progress of the load process, beside the pods."""
     return Snapshot(
         scenario=scenario.title,
         sent=int(progress.get("sent", 0)),

@@ -13,7 +13,7 @@ SCHEMA = "podready.rehearsal/v1"
 
 
 class Verdict(StrEnum):
-    """The one word people came for."""
+    """The verdict."""
 
     READY = "ready"
     NOT_READY = "not-ready"
@@ -22,7 +22,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why requests were lost: one row of the diagnosis, with its evidence and its cure."""
+    """Why requests were lost: one row of the diagnosis, with its evidence and its fix."""
 
     code: str
     count: int
@@ -34,8 +34,8 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """A stretch of one lane of the timeline."""
+class StateSpan:
+    """An interval of one lane of the timeline."""
 
     state: str  # pending, starting, ready, draining, routed, listening
     start: float
@@ -57,7 +57,7 @@ class Lane:
 
     pod: str
     revision: str
-    spans: tuple[Span, ...] = ()
+    spans: tuple[StateSpan, ...] = ()
     marks: tuple[Mark, ...] = ()
     exit_code: int | None = None
 

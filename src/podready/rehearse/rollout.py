@@ -34,7 +34,7 @@ _NOT_COPIED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class RolloutStatus:
-    """Where a rollout stands: done, failed for good, or what it waits for."""
+    """The state of a rollout: done, failed for good, or what it waits for."""
 
     done: bool
     message: str

@@ -43,7 +43,7 @@ _MODULES: Final = {
 }
 
 NAMES: Final = tuple(_MODULES)
-"""All scenarios in the order in which they are played."""
+"""All scenarios in the order in which they run."""
 
 
 def load_scenarios(names: Sequence[str]) -> tuple[Scenario, ...]:

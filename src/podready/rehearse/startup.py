@@ -29,11 +29,11 @@ _HOPELESS: Final = frozenset(
         "PostStartHookError",
     }
 )
-"""Reasons of a waiting container that waiting does not mend."""
+"""Reasons of a waiting container that waiting does not fix."""
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ContainerProblem:
     """What keeps a container from running."""
 
     pod: str
@@ -42,7 +42,7 @@ class Problem:
     message: str
 
 
-def hopeless(pods: Iterable[Object]) -> Problem | None:
+def hopeless(pods: Iterable[Object]) -> ContainerProblem | None:
     """Return the first problem that will not go away by itself."""
     for pod in pods:
         if is_deleting(pod):
@@ -54,7 +54,7 @@ def hopeless(pods: Iterable[Object]) -> Problem | None:
     return None
 
 
-def _problem(pod: Object, status: Object, waiting: Object) -> Problem:
+def _problem(pod: Object, status: Object, waiting: Object) -> ContainerProblem:
     reason = waiting["reason"]
     ended = dig(status, "lastState", "terminated", default={})
     if reason == "CrashLoopBackOff" and ended.get("reason") == "StartError":
@@ -64,9 +64,9 @@ def _problem(pod: Object, status: Object, waiting: Object) -> Problem:
         why = " (out of memory)" if ended.get("reason") == "OOMKilled" else ""
         message = f"container {status['name']} ended with exit code {code}{why} as soon as it ran"
     else:
-        told = waiting.get("message") or "no message"
-        message = f"container {status['name']} cannot start: {told} ({reason})"
-    return Problem(name_of(pod), status["name"], reason, message)
+        message = waiting.get("message") or "no message"
+        message = f"container {status['name']} cannot start: {message} ({reason})"
+    return ContainerProblem(name_of(pod), status["name"], reason, message)
 
 
 def never_ready(pods: Sequence[Object], events: Sequence[Object], seconds: float) -> str:
@@ -78,8 +78,8 @@ def never_ready(pods: Sequence[Object], events: Sequence[Object], seconds: float
     scheduled = get_condition(pod, "PodScheduled") or {}
     if scheduled.get("status") == "False":
         return f"pod {name_of(pod)} was not scheduled: {scheduled.get('message', '')}"
-    told = last_message(events, "Unhealthy") or last_message(events, "Failed")
-    because = f": {told}" if told else ""
+    detail = last_message(events, "Unhealthy") or last_message(events, "Failed")
+    because = f": {detail}" if detail else ""
     return f"pod {name_of(pod)} was not ready after {seconds:g} s{because}"
 
 

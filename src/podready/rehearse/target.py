@@ -20,7 +20,7 @@ Object = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class RehearsalTarget:
     """The Service and Deployment under test; `port` is the Service's, `pod_port` the pods'."""
 
     namespace: str
@@ -40,14 +40,14 @@ class Target:
         return f"{self.namespace}/{self.service}"
 
 
-def choose_target(manifests: Sequence[Manifest], service: str, namespace: str) -> Target:
+def choose_target(manifests: Sequence[Manifest], service: str, namespace: str) -> RehearsalTarget:
     """Return what `service` (`name`, `name:port` or "" for the only one) leads to."""
     name, _, port = service.partition(":")
     chosen = _service(manifests, name)
     chosen_port = _port(chosen, port)
     deployment = _deployment(manifests, chosen)
     pod = dig(deployment.object, "spec", "template", default={})
-    return Target(
+    return RehearsalTarget(
         namespace=namespace,
         service=name_of(chosen.object),
         port=chosen_port["port"],

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from podready.rehearse.history import PodHistory, Stretch
-from podready.rehearse.result import Lane, Mark, Span
+from podready.rehearse.history import Interval, PodHistory
+from podready.rehearse.result import Lane, Mark, StateSpan
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The stretch of CLOCK_MONOTONIC seconds that a scenario shows."""
+    """The interval of CLOCK_MONOTONIC seconds that a scenario shows."""
 
     start: float
     end: float
@@ -23,7 +23,7 @@ class Window:
         return (low - self.start, high - self.start) if low < high else None
 
     def holds(self, t: float | None) -> bool:
-        """Return whether the moment lies inside."""
+        """Return whether the moment is inside."""
         return t is not None and self.start <= t <= self.end
 
 
@@ -58,44 +58,44 @@ def _end_of(history: PodHistory) -> float:
     return history.gone if history.gone is not None else math.inf
 
 
-def _spans(history: PodHistory, window: Window) -> Iterable[Span]:
-    for state, stretch in _stretches(history):
-        inside = window.clip(stretch.start, stretch.end)
+def _spans(history: PodHistory, window: Window) -> Iterable[StateSpan]:
+    for state, interval in _intervals(history):
+        inside = window.clip(interval.start, interval.end)
         if inside is not None:
-            yield Span(state, *inside)
+            yield StateSpan(state, *inside)
 
 
-def _stretches(history: PodHistory) -> Iterable[tuple[str, Stretch]]:
+def _intervals(history: PodHistory) -> Iterable[tuple[str, Interval]]:
     end = _end_of(history)
     stop = min(history.terminating_from, end)
     started = history.started if history.started is not None else stop
     first_ready = history.first_ready()
     if history.created is not None:
-        yield "pending", Stretch(history.created, min(started, stop))
-    yield "starting", Stretch(started, min(first_ready or stop, stop))
+        yield "pending", Interval(history.created, min(started, stop))
+    yield "starting", Interval(started, min(first_ready or stop, stop))
     cursor = first_ready
-    for stretch in history.ready:
-        if cursor is not None and stretch.start > cursor:
-            yield "unready", Stretch(cursor, min(stretch.start, stop))
-        yield "ready", Stretch(stretch.start, min(stretch.end, stop))
-        cursor = stretch.end
+    for interval in history.ready:
+        if cursor is not None and interval.start > cursor:
+            yield "unready", Interval(cursor, min(interval.start, stop))
+        yield "ready", Interval(interval.start, min(interval.end, stop))
+        cursor = interval.end
     if cursor is not None and cursor < stop:
-        yield "unready", Stretch(cursor, stop)
-    yield "draining", Stretch(stop, end)
-    for stretch in history.listening:  # the journal does not outlive the pod's network
-        yield "listening", Stretch(stretch.start, min(stretch.end, end))
-    for stretch in _union(history.routed):
-        yield "routed", stretch
+        yield "unready", Interval(cursor, stop)
+    yield "draining", Interval(stop, end)
+    for interval in history.listening:  # the journal does not outlive the pod's network
+        yield "listening", Interval(interval.start, min(interval.end, end))
+    for interval in _union(history.routed):
+        yield "routed", interval
 
 
-def _union(stretches: Iterable[Stretch]) -> list[Stretch]:
-    """Return the stretches in which at least one node still routed to the pod."""
-    merged: list[Stretch] = []
-    for stretch in sorted(stretches, key=lambda s: s.start):
-        if merged and stretch.start <= merged[-1].end:
-            merged[-1] = Stretch(merged[-1].start, max(merged[-1].end, stretch.end))
+def _union(intervals: Iterable[Interval]) -> list[Interval]:
+    """Return the intervals in which at least one node still routed to the pod."""
+    merged: list[Interval] = []
+    for interval in sorted(intervals, key=lambda s: s.start):
+        if merged and interval.start <= merged[-1].end:
+            merged[-1] = Interval(merged[-1].start, max(merged[-1].end, interval.end))
         else:
-            merged.append(Stretch(stretch.start, stretch.end))
+            merged.append(Interval(interval.start, interval.end))
     return merged
 
 
@@ -113,9 +113,9 @@ def _moments(history: PodHistory) -> Iterable[tuple[float, str, str]]:
     if history.sigterm is not None:
         note = "" if history.handled else "PID 1 has no handler: ignored"
         yield history.sigterm, "SIGTERM", note
-    for stretch in history.listening:
-        if stretch.end >= history.terminating_from and not math.isinf(stretch.end):
-            yield stretch.end, "listener closed", ""
+    for interval in history.listening:
+        if interval.end >= history.terminating_from and not math.isinf(interval.end):
+            yield interval.end, "listener closed", ""
     if history.sigkill is not None:
         yield history.sigkill, "SIGKILL", "still running at the end of the grace period"
     for end in history.ends:

@@ -1,4 +1,4 @@
-"""Scenario results -> one word, one line, one exit code. Pure."""
+"""Scenario results -> a verdict, one line, one exit code. Pure."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ def ranked_causes(result: RehearsalResult) -> list[Cause]:
 def ranked_findings(result: RehearsalResult) -> list[Cause]:
     """Return the findings of all scenarios and of the manifests, one a code.
 
-    What a cause tells to mend already is not told twice.
+    A fix that a cause names already is not repeated.
     """
-    told = {cause.fix for scenario in result.scenarios for cause in scenario.causes}
+    named = {cause.fix for scenario in result.scenarios for cause in scenario.causes}
     found = [finding for s in result.scenarios for finding in s.findings]
-    return [one for one in _merged([*found, *result.findings]) if one.fix not in told]
+    return [one for one in _merged([*found, *result.findings]) if one.fix not in named]
 
 
 def _merged(causes: Sequence[Cause]) -> list[Cause]:

@@ -85,6 +85,7 @@ class RunConfig(LogSettings):
         secret=True,
     )
     interface: str = setting("auto", choice("auto", "asgi", "wsgi"), "what the app speaks")
+    factory: bool = setting(False, SWITCH, "the app is a function that returns the app")
     app_dir: str = setting(".", TEXT, "directory put first on sys.path")
     engine: str = setting("uvicorn", choice("uvicorn", "granian"), "server engine")
     lifespan: str = setting("auto", choice("auto", "on", "off"), "ASGI lifespan protocol")
@@ -159,12 +160,27 @@ def load_config(arguments: Sequence[str], environ: Mapping[str, str]) -> RunConf
     app, given = _split(arguments)
     if app is None:
         raise UsageError("podready run needs the app as MODULE:ATTR, for example main:app")
+    return _config(app, given, environ, "podready run")
+
+
+def config_from_environment(app: str, environ: Mapping[str, str], reader: str) -> RunConfig:
+    """Return the settings that `environ` amounts to, where there is no command line.
+
+    `app` names the app for people, `reader` names in an error who needs the settings. Raises
+    SettingsError with every bad value at once.
+    """
+    return _config(app, {}, environ, reader)
+
+
+def _config(
+    app: str, given: Mapping[str, str], environ: Mapping[str, str], reader: str
+) -> RunConfig:
     values: dict[str, Any] = {}
     problems = read_options(OPTIONS, given, environ, values)
     config = RunConfig(app=app, in_pod=in_pod(environ), **values)
     problems += _misfits(config)
     if problems:
-        raise SettingsError(report("podready run", problems))
+        raise SettingsError(report(reader, problems))
     return config
 
 

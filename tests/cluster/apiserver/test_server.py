@@ -49,12 +49,12 @@ async def test_only_who_has_the_token_may_ask(server: ApiServer, kubeconfig: Pat
     config = KubeConfig.read(kubeconfig)
     assert config.context is not None
     connector = aiohttp.TCPConnector(ssl=config.context)
-    async with aiohttp.ClientSession(server.url, connector=connector) as stranger:
+    async with aiohttp.ClientSession(server.url, connector=connector) as other:
         for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": "Bearer é"}):
-            async with stranger.get(PODS, headers=headers) as answer:
+            async with other.get(PODS, headers=headers) as answer:
                 assert (answer.status, (await answer.json())["reason"]) == (401, "Unauthorized")
         for path in ("/livez", "/readyz", "/healthz", "/version"):
-            async with stranger.get(path) as answer:
+            async with other.get(path) as answer:
                 assert answer.status == 200
     async with aiohttp.ClientSession(server.url) as distrustful:
         with pytest.raises(aiohttp.ClientConnectorCertificateError):

@@ -47,7 +47,7 @@ async def kubeconfig(registry: Registry, tmp_path: Path) -> AsyncIterator[Path]:
 async def client(
     request: pytest.FixtureRequest, registry: Registry, kubeconfig: Path
 ) -> AsyncIterator[Client]:
-    """Each of the two clients in turn: whoever holds a Client cannot tell them apart."""
+    """Each of the two clients in turn: the holder of a Client cannot tell them apart."""
     if request.param == "in process":
         yield InProcessClient(registry)
         return

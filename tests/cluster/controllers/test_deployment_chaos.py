@@ -32,7 +32,7 @@ STRATEGIES: list[Object] = [
 
 
 async def edit(plane: Any, image: str = "", **spec: Any) -> None:
-    """Change the spec of Deployment web, and the image of its template, as kubectl would."""
+    """ObjectChange the spec of Deployment web, and the image of its template, as kubectl would."""
     web = await plane.get(DEPLOYMENT, "web")
     web["spec"].update(spec)
     if image:

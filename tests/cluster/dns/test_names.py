@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from podready.cluster.dns.message import Kind, Record, encode_name
+from podready.cluster.dns.message import Record, RecordType, encode_name
 from podready.cluster.dns.names import Lookup, is_ours, resolve
 from podready.kube.meta import Object
 
@@ -34,7 +34,7 @@ def meant(name: str) -> list[str] | None:
 
 
 def _text(record: Record) -> str:
-    if record.kind is Kind.A:
+    if record.kind is RecordType.A:
         return socket.inet_ntoa(record.value)
     return f"{record.kind.name} {record.value!r}"
 
@@ -75,13 +75,13 @@ def test_ports_and_aliases() -> None:
     """SRV of a Service and of a headless one's pods; CNAME of an ExternalName."""
     web, db = "web.default.svc.cluster.local", "db.shop.svc.cluster.local"
     assert resolve(f"_http._tcp.{web}", LOOKUP) == [
-        Record(Kind.SRV, b"\0\0\0\x64\0\x50" + encode_name(web))
+        Record(RecordType.SRV, b"\0\0\0\x64\0\x50" + encode_name(web))
     ]
     assert resolve(f"_http._udp.{web}", LOOKUP) is None
     peers = resolve("_http._tcp.peers.shop.svc.cluster.local", LOOKUP)
     assert peers is not None
     assert [encode_name("one")[:-1] in record.value for record in peers] == [True, False]
-    assert resolve(db, LOOKUP) == [Record(Kind.CNAME, encode_name("db.example.com"))]
+    assert resolve(db, LOOKUP) == [Record(RecordType.CNAME, encode_name("db.example.com"))]
 
 
 def test_what_is_ours() -> None:

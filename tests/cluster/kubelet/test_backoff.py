@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from podready.cluster.kubelet.backoff import RestartBackoff, seconds_text
+from podready.cluster.kubelet.backoff import CrashLoopBackoff, seconds_text
 
 
 def test_the_crash_loop_curve() -> None:
     """At once, then 10 s doubling to 300 s; a long run starts it anew."""
-    backoff = RestartBackoff()
+    backoff = CrashLoopBackoff()
 
     assert [backoff.after(1) for _ in range(8)] == [0, 10, 20, 40, 80, 160, 300, 300]
     assert [backoff.after(599), backoff.after(600), backoff.after(1)] == [300, 0, 10]
@@ -15,7 +15,7 @@ def test_the_crash_loop_curve() -> None:
 
 def test_a_shorter_longest_delay() -> None:
     """The cap may be set, as the kubelet's crashLoopBackOff.maxContainerRestartPeriod."""
-    backoff = RestartBackoff(longest=4)
+    backoff = CrashLoopBackoff(longest=4)
 
     assert [backoff.after(1) for _ in range(3)] == [0, 4, 4]
 

@@ -9,7 +9,7 @@ import pytest
 
 from podready.cluster.kubelet.environment import (
     ContainerConfigError,
-    Surroundings,
+    EnvironmentContext,
     command_line,
     container_environment,
     expand,
@@ -30,12 +30,12 @@ POD: dict[str, Any] = {
 }
 
 
-def around(**changes: Any) -> Surroundings:
+def context(**changes: Any) -> EnvironmentContext:
     """Return what the environment of `POD` may refer to."""
     config = {"metadata": {"name": "conf"}, "data": {"A": "from config", "bad=key": "x"}}
     secret = {"data": {"TOKEN": base64.b64encode(b"s3cr3t").decode()}}
     sources = {("ConfigMap", "conf"): config, ("Secret", "keys"): secret}
-    return Surroundings(**{"pod": POD, "sources": sources, **changes})
+    return EnvironmentContext(**{"pod": POD, "sources": sources, **changes})
 
 
 def from_field(path: str) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def test_later_sources_win_and_see_earlier_ones() -> None:
             {"name": "EMPTY"},
         ],
     }
-    env = container_environment(container, around(services=(service("web", {"port": 80}),)))
+    env = container_environment(container, context(services=(service("web", {"port": 80}),)))
 
     assert env["A"] == "from config, then own"
     assert env["MY_TOKEN"] == "s3cr3t"
@@ -99,7 +99,7 @@ def test_later_sources_win_and_see_earlier_ones() -> None:
 )
 def test_fields_of_the_pod(path: str, value: str) -> None:
     """The downward API gives fields of the pod as text."""
-    assert container_environment({"env": [from_field(path)]}, around())["X"] == value
+    assert container_environment({"env": [from_field(path)]}, context())["X"] == value
 
 
 def test_resources_are_divided_and_rounded_up() -> None:
@@ -113,7 +113,7 @@ def test_resources_are_divided_and_rounded_up() -> None:
         "resources": {"requests": {"cpu": "1500m"}},
         "env": [resource("requests.cpu", "1"), resource("limits.memory", "1Mi")],
     }
-    env = container_environment(container, around(allocatable={"memory": "2049Ki"}))
+    env = container_environment(container, context(allocatable={"memory": "2049Ki"}))
 
     assert env == {"requests.cpu": "2", "limits.memory": "3"}
 
@@ -132,13 +132,13 @@ def test_resources_are_divided_and_rounded_up() -> None:
 def test_what_is_missing_is_named(variable: dict[str, Any], message: str) -> None:
     """A source or key that is not optional stops the container, by its name."""
     with pytest.raises(ContainerConfigError, match=message):
-        container_environment({"env": [{"name": "X", "valueFrom": variable}]}, around())
+        container_environment({"env": [{"name": "X", "valueFrom": variable}]}, context())
 
 
 def test_an_optional_key_leaves_no_variable() -> None:
     """An optional key that is missing gives no variable, not an empty one."""
     ref = {"configMapKeyRef": {"name": "conf", "key": "k", "optional": True}}
-    assert container_environment({"env": [{"name": "X", "valueFrom": ref}]}, around()) == {}
+    assert container_environment({"env": [{"name": "X", "valueFrom": ref}]}, context()) == {}
 
 
 def test_service_variables() -> None:

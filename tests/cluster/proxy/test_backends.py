@@ -12,12 +12,12 @@ from podready.cluster.client.protocol import Object
 from podready.cluster.proxy.backends import (
     Affinity,
     Backend,
+    EndpointState,
     ServicePort,
-    Standing,
     choose,
+    endpoint_state,
+    endpoint_states,
     routed,
-    standing,
-    standings,
 )
 
 A, B = Backend("default/a", "10.0.0.1", 3000), Backend("default/b", "10.0.0.2", 3000)
@@ -28,31 +28,31 @@ Make = Callable[..., Object]
 @pytest.mark.parametrize(
     ("conditions", "value"),
     [
-        ({"ready": True, "serving": True, "terminating": False}, Standing.READY),
-        ({}, Standing.READY),  # unknown means ready
-        ({"ready": None}, Standing.READY),
-        ({"ready": True, "terminating": True}, Standing.READY),  # publishNotReadyAddresses
-        ({"ready": False, "serving": True, "terminating": True}, Standing.TERMINATING),
-        ({"ready": False, "serving": False, "terminating": True}, Standing.UNUSABLE),
-        ({"ready": False, "serving": False, "terminating": False}, Standing.UNUSABLE),
-        ({"ready": False}, Standing.UNUSABLE),
+        ({"ready": True, "serving": True, "terminating": False}, EndpointState.READY),
+        ({}, EndpointState.READY),  # unknown means ready
+        ({"ready": None}, EndpointState.READY),
+        ({"ready": True, "terminating": True}, EndpointState.READY),  # publishNotReadyAddresses
+        ({"ready": False, "serving": True, "terminating": True}, EndpointState.TERMINATING),
+        ({"ready": False, "serving": False, "terminating": True}, EndpointState.UNUSABLE),
+        ({"ready": False, "serving": False, "terminating": False}, EndpointState.UNUSABLE),
+        ({"ready": False}, EndpointState.UNUSABLE),
     ],
 )
-def test_conditions_decide_the_standing(
-    conditions: dict[str, bool | None], value: Standing
+def test_conditions_decide_the_state(
+    conditions: dict[str, bool | None], value: EndpointState
 ) -> None:
-    """Each combination of EndpointSlice conditions that Kubernetes writes has one standing."""
-    assert standing(conditions) is value
+    """Each combination of EndpointSlice conditions that Kubernetes writes has one state."""
+    assert endpoint_state(conditions) is value
 
 
 def test_ready_endpoints_are_preferred_to_terminating_ones() -> None:
     """While one endpoint is ready, a terminating one gets nothing, though it still serves."""
-    assert routed({A: Standing.READY, B: Standing.TERMINATING}) == (A,)
+    assert routed({A: EndpointState.READY, B: EndpointState.TERMINATING}) == (A,)
 
 
 def test_terminating_endpoints_serve_when_no_other_is_left() -> None:
     """KEP-1669: the last pods of a Deployment go on serving while they terminate."""
-    assert routed({B: Standing.TERMINATING, A: Standing.TERMINATING}) == (A, B)
+    assert routed({B: EndpointState.TERMINATING, A: EndpointState.TERMINATING}) == (A, B)
 
 
 def test_no_endpoint_means_refused() -> None:
@@ -62,11 +62,11 @@ def test_no_endpoint_means_refused() -> None:
 
 
 def test_slices_of_one_service_are_merged(endpoint: Make, endpoint_slice: Make) -> None:
-    """An endpoint moving between two slices counts once, with its better standing."""
+    """An endpoint moving between two slices counts once, with its better endpoint_state."""
     gone = {"ready": False, "serving": False, "terminating": True}
     first = endpoint_slice(endpoint("a", "10.0.0.1"), endpoint("b", "10.0.0.2", **gone))
     second = endpoint_slice(endpoint("a", "10.0.0.1", **gone))
-    assert standings([first, second]) == {"": {A: Standing.READY}}
+    assert endpoint_states([first, second]) == {"": {A: EndpointState.READY}}
 
 
 def test_each_named_port_has_its_own_endpoints(endpoint: Make, endpoint_slice: Make) -> None:
@@ -74,14 +74,14 @@ def test_each_named_port_has_its_own_endpoints(endpoint: Make, endpoint_slice: M
     web = endpoint_slice(endpoint("a", "10.0.0.1"), name="web", port=3000)
     other = endpoint_slice(endpoint("b", "10.0.0.2"), name="web", port=4000)
     metrics = endpoint_slice(endpoint("a", "10.0.0.1"), name="metrics", port=9000)
-    found = standings([web, other, metrics])
+    found = endpoint_states([web, other, metrics])
     assert set(found["web"]) == {A, B._replace(port=4000)}
     assert set(found["metrics"]) == {A._replace(port=9000)}
 
 
 def test_endpoints_without_a_pod_are_left_out(endpoint_slice: Make) -> None:
     """A hand-written endpoint has no pod network to dial into."""
-    assert standings([endpoint_slice({"addresses": ["192.0.2.1"]})]) == {"": {}}
+    assert endpoint_states([endpoint_slice({"addresses": ["192.0.2.1"]})]) == {"": {}}
 
 
 def test_every_connection_gets_a_random_backend() -> None:

@@ -1,4 +1,4 @@
-"""Addresses of Services: doors that open with the first endpoint and close with the last."""
+"""Addresses of Services: addresses that open with the first endpoint and close with the last."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Cluster:
         self.port = self.held.number
         self.proxier = Proxier(2, Lag(LAG, LAG), 0, journal, clock)
         self.network = LoopbackNetwork()
-        self.doors = ClusterIPs(self.network, self.proxier, lambda *_: socket.socket())
+        self.addresses = ClusterIPs(self.network, self.proxier, lambda *_: socket.socket())
 
     def service(self, **spec: object) -> Object:
         """Return the Service."""
@@ -63,15 +63,15 @@ class Cluster:
         return {"metadata": {"name": "hello", "namespace": "default"}, "spec": spec}
 
     def add_service(self, **spec: object) -> None:
-        """Tell proxier and doors of the Service."""
+        """Tell proxier and addresses of the Service."""
         self.proxier.service_changed(self.service(**spec))
-        self.doors.service_changed(self.service(**spec))
+        self.addresses.service_changed(self.service(**spec))
 
     def endpoints(self, *endpoints: Object, at_once: bool = False) -> None:
         """Tell the proxier of the endpoints there are now."""
         slice_ = make_slice(*endpoints, port=self.pod_port)
         self.proxier.slices_changed("default/hello", [slice_], at_once=at_once)
-        self.doors.settle()
+        self.addresses.settle()
 
     def ready(self) -> Object:
         """Return the pod's endpoint."""
@@ -81,7 +81,7 @@ class Cluster:
         """Let the time pass, and with it the views follow."""
         self.clock.time += seconds
         self.proxier.settle()
-        self.doors.settle()
+        self.addresses.settle()
 
     def connects(self) -> bool:
         """Whether somebody accepts at the Service's address."""
@@ -97,7 +97,7 @@ async def cluster(hand_clock: HandClock, memory_journal: MemoryJournal) -> Async
     """Return a cluster with nothing in it."""
     made = Cluster(hand_clock, memory_journal)
     yield made
-    await made.doors.stop()
+    await made.addresses.stop()
     made.pod.close()
     made.held.close()
 
@@ -124,7 +124,7 @@ async def test_a_service_without_endpoints_refuses(cluster: Cluster) -> None:
     await until(lambda: not cluster.connects())
 
 
-async def test_bytes_go_both_ways_and_outlast_the_door(cluster: Cluster) -> None:
+async def test_bytes_go_both_ways_and_outlast_the_address(cluster: Cluster) -> None:
     """A connection that stands goes on when its endpoint left the Service (conntrack)."""
     cluster.add_service()
     cluster.endpoints(cluster.ready(), at_once=True)
@@ -141,7 +141,7 @@ async def test_bytes_go_both_ways_and_outlast_the_door(cluster: Cluster) -> None
         assert await loop.sock_recv(server, 10) == b"ping"
         await loop.sock_sendall(server, b"pong")
         assert await loop.sock_recv(client, 10) == b"pong"
-        await cluster.doors.stop()
+        await cluster.addresses.stop()
         with pytest.raises(ConnectionResetError):
             await loop.sock_recv(client, 10)
 
@@ -159,7 +159,7 @@ async def test_a_dead_endpoint_is_a_reset(cluster: Cluster) -> None:
 
 
 async def test_an_endpoint_that_comes_back_at_once(cluster: Cluster) -> None:
-    """A door that is about to close opens again."""
+    """A address that is about to close opens again."""
     cluster.add_service()
     cluster.endpoints(cluster.ready(), at_once=True)
     cluster.endpoints(at_once=True)
@@ -169,7 +169,7 @@ async def test_an_endpoint_that_comes_back_at_once(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize("spec", [{"clusterIP": "None"}, {"type": "ExternalName"}])
 async def test_services_without_an_address(cluster: Cluster, spec: dict[str, str]) -> None:
-    """Headless Services and names for others have no door."""
+    """Headless Services and names for others have no address."""
     cluster.add_service(**spec)
     cluster.endpoints(cluster.ready(), at_once=True)
     assert not cluster.connects()
@@ -181,7 +181,7 @@ async def test_a_deleted_service_refuses(cluster: Cluster) -> None:
     cluster.endpoints(cluster.ready(), at_once=True)
     assert cluster.connects()
     cluster.proxier.service_deleted(cluster.service())
-    cluster.doors.service_deleted(cluster.service())
+    cluster.addresses.service_deleted(cluster.service())
     await until(lambda: not cluster.connects())
 
 

@@ -8,12 +8,12 @@ from statistics import mean
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from podready.cluster.proxy.backends import Backend, ServicePort, Standing
+from podready.cluster.proxy.backends import Backend, EndpointState, ServicePort
 from podready.cluster.proxy.views import Lag, Rerouting, Views
 
 HTTP = ServicePort("default/hello", "")
 A, B = Backend("default/a", "10.0.0.1", 3000), Backend("default/b", "10.0.0.2", 3000)
-READY, TERMINATING = Standing.READY, Standing.TERMINATING
+READY, TERMINATING = EndpointState.READY, EndpointState.TERMINATING
 
 
 def views(nodes: int = 4, add: float = 1.0, remove: float = 1.0, seed: int = 0) -> Views:
@@ -136,17 +136,17 @@ def test_the_same_seed_gives_the_same_delays() -> None:
     assert play(5) != play(6)
 
 
-standings = st.dictionaries(st.sampled_from([A, B]), st.sampled_from([TERMINATING, READY]))
+endpoint_states = st.dictionaries(st.sampled_from([A, B]), st.sampled_from([TERMINATING, READY]))
 
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.lists(st.tuples(st.floats(0, 3), standings), min_size=1, max_size=12),
+    st.lists(st.tuples(st.floats(0, 3), endpoint_states), min_size=1, max_size=12),
     st.integers(1, 5),
     st.integers(0, 99),
 )
 def test_every_view_arrives_at_the_truth(
-    history: list[tuple[float, dict[Backend, Standing]]], nodes: int, seed: int
+    history: list[tuple[float, dict[Backend, EndpointState]]], nodes: int, seed: int
 ) -> None:
     """Whatever happened in whatever order, all nodes end at the last state, and the journal of
     changes adds up to it."""

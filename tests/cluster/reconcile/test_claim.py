@@ -41,12 +41,12 @@ def claim_of(client: InProcessClient, owner: Object) -> Claim:
 async def test_one_takes_what_matches_and_leaves_what_is_taken(client: InProcessClient) -> None:
     """Orphans that match are adopted; others' objects and other orphans are left alone."""
     owner, other = await make(client, "owner", "none"), await make(client, "other", "none")
-    orphan, stranger = await make(client, "orphan"), await make(client, "stranger", "db")
+    orphan, unmatched = await make(client, "orphan"), await make(client, "unmatched", "db")
     mine, taken = (
         await make(client, "mine", "web", owner),
         await make(client, "taken", "web", other),
     )
-    claimed = await claim_of(client, owner).claim([orphan, stranger, mine, taken])
+    claimed = await claim_of(client, owner).claim([orphan, unmatched, mine, taken])
     assert [name_of(obj) for obj in claimed] == ["orphan", "mine"]
     assert (controller_of(claimed[0]) or {})["name"] == "owner"
     live = await client.get(CONFIG_MAP, "default", "orphan")

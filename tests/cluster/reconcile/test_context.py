@@ -11,7 +11,7 @@ import pytest
 from podready.cluster.apiserver.registry import Registry
 from podready.cluster.client.in_process import InProcessClient
 from podready.cluster.client.informer import Informer
-from podready.cluster.reconcile.context import Change, ControllerContext
+from podready.cluster.reconcile.context import ControllerContext, ObjectChange
 from podready.cluster.reconcile.jitter import Jitter
 from podready.cluster.reconcile.loop import DONE, Result
 from podready.kube.gvk import CONFIG_MAP, NAMESPACE
@@ -54,7 +54,7 @@ async def test_changes_are_told_at_once(context: ControllerContext) -> None:
     """New, changed, gone: `to_keys` sees old and new without delay."""
     story: list[tuple[str, bool, bool]] = []
 
-    def to_keys(change: Change) -> list[str]:
+    def to_keys(change: ObjectChange) -> list[str]:
         story.append((name_of(change.latest), change.old is not None, change.new is not None))
         return []
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from podready.cluster.reconcile.loop import DONE, STOP_SECONDS, Controller, Result
-from podready.cluster.reconcile.workqueue import Backoff, WorkQueue
+from podready.cluster.reconcile.workqueue import RetryBackoff, WorkQueue
 from podready.kube.status import Conflict, InternalError
 
 
@@ -37,7 +37,7 @@ class Recorder:
 
 async def run(reconcile: Recorder, *keys: str, seconds: float = 100) -> None:
     """Run a controller over the keys for a while."""
-    queue: WorkQueue[str] = WorkQueue(Backoff(base=1, cap=8))
+    queue: WorkQueue[str] = WorkQueue(RetryBackoff(base=1, cap=8))
     controller = Controller("test", reconcile, queue)
     await controller.start()
     for key in keys:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from podready.cluster.reconcile.workqueue import Backoff, QueueShutDown, WorkQueue
+from podready.cluster.reconcile.workqueue import QueueShutDown, RetryBackoff, WorkQueue
 
 
 def now() -> float:
@@ -62,7 +62,7 @@ async def test_the_earlier_of_two_delays_counts() -> None:
 
 async def test_back_off_doubles_until_forgotten() -> None:
     """1, 2, 4, 4 (cap) seconds; after success 1 again."""
-    queue: WorkQueue[str] = WorkQueue(Backoff(base=1, cap=4))
+    queue: WorkQueue[str] = WorkQueue(RetryBackoff(base=1, cap=4))
     waits = []
     for failure in range(5):
         if failure == 4:
@@ -76,7 +76,7 @@ async def test_back_off_doubles_until_forgotten() -> None:
 
 def test_back_off_never_overflows() -> None:
     """The ten-thousandth failure waits as long as the cap says."""
-    assert Backoff(base=0.005, cap=1000).delay(10_000) == 1000
+    assert RetryBackoff(base=0.005, cap=1000).delay(10_000) == 1000
 
 
 async def test_shut_down_sends_workers_home() -> None:

@@ -268,7 +268,7 @@ async def test_a_program_that_does_not_exist(netns: NetnsSandbox, spec: Spec) ->
 
 
 async def test_nothing_is_left_after_close(spec: Spec) -> None:
-    """Closing the sandbox ends zygote, helpers, keepers and containers."""
+    """Closing the sandbox ends zygote, helpers, shims and containers."""
     sandbox = await NetnsSandbox.start()
     pods = [await sandbox.pod("default", f"web-{n}", f"web-{n}") for n in range(3)]
     processes = [await pod.start(spec("sleep", "63")) for pod in pods]

@@ -69,7 +69,7 @@ async def _connected(pod: object) -> object:
 async def test_the_end_of_a_container_takes_its_workers_along(
     plain: PlainSandbox, spec: Spec
 ) -> None:
-    """When the first process ends, the keeper kills what it left, in whatever session."""
+    """When the first process ends, the shim kills what it left, in whatever session."""
     container = spec("/bin/sh", "-c", "setsid sleep 65 & echo $!; exec sleep 65")
     pod = await plain.pod("default", "web", "web")
     process = await pod.start(container)

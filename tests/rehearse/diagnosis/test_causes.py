@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from podready.rehearse.diagnosis.causes import ROWS, LostRequest, cause_of
-from podready.rehearse.history import Ended, PodHistory, Stretch
+from podready.rehearse.history import Ended, Interval, PodHistory
 from podready.rehearse.load.plan import Outcome, Sample
 
 Make = Callable[..., Sample]
@@ -68,15 +68,15 @@ def test_work_under_way_that_ends_at_shutdown_is_a_graceful_timeout(
 
 def test_cut_at_sigkill_is_the_grace_period(a_sample: Make, dying: PodHistory) -> None:
     """The pod ignored SIGTERM and was killed at deletion + grace with requests under way."""
-    deaf = replace(
+    ignoring = replace(
         dying,
         handled=False,
         sigkill=130.0,
         ends=(Ended(130.01, 137, 9),),
-        listening=(Stretch(81.0, 130.0),),
+        listening=(Interval(81.0, 130.0),),
     )
     sample = a_sample(sent=129.0, done=130.0, outcome=Outcome.RESET, **REUSED)
-    assert lost(sample, deaf, usual=2.0) == "killed-at-grace"
+    assert lost(sample, ignoring, usual=2.0) == "killed-at-grace"
 
 
 def test_cut_at_grace_is_seen_without_a_journal(a_sample: Make, dying: PodHistory) -> None:

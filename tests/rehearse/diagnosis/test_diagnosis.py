@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from podready.rehearse.diagnosis.advice import Group, Setting, remedy
+from podready.rehearse.diagnosis.advice import AdviceContext, Group, advise
 from podready.rehearse.diagnosis.causes import ROWS, LostRequest
 from podready.rehearse.diagnosis.diagnosis import diagnose, lost_samples
 from podready.rehearse.history import Ended, PodHistory
@@ -17,14 +17,14 @@ Make = Callable[..., Sample]
 
 
 def test_the_endpoint_race_is_told_with_its_numbers(
-    a_sample: Make, dying: PodHistory, setting: Setting
+    a_sample: Make, dying: PodHistory, context: AdviceContext
 ) -> None:
     """Count, times, formula, seconds to wait and the patch: all of it filled in."""
     samples = [a_sample(index=0)] + [
         a_sample(index=i, sent=100.1 + i / 10, done=100.1 + i / 10, outcome=Outcome.REFUSED)
         for i in range(1, 9)
     ]
-    found = diagnose(samples, {dying.pod: dying}, setting, start=90.0)
+    found = diagnose(samples, {dying.pod: dying}, context, start=90.0)
     assert [(c.code, c.count) for c in found.causes] == [("listener-closed-early", 8)]
     cause = found.causes[0]
     assert "8 refused between +0.20 s and +0.90 s after termination began" in cause.evidence
@@ -39,24 +39,24 @@ def test_the_endpoint_race_is_told_with_its_numbers(
 
 
 def test_causes_are_ranked_by_what_they_cost(
-    a_sample: Make, dying: PodHistory, setting: Setting
+    a_sample: Make, dying: PodHistory, context: AdviceContext
 ) -> None:
     """The first cause is the one to mend first."""
     refused = [a_sample(sent=100.5, done=100.5, outcome=Outcome.REFUSED)] * 2
     raced = [a_sample(sent=100.1, done=100.1, outcome=Outcome.EOF, reused=True)] * 5
-    found = diagnose([*refused, *raced], {dying.pod: dying}, setting, 90.0)
+    found = diagnose([*refused, *raced], {dying.pod: dying}, context, 90.0)
     assert [(c.code, c.count) for c in found.causes] == [
         ("keep-alive-race", 5),
         ("listener-closed-early", 2),
     ]
 
 
-def test_a_deaf_pid_1_is_found_even_when_nothing_is_lost(
-    dying: PodHistory, setting: Setting
+def test_a_pid_1_that_ignores_sigterm_is_found_even_when_nothing_is_lost(
+    dying: PodHistory, context: AdviceContext
 ) -> None:
     """The shell-form CMD is named with its line, and so is the exec form to use."""
-    deaf = replace(dying, handled=False, sigkill=130.0, ends=(Ended(130.0, 137, 9),))
-    found = diagnose([], {deaf.pod: deaf}, setting, 90.0)
+    ignoring = replace(dying, handled=False, sigkill=130.0, ends=(Ended(130.0, 137, 9),))
+    found = diagnose([], {ignoring.pod: ignoring}, context, 90.0)
     assert found.causes == ()
     finding = found.findings[0]
     assert (finding.code, finding.count) == ("pid1-ignores-sigterm", 1)
@@ -67,11 +67,11 @@ def test_a_deaf_pid_1_is_found_even_when_nothing_is_lost(
 
 
 def test_a_pod_that_hears_sigterm_and_is_killed_has_too_little_grace(
-    dying: PodHistory, setting: Setting
+    dying: PodHistory, context: AdviceContext
 ) -> None:
     """Then the arithmetic is wrong, not the signal."""
     slow = replace(dying, sigkill=130.0, ends=(Ended(130.0, 137, 9),))
-    found = diagnose([], {slow.pod: slow}, setting, 90.0)
+    found = diagnose([], {slow.pod: slow}, context, 90.0)
     assert found.findings[0].code == "grace-period-too-short"
     assert "terminationGracePeriodSeconds (30)" in found.findings[0].fix
 
@@ -85,12 +85,12 @@ def test_what_the_generator_did_not_do_is_no_loss(a_sample: Make) -> None:
 @pytest.mark.parametrize("code", [row.code for row in ROWS])
 @pytest.mark.parametrize("known", [True, False])
 def test_every_cause_has_words(
-    a_sample: Make, dying: PodHistory, setting: Setting, code: str, known: bool
+    a_sample: Make, dying: PodHistory, context: AdviceContext, code: str, known: bool
 ) -> None:
     """No row leaves its reader without evidence and a fix, even where no pod is known."""
     crashed = replace(dying, deleted=None, sigterm=None, ends=(Ended(95.0, 137, 9, oom=True),))
     history = (crashed if code == "killed-in-flight" else dying) if known else None
     lost = LostRequest(a_sample(sent=100.2, done=100.3, outcome=Outcome.RESET), history, 0.01)
-    words = remedy(Group(code, (lost,), setting))
+    words = advise(Group(code, (lost,), context))
     assert len(words.evidence) > 5
     assert len(words.fix) > 20

@@ -155,7 +155,7 @@ def plan(tmp_path: Path) -> Callable[..., LoadPlan]:
 async def play(
     plan: LoadPlan,
     until: Callable[[Generator], Awaitable[None]] = Generator.planned_out,
-    patience: float | None = None,
+    timeout: float | None = None,
 ) -> tuple[list[Sample], LoadSummary]:
     """Run a plan in this process, stop it when `until` is over; return its samples and account."""
     connector = connector_for(plan.target)
@@ -166,7 +166,7 @@ async def play(
     try:
         await asyncio.wait_for(until(generator), 30)
     finally:
-        await generator.stop(patience)
+        await generator.stop(timeout)
         summary = generator.summary()
         log.close()
         connector.close()

@@ -336,12 +336,12 @@ async def test_stop_waits_for_what_is_under_way(
     assert all(s.intended <= summary.stopped for s in samples)
 
 
-async def test_patience_that_ends_is_recorded(
+async def test_a_timeout_of_the_stop_is_recorded(
     start_server: StartServer, plan: MakePlan, run_plan: Play
 ) -> None:
-    """With little patience, requests under way are written down as unfinished: all accounted."""
+    """With little timeout, requests under way are written down as unfinished: all accounted."""
     server = start_server(lambda peer: void(peer.read(), peer.read()))
-    samples, summary = await run_plan(plan(server, count=5, connections=NEW), patience=0.1)
+    samples, summary = await run_plan(plan(server, count=5, connections=NEW), timeout=0.1)
     assert [s.index for s in samples] == [0, 1, 2, 3, 4]
     assert {s.outcome for s in samples} == {Outcome.UNFINISHED}
     assert "still under way" in summary.doubt()

@@ -89,8 +89,8 @@ async def test_the_end_of_the_plan_waits_for_the_driver(
     assert len(samples) == summary.planned == 20
 
 
-async def test_stop_with_little_patience(start_server: StartServer, plan: MakePlan) -> None:
-    """`stop(patience)` reaches the process: what is under way then is unfinished."""
+async def test_stop_with_a_short_timeout(start_server: StartServer, plan: MakePlan) -> None:
+    """`stop(timeout)` reaches the process: what is under way then is unfinished."""
 
     def never(peer: Peer) -> None:
         peer.read()

@@ -22,7 +22,7 @@ from podready.rehearse.result import (
     Mark,
     RehearsalResult,
     ScenarioResult,
-    Span,
+    StateSpan,
     Verdict,
 )
 from podready.rehearse.result_json import from_json
@@ -33,10 +33,10 @@ LANE = Lane(
     pod="default/web-1",
     revision="5d4f8",
     spans=(
-        Span("ready", 0.0, 3.0),
-        Span("draining", 3.0, 6.0),
-        Span("listening", 0.0, 3.1),
-        Span("routed", 0.0, 4.2),
+        StateSpan("ready", 0.0, 3.0),
+        StateSpan("draining", 3.0, 6.0),
+        StateSpan("listening", 0.0, 3.1),
+        StateSpan("routed", 0.0, 4.2),
     ),
     marks=(
         Mark(3.0, "deleted"),
@@ -90,7 +90,7 @@ def a_result(**changes: Any) -> RehearsalResult:
                 f"-CMD old\n+CMD {EVIL}",
             ),
         ),
-        lanes=(LANE, Lane("default/web-2", "77bfd", (Span("ready", 2.0, 10.0),))),
+        lanes=(LANE, Lane("default/web-2", "77bfd", (StateSpan("ready", 2.0, 10.0),))),
         losses=tuple(a_loss(3.2 + i / 10, outcome=o) for i, o in enumerate(outcomes)),
         bins=tuple(Bin(i / 2, 150, 1 if i == 6 else 0, 2.0, 30.0) for i in range(20)),
         generator={"lag_p99_ms": 3.0},
@@ -233,7 +233,7 @@ def test_thousands_of_losses_stay_a_small_file() -> None:
 
 def test_the_uncovered_gap_is_routed_without_a_listener() -> None:
     """From the moment the listener closed until the last proxy stopped."""
-    assert uncovered(LANE) == [Span("gap", 3.1, 4.2)]
+    assert uncovered(LANE) == [StateSpan("gap", 3.1, 4.2)]
     assert uncovered(replace(LANE, marks=())) == []
 
 

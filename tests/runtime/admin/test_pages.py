@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from podready.runtime.admin.loggers import Loggers
+from podready.runtime.admin.metrics import MetricsPage
 from podready.runtime.admin.pages import Pages
 from podready.runtime.admin.probes import Answer
 from podready.runtime.admin.server import Request, render
@@ -27,7 +29,7 @@ def pages(token: bool) -> Iterator[Pages]:
     """The pages of a supervisor that has not started."""
     variables = {"PODREADY_ADMIN_TOKEN": TOKEN} if token else {}
     supervisor = Supervisor(load_config(["main:app"], variables))
-    yield Pages(supervisor)
+    yield Pages(supervisor, MetricsPage(supervisor), Loggers(supervisor))
     supervisor.loop.close()
 
 

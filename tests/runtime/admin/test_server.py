@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from podready.contract import Phase
-from podready.runtime.admin.probes import Answer, Standing, answer_probe
+from podready.runtime.admin.probes import Answer, PodStatus, answer_probe
 from podready.runtime.admin.server import (
     AdminServer,
     BadRequestError,
@@ -72,12 +73,12 @@ def test_head_has_no_body() -> None:
     assert answer.endswith(b"\r\n\r\n")
 
 
-def standing(**changes: object) -> Standing:
-    """Return the standing of a pod that is ready and well, with changes."""
-    facts: dict[str, object] = {
-        "phase": Phase.READY, "started": True, "stage": "ready", "elapsed": 1.0, "limit": 120.0,
-    }  # fmt: skip
-    return Standing(**{**facts, **changes})  # type: ignore[arg-type]
+def pod_status(**changes: Any) -> PodStatus:
+    """Return the status of a pod that is ready and well, with changes."""
+    ready = PodStatus(
+        phase=Phase.READY, started=True, startup_phase="ready", elapsed=1.0, limit=120.0
+    )
+    return replace(ready, **changes)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def standing(**changes: object) -> Standing:
 def test_probe_answers(changes: dict[str, object], livez: int, readyz: int, startupz: int) -> None:
     """Each state of the pod, and what the three probes say about it."""
     for path, status in (("/livez", livez), ("/readyz", readyz), ("/startupz", startupz)):
-        answer = answer_probe(path, standing(**changes), verbose=False)
+        answer = answer_probe(path, pod_status(**changes), verbose=False)
         assert answer is not None
         assert answer.status == status
         assert json.loads(answer.body)["status"] == ("ok" if status == 200 else "failing")
@@ -105,7 +106,7 @@ def test_probe_answers(changes: dict[str, object], livez: int, readyz: int, star
 
 def test_reasons_stay_inside() -> None:
     """Callers from outside see names of failing checks, not the app's words."""
-    answer = answer_probe("/livez", standing(unhealthy="password wrong"), verbose=False)
+    answer = answer_probe("/livez", pod_status(unhealthy="password wrong"), verbose=False)
     assert answer is not None
     assert b"password" not in answer.body
 

@@ -84,7 +84,7 @@ def test_shedding_leaves_readiness_alone(start_pod: StartPod) -> None:
         status, headers, _ = pod.get("/")
         assert (status, headers["retry-after"]) == (503, "1")
         assert pod.probe("/readyz")[0] == 200
-    eventually(lambda: pod.workers()[0].get("shed") == 1, "it is counted")
+    eventually(lambda: pod.workers()[0]["rejected"] == 1, "it is counted")
 
 
 def test_serve_keeps_readyz_during_the_drain(start_pod: StartPod) -> None:

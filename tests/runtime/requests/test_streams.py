@@ -173,8 +173,10 @@ def test_the_accept_queue_is_served(start_pod: StartPod) -> None:
     with ExitStack() as connections:
         blocker = connections.enter_context(pod.connect())
         blocker.sendall(b"GET /block HTTP/1.1\r\nHost: x\r\n\r\n")
-        beat = pod.workers()[0]["last_beat"]
-        eventually(lambda: pod.workers()[0]["last_beat"] > max(beat, 0.7), "the loop is blocked")
+        silent = pod.workers()[0]["last_heartbeat"]
+        eventually(
+            lambda: pod.workers()[0]["last_heartbeat"] > max(silent, 0.7), "the loop is blocked"
+        )
         queued = [connections.enter_context(pod.connect()) for _ in range(20)]
         pod.send(signal.SIGTERM)
         pod.phase("closing")

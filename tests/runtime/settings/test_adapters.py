@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 import podready
 from podready.errors import SettingsError
-from podready.runtime.settings.base import Schema
+from podready.runtime.settings.load import Schema
 from podready.runtime.settings.report import render_report
 from podready.settings import adapt
 
@@ -125,7 +125,7 @@ def test_pydantic_settings_values_may_come_from_files(tmp_path: Path) -> None:
     environ = {"SHOP_DATABASE__HOST": "db", "SHOP_SECRET_KEY_FILE": str(file)}
     reading = adapt(Shop).read(environ)
     assert reading.value.secret_key.get_secret_value() == "hunter2-token"
-    assert reading.found["SHOP_SECRET_KEY"].source == f"file {file}"
+    assert reading.raw_values["SHOP_SECRET_KEY"].source == f"file {file}"
     gone = {**environ, "SHOP_SECRET_KEY_FILE": "/nowhere/key"}
     assert "SHOP_SECRET_KEY_FILE  invalid  cannot read" in report(adapt(Shop), gone)
 
@@ -298,7 +298,7 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
     ids=["pydantic-settings", "attrs", "msgspec"],
 )
 def test_any_environment_gives_settings_or_problems(schema: Schema) -> None:
-    """Fuzzed values of every variable: nothing is raised, and what is said is fit to print."""
+    """Fuzzed values of every variable: nothing is raised, and the report is fit to print."""
     names = st.sampled_from([variable.name for variable in schema.variables()])
 
     @given(st.dictionaries(names, texts))

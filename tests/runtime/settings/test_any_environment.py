@@ -28,8 +28,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import podready
-from podready.runtime.settings.base import Schema
-from podready.runtime.settings.load import Reading
+from podready.runtime.settings.load import Reading, Schema
 from podready.runtime.settings.report import render_report
 from podready.settings import ByteSize, LogLevel, Secret, Url, adapt
 
@@ -267,8 +266,8 @@ def test_any_bytes_in_mounted_files_give_a_value_or_a_report(
         (folder / name).write_bytes(content)
     (folder / ".env").write_bytes(b"APP_TOKEN=" + secret.encode() + files.get("raw", b""))
     options = Everything.schema().options
-    options = options.but(directories=(str(folder),), env_file=str(folder / ".env"))
-    assert_clean(Schema(Everything, options).read({}, desk=True), "APP_")
+    options = options.replace(directories=(str(folder),), env_file=str(folder / ".env"))
+    assert_clean(Schema(Everything, options).read({}, allow_env_file=True), "APP_")
 
 
 APP = """

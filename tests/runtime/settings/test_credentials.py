@@ -16,7 +16,7 @@ from tests.parts import program
 from tests.ports import HeldPort
 
 import podready
-from podready.runtime.settings.base import Schema
+from podready.runtime.settings.load import Schema
 from podready.runtime.settings.variable import Options
 from podready.settings import Url, Watch
 

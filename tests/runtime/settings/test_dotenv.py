@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podready.runtime.settings.dotenv import NotDotenvError, parse_dotenv
+from podready.runtime.settings.sources.dotenv import NotDotenvError, parse_dotenv
 
 FILE = """\
 # a comment

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from podready.runtime.settings.levels import LogLevel, parse_level
+from podready.runtime.settings.types.levels import LogLevel, parse_level
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podready.runtime.settings.parsers import parser_for
-from podready.runtime.settings.texts import text_of
+from podready.runtime.settings.types.texts import text_of
 from podready.runtime.settings.variable import Declaration
 from podready.settings import ByteSize, LogLevel, Url
 

@@ -164,7 +164,7 @@ def test_a_misspelt_port_is_no_service_link() -> None:
 
 
 @pytest.mark.parametrize("name", ["app_port", "App_Port", "APP_port"])
-def test_a_name_in_another_case_is_a_near_miss(name: str) -> None:
+def test_a_name_in_another_case_is_a_misspelling(name: str) -> None:
     """The environment of Linux knows case, people forget it."""
     assert f"{name}  unknown  did you mean APP_PORT?" in problems_of(Everything, {name: "1"})
     report = problems_of(Keyed, {"secret_key": "x"})
@@ -231,7 +231,7 @@ def test_instances_share_no_default_list() -> None:
     assert Everything.load({}).hosts == []
 
 
-def test_empty_is_allowed_where_it_is_said() -> None:
+def test_empty_is_allowed_where_it_is_declared() -> None:
     """With allow_empty an empty text is a value: None where the type has it."""
 
     class App(podready.Settings):
@@ -269,7 +269,7 @@ def test_a_type_that_settings_do_not_know_is_the_authors_mistake() -> None:
 
 
 def test_a_mistake_in_a_class_names_class_and_field() -> None:
-    """The type that nobody knows, the default that its type refuses, without a secret's."""
+    """An unknown type, a default that does not fit its type, without a secret's."""
 
     class Odd(podready.Settings):
         when: complex
@@ -292,7 +292,7 @@ def test_a_mistake_in_a_class_names_class_and_field() -> None:
 @pytest.mark.parametrize("name", ["load", "watch", "schema", "_options", "_schema", "__doc__"])
 def test_a_field_cannot_have_a_name_that_settings_use(name: str) -> None:
     """It would be called instead of the method, and fail far away."""
-    with pytest.raises(TypeError, match=f"Bad.{name}: the name is taken by podready.Settings"):
+    with pytest.raises(TypeError, match=f"Bad.{name}: the name is reserved by podready.Settings"):
         type("Bad", (podready.Settings,), {"__annotations__": {name: str}})
 
 

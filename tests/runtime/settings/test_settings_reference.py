@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 import podready
-from podready.runtime.settings.imported import _TYPES
 from podready.runtime.settings.report import _SENSITIVE
+from podready.runtime.settings.types.importable import _TYPES
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "settings.md"
 TEXT = PAGE.read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podready.runtime.settings.sizes import ByteSize
+from podready.runtime.settings.types.sizes import ByteSize
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import podready
 from podready.errors import SettingsError
-from podready.runtime.settings.base import Schema
+from podready.runtime.settings.load import Schema
 from podready.runtime.settings.report import render_report
 from podready.runtime.settings.variable import Options
 
@@ -27,12 +27,12 @@ class Shop(podready.Settings, prefix="SHOP_"):
 
 def schema(**options: object) -> Schema:
     """Return Shop read with other options."""
-    return Schema(Shop, Shop._options.but(**options))
+    return Schema(Shop, Shop._options.replace(**options))
 
 
-def report(of: Schema, environ: dict[str, str], *, desk: bool = False) -> str:
+def report(of: Schema, environ: dict[str, str], *, allow_env_file: bool = False) -> str:
     """Return what is wrong."""
-    problems = of.read(environ, desk=desk).problems
+    problems = of.read(environ, allow_env_file=allow_env_file).problems
     return render_report(problems, "SHOP_") if problems else ""
 
 
@@ -47,7 +47,7 @@ def test_a_file_named_for_a_variable_is_its_value(tmp_path: Path, file: str) -> 
     path.write_text("postgres://x\n")
     reading = schema(directories=(str(tmp_path),)).read({})
     assert reading.value.database_url.reveal() == "postgres://x"
-    assert reading.found["SHOP_DATABASE_URL"].source == f"file {path}"
+    assert reading.raw_values["SHOP_DATABASE_URL"].source == f"file {path}"
 
 
 def test_a_mounted_volume_is_read_through_its_links(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_misspelt_file_with_the_prefix_is_named(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_is_not_there_is_no_problem() -> None:
-    """The same class runs at a desk, where nothing is mounted."""
+    """The same class runs on a laptop, where nothing is mounted."""
     assert schema(directories=("/nowhere",)).read({}).value.name == "shop"
 
 
@@ -98,22 +98,24 @@ def test_the_environment_wins_over_files_and_files_over_dotenv(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tree").mkdir()
     of = schema(directories=("tree",), env_file=".env")
-    assert of.read({}, desk=True).value.name == "shop"
+    assert of.read({}, allow_env_file=True).value.name == "shop"
     (tmp_path / ".env").write_text("SHOP_NAME=dotenv\n")
-    assert of.read({}, desk=True).value.name == "dotenv"
+    assert of.read({}, allow_env_file=True).value.name == "dotenv"
     (tmp_path / "tree" / "name").write_text("tree")
-    assert of.read({}, desk=True).value.name == "tree"
-    assert of.read({"SHOP_NAME": "environment"}, desk=True).value.name == "environment"
+    assert of.read({}, allow_env_file=True).value.name == "tree"
+    assert of.read({"SHOP_NAME": "environment"}, allow_env_file=True).value.name == "environment"
 
 
-def test_dotenv_is_for_desks_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dotenv_is_read_outside_kubernetes_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In Kubernetes, and for an environment that is passed in, it is not looked at."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("SHOP_NAME=dotenv\n")
     of = schema(env_file=".env")
     assert of.read({}).value.name == "shop"
     pod = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
-    assert of.read(pod, desk=True).value.name == "shop"
+    assert of.read(pod, allow_env_file=True).value.name == "shop"
 
 
 def test_what_is_wrong_in_dotenv_is_named_by_its_line(
@@ -122,9 +124,11 @@ def test_what_is_wrong_in_dotenv_is_named_by_its_line(
     """And typos there are typos."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("SHOP_NAME=x\nnonsense\n")
-    assert ".env:2  invalid  is not NAME=value" in report(schema(env_file=".env"), {}, desk=True)
+    assert ".env:2  invalid  is not NAME=value" in report(
+        schema(env_file=".env"), {}, allow_env_file=True
+    )
     (tmp_path / ".env").write_text("SHOP_NAEM=x\n")
-    assert "SHOP_NAEM  unknown" in report(schema(env_file=".env"), {}, desk=True)
+    assert "SHOP_NAEM  unknown" in report(schema(env_file=".env"), {}, allow_env_file=True)
 
 
 def test_a_field_that_ends_in_file_is_no_path_to_another() -> None:
@@ -164,7 +168,7 @@ class Taken(podready.Settings, prefix="TAKEN_", unset_secrets=True):
     port: int = 1
 
 
-def test_secrets_are_taken_out_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_removed_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Children do not inherit them; loading again in this process still works."""
     monkeypatch.setenv("TAKEN_KEY", "hunter2")
     monkeypatch.setenv("TAKEN_PORT", "2")
@@ -176,10 +180,10 @@ def test_secrets_are_taken_out_of_the_environment(monkeypatch: pytest.MonkeyPatc
     assert Taken.load().key.reveal() == "hunter2"
 
 
-def test_secrets_stay_when_settings_are_refused(
+def test_secrets_stay_when_settings_are_invalid(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is taken before all is well."""
+    """Nothing is removed before all is well."""
     monkeypatch.setenv("TAKEN_KEY", "hunter2")
     monkeypatch.setenv("TAKEN_PORT", "x")
     with pytest.raises(SettingsError):
@@ -194,7 +198,7 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 
 @given(st.dictionaries(names.map("SHOP_".__add__), texts))
 def test_any_environment_gives_settings_or_problems(environ: dict[str, str]) -> None:
-    """Fuzzed names and values: nothing is raised, and what is said is fit to print."""
+    """Fuzzed names and values: nothing is raised, and the report is fit to print."""
     of = Schema(Shop, Options(prefix="SHOP_", directories=("/nowhere",)))
     text = report(of, environ)
     assert all(line.isprintable() for line in text.split("\n"))

@@ -14,7 +14,7 @@ import pytest
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 import podready
-from podready.runtime.settings.base import _taken
+from podready.runtime.settings.environment import removed_secrets
 from podready.settings import adapt
 
 THREADS = 8
@@ -29,14 +29,14 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     sys.setswitchinterval(1e-6)  # threads meet at every place where they can
     yield
     sys.setswitchinterval(before)
-    _taken.pop("THREADED_KEY", None)
+    removed_secrets.pop("THREADED_KEY", None)
 
 
 def test_a_secret_that_one_thread_takes_is_there_for_all() -> None:
-    """Each thread finds it in the environment or among what was taken."""
+    """Each thread finds it in the environment or among the removed secrets."""
     for _ in range(50):
         os.environ["THREADED_KEY"] = "hunter2"
-        _taken.pop("THREADED_KEY", None)
+        removed_secrets.pop("THREADED_KEY", None)
 
         class App(podready.Settings, prefix="THREADED_", unset_secrets=True):
             key: podready.Secret[str]

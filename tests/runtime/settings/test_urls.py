@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from podready.runtime.settings.report import mask_userinfo
-from podready.runtime.settings.urls import Url
+from podready.runtime.settings.types.urls import Url
 
 
 def test_a_url_is_a_text_with_parts() -> None:

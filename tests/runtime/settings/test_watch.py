@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import podready
-from podready.runtime.settings.base import Schema
+from podready.runtime.settings.load import Schema
 from podready.runtime.settings.variable import Options
 from podready.runtime.settings.watch import Watch
 

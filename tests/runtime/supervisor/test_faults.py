@@ -87,7 +87,7 @@ def test_an_interpreter_held_by_c_code(start_pod: StartPod) -> None:
     ).ready()
     with pod.connect() as client:
         client.sendall(b"GET /wedge HTTP/1.1\r\nHost: x\r\n\r\n")
-        eventually(lambda: pod.workers()[0]["last_beat"] > 1, "the worker is wedged")
+        eventually(lambda: pod.workers()[0]["last_heartbeat"] > 1, "the worker is wedged")
         assert pod.probe("/livez")[0] == 200
         begin = time.monotonic()
         assert pod.stop() == 0
@@ -259,3 +259,37 @@ def _serves(admin: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def test_messages_that_the_supervisor_cannot_read(start_pod: StartPod) -> None:
+    """A worker that writes what is no message: PID 1 says so by name, and goes on."""
+    pod = start_pod(
+        """
+        import sys
+        from podready.runtime.loop.messages import Drain
+
+        frame = sys._getframe()
+        while "start" not in frame.f_locals:  # the worker's own, which has started this import
+            frame = frame.f_back
+        channel = frame.f_locals["start"].channel
+
+        async def app(scope, receive, send):
+            assert scope["type"] == "http"
+            channel.sock.send(b'not json\\n{"kind":"heartbeet"}\\n{"kind":"stopped","cutt":1}\\n')
+            channel.send(Drain())
+            await send({"type": "http.response.start", "status": 200,
+                        "headers": [(b"content-length", b"2")]})
+            await send({"type": "http.response.body", "body": b"ok"})
+        """
+    ).ready()
+    worker = pod.workers()[0]["pid"]
+    assert pod.get("/")[0] == 200
+    for problem in (
+        "sent an unreadable message: not JSON: b'not json'",
+        "sent an unreadable message: unknown kind 'heartbeet'",
+        "sent an unreadable message: stopped: unknown field 'cutt'",
+        "sent a message that is not expected from it: drain",
+    ):
+        assert pod.line(f"worker {worker} {problem}")["severity"] == "ERROR"
+    assert pod.probe("/readyz")[0] == 200
+    assert pod.stop() == 0

@@ -17,9 +17,12 @@ from tests.ports import HeldPort
 from tests.runtime.conftest import Pod, StartPod, eventually
 
 from podready.errors import MissingExtra
+from podready.runtime.lifecycle import Lifecycle
+from podready.runtime.loop.loop import Loop
 from podready.runtime.run_config import RunConfig
 from podready.runtime.supervisor import grpc_health
-from podready.runtime.supervisor.supervisor import Supervisor
+from podready.runtime.supervisor.state import State
+from podready.runtime.supervisor.workers import WorkerPool
 
 SERVING = HealthCheckResponse.SERVING
 NOT_SERVING = HealthCheckResponse.NOT_SERVING
@@ -129,6 +132,10 @@ def test_a_port_that_is_taken(start_pod: StartPod) -> None:
 def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """One sentence with the line that installs it."""
     monkeypatch.setattr(grpc_health, "find_spec", lambda _name: None)
-    supervisor = Supervisor(RunConfig(app="x", grpc_health_port=1))
+    loop = Loop()
+    workers = WorkerPool(loop, lambda _worker, _message: None)
+    state = State(RunConfig(app="x", grpc_health_port=1), loop, Lifecycle(0.0), workers)
+    health = grpc_health.GrpcHealth(state, lambda: pytest.fail("no probe is asked"))
     with pytest.raises(MissingExtra, match=r"pip install 'podready\[grpc\]'"):
-        supervisor.grpc_health.start()
+        health.start()
+    loop.close()

@@ -11,7 +11,7 @@ import pytest
 from tests.runtime.conftest import StartPod, eventually
 
 from podready.runtime.metrics.throttling import Throttling
-from podready.runtime.supervisor.backoff import Backoff
+from podready.runtime.supervisor.workers import RestartBackoff
 from podready.values.sizes import parse_size
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def test_no_worker_no_black_hole(start_pod: StartPod) -> None:
 
 def test_backoff_grows_and_forgets() -> None:
     """Deaths in a row wait longer and longer; a worker that lived long starts anew."""
-    backoff = Backoff()
+    backoff = RestartBackoff()
     waits = [backoff.next(0) for _ in range(12)]
     assert waits[:4] == [0.1, 0.2, 0.4, 0.8]
     assert waits[-1] == 30

@@ -164,8 +164,8 @@ SETTINGS = "from podready.errors import SettingsError\n"
         ("1 / 0\n", 3, ["importing 'main' failed at", "main.py:1", "ZeroDivisionError"]),
         ("import nosuchmodule\n", 3, ["main.py:1", "nosuchmodule"]),
         ("def f(:\n", 3, ["main.py:1", "SyntaxError"]),
-        ("other = 1\n", 3, ["has no attribute 'app'"]),
-        ("app = 7\n", 3, ["is a int, not an ASGI or WSGI app"]),
+        ("other = 1\n", 2, ["has no attribute 'app'"]),
+        ("app = 7\n", 3, ["is an int, not an ASGI or WSGI app"]),
         ("raise SystemExit(78)\n", 78, ["the app ended itself with exit code 78"]),
         ("raise SystemExit('no key')\n", 3, ["the app ended itself: no key"]),
         (
@@ -231,7 +231,7 @@ def test_no_password_in_the_termination_message(start_pod: StartPod, tmp_path: P
 def test_a_missing_module(start_pod: StartPod) -> None:
     """A module that is not there is named with the directory it was looked for in."""
     pod = start_pod(HELLO, target="nothere:app")
-    assert pod.end() == 3
+    assert pod.end() == 2
     assert "there is no module 'nothere' in" in pod.log[-1]["message"]
 
 
@@ -254,7 +254,7 @@ def test_start_takes_too_long(start_pod: StartPod) -> None:
     pod = start_pod("import time\ntime.sleep(60)\n" + HELLO, "--startup-timeout", "300ms")
     assert pod.end() == 3
     told = pod.log[-1]["message"]
-    assert re.fullmatch(r"not ready within 0.3s \(stage: (forked|importing)\)", told)
+    assert re.fullmatch(r"not ready within 0.3s \(startup phase: (forked|importing)\)", told)
 
 
 @pytest.mark.parametrize("flag", ["--port", "--admin-port"])

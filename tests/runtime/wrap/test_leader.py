@@ -54,7 +54,7 @@ def test_whoever_speaks_another_language_is_shown_out(start: Start, said: bytes)
         sock.sendall(said)
         assert sock.recv(1) == b""
     assert server.probe("/readyz")[0] == 200
-    eventually(lambda: "a process speaks to podready's leader" in server.log, "it is logged")
+    eventually(lambda: "podready's leader refuses a process: it " in server.log, "it is logged")
 
 
 def test_memory_that_is_no_shelf_is_refused(start: Start) -> None:
@@ -120,8 +120,8 @@ def test_what_a_process_has_left_is_added_once() -> None:
     assert [again.read(each) for each in active] == [(-1.0,)]  # its own; theirs has ended
     for each in (*brought, again):
         each.close()
-    ledger.give_up()
-    theirs.give_up()
+    ledger.release()
+    theirs.release()
 
 
 FORKS = """

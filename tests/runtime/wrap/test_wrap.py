@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
+import flask
 import pytest
 from tests.runtime.conftest import eventually
 from tests.runtime.wrap.server import ASGI_SERVERS, SERVERS, WSGI_SERVERS, Server, Start
@@ -19,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 import podready
+from podready.errors import StartupError
 from podready.runtime.requests import inflight
 from podready.runtime.run_config import RunConfig
 from podready.runtime.wrap import wrap as wrapping
@@ -142,9 +144,10 @@ def _pid(server: Server) -> int | None:
 
 
 def test_settings_that_do_not_fit_end_the_import(start: Start) -> None:
-    """The same sentence as under podready run, and exit code 78."""
+    """The same sentence as under podready run, by the name of who reads them, and exit code 78."""
     server = start(ASGI_SERVERS["uvicorn"], PODREADY_GRACE="2s")
     assert server.end() == 78
+    assert "podready.wrap cannot use these settings" in server.log
     assert "the grace period does not fit" in server.log
 
 
@@ -218,7 +221,7 @@ def test_under_podready_run_it_is_the_app_itself(monkeypatch: pytest.MonkeyPatch
     """Under `podready run` nothing is wrapped twice."""
     monkeypatch.setattr(inflight, "managed", True)
 
-    def app() -> None: ...
+    def app(environ: object, start_response: object) -> None: ...
 
     assert podready.wrap(app) is app
 
@@ -243,3 +246,35 @@ logging.getLogger("shop").warning("paid")
     assert ended.stderr == ""
     lines = [json.loads(line) for line in ended.stdout.splitlines()]
     assert {"early", "paid"} <= {line["message"] for line in lines}
+
+
+@pytest.mark.parametrize(
+    ("app", "sentence"),
+    [
+        (lambda: None, "is a factory: call it, and use what it returns"),
+        (flask.Flask, "is the class Flask, not an app"),
+        (lambda *args: None, "do not say whether it is an ASGI or a WSGI app"),
+        ("main:app", "is a str, not an ASGI or WSGI app"),
+    ],
+)
+@pytest.mark.parametrize("managed", [True, False])
+def test_what_is_no_app_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch, app: Any, sentence: str, managed: bool
+) -> None:
+    """Before anything is started, and under `podready run` too."""
+    monkeypatch.setattr(inflight, "managed", managed)
+    with pytest.raises(StartupError, match=sentence):
+        podready.wrap(app)
+
+
+LIES = "def asgi(scope, receive, send): ...\ndef wsgi(environ, start_response): ...\n"
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "granian", "gunicorn gthread", "granian wsgi"])
+def test_an_app_that_cannot_be_called_is_not_ready(start: Start, name: str) -> None:
+    """It returned None, which no server can await or iterate over: /readyz and the log say so."""
+    server = start(SERVERS[name], LIES).ready()
+    server.get("/")
+    eventually(lambda: server.probe("/readyz")[0] == 503, "not ready")
+    assert server.probe("/readyz")[1]["failing"] == ["app-call"]
+    eventually(lambda: "the app cannot be called as its interface says" in server.log, "a line")

@@ -1,1 +1,1 @@
-"""The HTTP front door and the registry behind it (kube-apiserver's place)."""
+"""The HTTP handlers and the registry behind them (kube-apiserver's place)."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from podready.kube.addresses import RESERVED, SERVICE_NETWORK
 from podready.kube.gvk import SERVICE
 from podready.kube.meta import key_of
-from podready.kube.status import Cause, InternalError, Invalid
+from podready.kube.status import InternalError, Invalid, StatusCause
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def _check_asked(service: Object, taken: set[str]) -> None:
         why = f"provided IP is not in the valid range. The range of valid IPs is {SERVICE_NETWORK}"
     if why:
         message = f'Invalid value: ["{address}"]: failed to allocate IP {address}: {why}'
-        cause = Cause("FieldValueInvalid", message, "spec.clusterIPs")
+        cause = StatusCause("FieldValueInvalid", message, "spec.clusterIPs")
         raise Invalid.of(SERVICE, service["metadata"]["name"], [cause])
 
 

@@ -1,4 +1,4 @@
-"""What is in every cluster before anybody creates anything."""
+"""The objects that every new cluster has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may speak to the API server: a throw-away certificate authority and one random token."""
+"""Access to the API server: a throw-away certificate authority and one random token."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Made anew for each API server and never stored, except in the kubeconfig asked for."""
+    """Made for each API server and never stored, except in the kubeconfig asked for."""
 
     ca_pem: bytes
     context: ssl.SSLContext = field(repr=False)

@@ -37,14 +37,16 @@ def check_preconditions(resource: Resource, obj: Object, options: DeleteOptions)
         ("UID", options.uid, uid_of(obj)),
         ("ResourceVersion", options.resource_version, resource_version_of(obj)),
     )
-    for word, wanted, found in wanted_and_found:
+    for field, wanted, found in wanted_and_found:
         if wanted and wanted != found:
-            raise Conflict.of(resource, obj["metadata"]["name"], unmet(word, wanted, found))
+            raise Conflict.of(resource, obj["metadata"]["name"], unmet(field, wanted, found))
 
 
-def unmet(word: str, wanted: str, found: str) -> str:
+def unmet(field: str, wanted: str, found: str) -> str:
     """Return Kubernetes' sentence for a precondition that does not hold."""
-    return f"Precondition failed: {word} in precondition: {wanted}, {word} in object meta: {found}"
+    return (
+        f"Precondition failed: {field} in precondition: {wanted}, {field} in object meta: {found}"
+    )
 
 
 def mark_deleted(
@@ -78,7 +80,7 @@ def is_finished(resource: Resource, obj: Object) -> bool:
 def _grace(resource: Resource, obj: Object, options: DeleteOptions) -> int:
     """Return the seconds a pod gets; nothing else is graceful.
 
-    A pod that was never scheduled or has ended has nobody to wait for.
+    A pod that was never scheduled or has ended needs no grace period.
     """
     if resource != POD or not dig(obj, "spec", "nodeName"):
         return 0

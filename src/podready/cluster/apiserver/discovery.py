@@ -1,4 +1,4 @@
-"""What the API server can do, told to clients: aggregated (v2) and group by group (legacy)."""
+"""How clients discover the resources: aggregated (v2) and group by group (legacy)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from podready.cluster.apiserver.negotiation import Form
 from podready.cluster.apiserver.openapi import document, index
 from podready.cluster.apiserver.parameters import ListParameters, dry_run
 from podready.cluster.apiserver.request_info import RequestInfo, request_info
-from podready.cluster.apiserver.subresources.log import LogOptions, PodLogs, container_of, log_of
+from podready.cluster.apiserver.subresources.log import PodLogOptions, PodLogs, container_of, log_of
 from podready.cluster.apiserver.version import version_document
 from podready.cluster.apiserver.watch_response import DEFAULT_TIMEOUT_SECONDS, WatchResponse
 from podready.cluster.apiserver.watching import Selection, WatchStream
@@ -177,7 +177,7 @@ class Handlers:
         return list_answer(request, info.resource, listed, self._clock.now())
 
     async def _log(self, request: web.BaseRequest, info: RequestInfo) -> web.StreamResponse:
-        options = LogOptions.parse(request.query)
+        options = PodLogOptions.parse(request.query)
         pod = self._registry.get(info.resource, info.namespace, info.name)
         container = container_of(pod, options)
         pieces = log_of(self._pod_logs, str(info.namespace), info.name, container, options)

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from podready.kube.gvk import RESOURCES, Resource
-from podready.kube.schema import Type, element_word, types
+from podready.kube.schema import Type, element_type, types
 
 Document = dict[str, Any]
 
@@ -103,7 +103,7 @@ def _schemas(resources: list[Resource]) -> Document:
         found[kind.name] = _schema(kind)
         if short in gvks:
             found[kind.name]["x-kubernetes-group-version-kind"] = [gvks[short]]
-        todo.extend(w for w in map(element_word, kind.fields.values()) if w in types())
+        todo.extend(w for w in map(element_type, kind.fields.values()) if w in types())
     return found
 
 
@@ -118,7 +118,7 @@ def _schema(kind: Type) -> Document:
 
 
 def _property(kind: Type, name: str) -> Document:
-    schema = _for_word(kind.fields[name])
+    schema = _for_type(kind.fields[name])
     strategies = ["merge"] if name in kind.merge else []
     if name in kind.retain:
         strategies.append("retainKeys")
@@ -129,13 +129,13 @@ def _property(kind: Type, name: str) -> Document:
     return schema
 
 
-def _for_word(word: str) -> Document:
-    if word.startswith("[]"):
-        return {"type": "array", "items": _for_word(word.removeprefix("[]"))}
-    if word.startswith("map[]"):
-        inner = _for_word(word.removeprefix("map[]"))
+def _for_type(type_name: str) -> Document:
+    if type_name.startswith("[]"):
+        return {"type": "array", "items": _for_type(type_name.removeprefix("[]"))}
+    if type_name.startswith("map[]"):
+        inner = _for_type(type_name.removeprefix("map[]"))
         return {"type": "object", "additionalProperties": inner}
-    if word in types():
-        pointer = f"#/components/schemas/{types()[word].name}"
+    if type_name in types():
+        pointer = f"#/components/schemas/{types()[type_name].name}"
         return {"allOf": [{"$ref": pointer}], "default": {}}
-    return dict(_SCALARS[word])
+    return dict(_SCALARS[type_name])

@@ -33,7 +33,7 @@ def number(query: Mapping[str, str], name: str) -> int | None:
 
 
 def dry_run(values: list[str]) -> bool:
-    """Whether nothing is to be stored; BadRequest for any word but All."""
+    """Whether nothing is to be stored; BadRequest for any value but All."""
     if any(value != "All" for value in values):
         raise BadRequest(f"Invalid value: {values}: dryRun: supported values: All")
     return bool(values)

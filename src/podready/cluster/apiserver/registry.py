@@ -1,6 +1,6 @@
 """The verbs of the API on stored objects: where every write is completed, checked and versioned.
 
-Synchronous: a call is whole before anybody else's begins, so a patch can never meet a conflict
+Synchronous: a call is complete before the next one begins, so a patch can never meet a conflict
 of its own making. What is returned is shared with the store: callers copy before they change it.
 """
 

@@ -34,7 +34,7 @@ class RequestInfo:
 
 
 def request_info(method: str, path: str) -> RequestInfo:
-    """Return what the request is about; NotFound or MethodNotAllowed when it is nothing of ours."""
+    """Return what the request is about; NotFound or MethodNotAllowed for anything else."""
     base, rest = _split(path)
     namespace: str | None = None
     if rest[:1] == ["namespaces"] and len(rest) > 2 and rest[2] not in NAMESPACE.subresources:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _OPEN_PATHS = (*HEALTH_PATHS, "/version")
-"""Answered to anybody, as Kubernetes' role system:public-info-viewer allows."""
+"""Answered without a token, as Kubernetes' role system:public-info-viewer allows."""
 
 _STOP_SECONDS = 1.0
 """What answers under way get when the server stops; watches are ended before."""

@@ -73,7 +73,7 @@ class WatchStream:
         """Return a stream of what happens after `resource_version`.
 
         "" and "0" begin with an ADDED for each object there is, and so does `initial_events`
-        (which `end_bookmark` closes with its bookmark). Gone when the version is forgotten,
+        (which `end_bookmark` closes with its bookmark). Gone when the version is too old,
         BadRequest when it is no number.
         """
         from_now = resource_version in ("", "0") or initial_events

@@ -1,1 +1,1 @@
-"""How everything else speaks to the API server (client-go's place)."""
+"""How every other part reaches the API server (client-go's place)."""

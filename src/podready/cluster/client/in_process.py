@@ -1,6 +1,6 @@
 """The client for parts that live in the API server's own process: no sockets, no JSON text.
 
-The one file of `client` that knows the API server, because it is the door to it. Objects are
+The one file of `client` that imports the API server. Objects are
 copied on their way out, so a caller may do with them what it likes.
 """
 

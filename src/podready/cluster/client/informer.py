@@ -1,7 +1,7 @@
-"""A local copy of part of the cluster that follows it: list, watch, cache, tell.
+"""A local copy of part of the cluster that follows it: list, watch, cache, notify.
 
 As client-go's shared informers: handlers get every object once as added, then each change; after
-a lost watch the informer lists again and tells the difference, so nothing is missed for good.
+a lost watch the informer lists again and notifies of the difference, so no change is lost.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Informer:
         return self._synced.is_set()
 
     async def wait_synced(self) -> None:
-        """Return when the first list is in the cache and has been told to the handlers."""
+        """Return when the first list is in the cache and the handlers have run."""
         await self._synced.wait()
 
     def add_handler(self, handler: Handler) -> None:

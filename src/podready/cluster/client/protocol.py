@@ -1,7 +1,7 @@
-"""`Client`: how everything in the cluster but the API server itself speaks to the API server.
+"""`Client`: the interface of the API server for every other part of the cluster.
 
 Controllers, scheduler, kubelet and proxy hold a `Client` and nothing else of the API server,
-so each of them could run against a real one. `InProcessClient` speaks to the API server of the
+so each of them could run against a real one. `InProcessClient` calls the API server of the
 same process without sockets; the tests have a second client, over HTTP.
 
 Objects are plain dicts in Kubernetes' own JSON form. What a client returns belongs to the

@@ -1,4 +1,4 @@
-"""Events: what controllers and kubelets tell people about objects, counted where they repeat."""
+"""Events: what controllers and kubelets report about objects, counted where they repeat."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _Sameness = tuple[str, str, str, str, str]
 class Recorder:
     """Writes Events for one component (`kubelet`, `deployment-controller`, …).
 
-    An event that cannot be written is logged and forgotten: telling must never stop doing.
+    An event that cannot be written is logged and dropped: it must never stop the work.
     """
 
     def __init__(

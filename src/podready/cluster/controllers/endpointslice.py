@@ -35,7 +35,7 @@ from podready.kube.networking import (
 from podready.kube.status import ApiError, NotFound
 
 if TYPE_CHECKING:
-    from podready.cluster.reconcile.context import Change, ControllerContext
+    from podready.cluster.reconcile.context import ControllerContext, ObjectChange
 
 
 def build(context: ControllerContext) -> Controller[str]:
@@ -57,7 +57,7 @@ class EndpointSliceReconciler:
         self._client = context.client
         self._recorder = context.recorder("endpoint-slice-controller")
 
-    def pod_changed(self, change: Change) -> list[str]:
+    def pod_changed(self, change: ObjectChange) -> list[str]:
         """Name the Services that the pod is, or was, an endpoint of, if that may have changed."""
         if change.old and change.new and _same_endpoint(change.old, change.new):
             return []
@@ -69,8 +69,8 @@ class EndpointSliceReconciler:
             if any(from_map(service["spec"].get("selector")).matches(labels) for labels in states)
         ]
 
-    def slice_changed(self, change: Change) -> list[str]:
-        """Name the Service of a slice: somebody may have deleted or changed it."""
+    def slice_changed(self, change: ObjectChange) -> list[str]:
+        """Name the Service of a slice: another client may have deleted or changed it."""
         labels = labels_of(change.latest)
         if labels.get(MANAGED_BY) != CONTROLLER or SERVICE_NAME not in labels:
             return []

@@ -26,12 +26,12 @@ from podready.kube.status import Conflict, NotFound
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from podready.cluster.reconcile.context import Change, ControllerContext
+    from podready.cluster.reconcile.context import ControllerContext, ObjectChange
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 
 COLLECTED = tuple(resource for resource in RESOURCES if resource != EVENT)
-"""Events own nothing and are owned by nobody; watching them all would only cost."""
+"""Events own nothing and have no owner; watching them all would only cost."""
 
 
 class Item(NamedTuple):
@@ -64,10 +64,10 @@ class GarbageCollector:
 
     # -- what wakes it ----------------------------------------------------------------------
 
-    def changed_of(self, resource: Resource) -> Callable[[Change], list[Item]]:
+    def changed_of(self, resource: Resource) -> Callable[[ObjectChange], list[Item]]:
         """Return what names the items to look at after a change of one resource."""
 
-        def changed(change: Change) -> list[Item]:
+        def changed(change: ObjectChange) -> list[Item]:
             obj = change.latest
             if change.new is None:
                 return [*self._dependents(uid_of(obj)), *self._waiting_owners(obj)]
@@ -135,7 +135,7 @@ class GarbageCollector:
         """Return the owner that a reference means, None when it is gone for good."""
         resource = resource_of(reference["apiVersion"], reference["kind"])
         if resource is None:
-            return dict(reference) | {"metadata": reference}  # not ours to judge: it stands
+            return dict(reference) | {"metadata": reference}  # not for us to judge: it stays
         return await self._live(_owner_item(resource, obj, reference))
 
     async def _delete(self, item: Item, propagation: str) -> None:
@@ -182,7 +182,7 @@ class GarbageCollector:
         try:
             await self._client.update(item.resource, item.namespace, changed)
         except NotFound:
-            pass  # somebody else let it go
+            pass  # another client released it
 
 
 def _bonds(obj: Object) -> tuple[object, ...]:

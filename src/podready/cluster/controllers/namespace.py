@@ -48,7 +48,7 @@ class NamespaceReconciler:
         left = [await self._delete_all(resource, name) for resource in CONTENT]
         if any(left):
             return Result(requeue_after=LOOK_AGAIN_SECONDS)
-        await self._delete_all(EVENT, name)  # last: the deletions above told events themselves
+        await self._delete_all(EVENT, name)  # last: the deletions above recorded events too
         await self._finalize(namespace)
         return DONE
 
@@ -76,4 +76,4 @@ class NamespaceReconciler:
         try:
             await self._client.update(NAMESPACE, None, emptied, subresource="finalize")
         except NotFound:
-            pass  # somebody else finalized it
+            pass  # another client finalized it

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
     from datetime import datetime
 
-    from podready.cluster.reconcile.context import Change, ControllerContext
+    from podready.cluster.reconcile.context import ControllerContext, ObjectChange
 
 BURST = 500
 """Most pods created or deleted in one sync (BurstReplicas)."""
@@ -73,7 +73,7 @@ class ReplicaSetReconciler:
 
     # -- what wakes it ----------------------------------------------------------------------
 
-    def pod_changed(self, change: Change) -> list[str]:
+    def pod_changed(self, change: ObjectChange) -> list[str]:
         """Note what was expected of this pod, and name the ReplicaSets that have to look."""
         pod, owners = change.latest, self._owner_keys(change)
         for owner in owners:
@@ -85,7 +85,7 @@ class ReplicaSetReconciler:
             owners = [*owners, *self._possible_owners(pod)]
         return owners
 
-    def _owner_keys(self, change: Change) -> list[str]:
+    def _owner_keys(self, change: ObjectChange) -> list[str]:
         """Return the keys of the pod's ReplicaSet, and of the one it had before."""
         references = [controller_of(pod) for pod in (change.old, change.new) if pod]
         namespace = namespace_of(change.latest)
@@ -105,7 +105,7 @@ class ReplicaSetReconciler:
     # -- what it does -----------------------------------------------------------------------
 
     async def reconcile(self, rs_key: str) -> Result:
-        """Create or delete pods until there are as many as wanted, then tell the status."""
+        """Create or delete pods until there are as many as wanted, then write the status."""
         cached = self._context.get(REPLICA_SET, *split_key(rs_key))
         if cached is None:
             self._expectations.forget(rs_key)

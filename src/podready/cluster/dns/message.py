@@ -27,7 +27,7 @@ _LONGEST_NAME: Final = 255
 _INTERNET: Final = 1
 
 
-class Kind(IntEnum):
+class RecordType(IntEnum):
     """Types of records that we have."""
 
     A = 1
@@ -60,7 +60,7 @@ class Question:
 class Record:
     """One answer to the name that was asked for; `value` as it goes over the wire."""
 
-    kind: Kind
+    kind: RecordType
     value: bytes
 
 
@@ -74,17 +74,17 @@ class FormatError(ValueError):
 
 def address(ip: str) -> Record:
     """Return an A record."""
-    return Record(Kind.A, socket.inet_aton(ip))
+    return Record(RecordType.A, socket.inet_aton(ip))
 
 
 def alias(name: str) -> Record:
     """Return a CNAME record."""
-    return Record(Kind.CNAME, encode_name(name))
+    return Record(RecordType.CNAME, encode_name(name))
 
 
 def server(port: int, host: str) -> Record:
     """Return an SRV record with priority 0 and weight 100, as CoreDNS gives them."""
-    return Record(Kind.SRV, struct.pack("!HHH", 0, 100, port) + encode_name(host))
+    return Record(RecordType.SRV, struct.pack("!HHH", 0, 100, port) + encode_name(host))
 
 
 def encode_name(name: str) -> bytes:
@@ -121,10 +121,12 @@ def make_answer(
     Records of another kind than asked for are left out, except aliases. `ttl` in seconds.
     """
     code = Code.NO_SUCH_NAME if records is None else Code.NO_ERROR
-    wanted = (question.kind, Kind.CNAME) if question.kind != Kind.ANY else tuple(Kind)
-    given = [_encode(each, ttl) for each in records or () if each.kind in wanted]
-    whole = _header(question.id, question.flags, code, 1, len(given)) + question.raw
-    answer = whole + b"".join(given)
+    wanted = (
+        (question.kind, RecordType.CNAME) if question.kind != RecordType.ANY else tuple(RecordType)
+    )
+    answers = [_encode(each, ttl) for each in records or () if each.kind in wanted]
+    whole = _header(question.id, question.flags, code, 1, len(answers)) + question.raw
+    answer = whole + b"".join(answers)
     if len(answer) <= size:
         return answer
     return _header(question.id, question.flags | _TRUNCATED, code, 1) + question.raw

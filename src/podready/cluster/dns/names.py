@@ -30,7 +30,7 @@ class Lookup:
 
 
 def is_ours(name: str) -> bool:
-    """Whether the cluster, and nobody outside, knows what the name means."""
+    """Whether only the cluster can resolve the name."""
     return name in {HOST_NAME, CLUSTER_DOMAIN} or name.endswith("." + CLUSTER_DOMAIN)
 
 

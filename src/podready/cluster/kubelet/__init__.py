@@ -1,1 +1,1 @@
-"""Turns pods bound to this node into processes and tells the API how they fare."""
+"""Turns pods bound to this node into processes and reports their status to the API."""

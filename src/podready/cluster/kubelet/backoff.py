@@ -1,7 +1,7 @@
 """When a container that ended may start again.
 
 The first restart is immediate; then the delay is 10 s and doubles up to `longest`, counted from
-the container's end, and starts anew once a container ran for twice the longest delay
+the container's end, and starts again once a container ran for twice the longest delay
 (kubernetes.io, "Container restarts"; 10 s and 300 s are the kubelet's constants).
 """
 
@@ -13,7 +13,7 @@ FIRST_SECONDS: Final = 10.0
 LONGEST_SECONDS: Final = 300.0
 
 
-class RestartBackoff:
+class CrashLoopBackoff:
     """The crash-loop delay of one container, or the retry delay of one image or mount."""
 
     def __init__(self, longest: float = LONGEST_SECONDS, first: float = FIRST_SECONDS) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from podready.cluster.kubelet.environment import (
     ContainerConfigError,
+    EnvironmentContext,
     Reference,
-    Surroundings,
     command_line,
     container_environment,
     references,
@@ -42,7 +42,7 @@ class ContainerPlan:
     termination_log: Path
 
 
-async def surroundings(pod: PodContext, wanted: set[Reference]) -> Surroundings:
+async def environment_context(pod: PodContext, wanted: set[Reference]) -> EnvironmentContext:
     """Fetch what a pod's environment and volumes refer to; missing sources are left out."""
     client = pod.node.client
     services = (await client.list(SERVICE, pod.namespace)).items
@@ -58,7 +58,7 @@ async def surroundings(pod: PodContext, wanted: set[Reference]) -> Surroundings:
     seen = copy_of(pod.pod)
     ip = pod.sandbox.ip if pod.sandbox else ""
     seen.setdefault("status", {}).update(podIP=ip, hostIP=pod.node.host_ip)
-    return Surroundings(seen, tuple(services), sources, pod.node.allocatable)
+    return EnvironmentContext(seen, tuple(services), sources, pod.node.allocatable)
 
 
 async def plan_container(pod: PodContext, container: Object, log: Path) -> ContainerPlan:
@@ -67,8 +67,8 @@ async def plan_container(pod: PodContext, container: Object, log: Path) -> Conta
     ImageUnavailableError or ContainerConfigError say what is missing; both may heal by waiting.
     """
     image = pod.node.images.resolve(container["image"])
-    around = await surroundings(pod, references(container))
-    own = container_environment(container, around)
+    context = await environment_context(pod, references(container))
+    own = container_environment(container, context)
     argv = command_line(container, image.config.entrypoint, image.config.cmd, own)
     if not argv:
         raise ContainerConfigError(
@@ -140,7 +140,7 @@ def _mounts(
 
 
 def _termination_log(pod: PodContext, container: Object) -> Path:
-    """Return a fresh file for the container's last words."""
+    """Return a new file for the container's termination message."""
     path: Path = pod.directory / f"{container['name']}.termination-log"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"")

@@ -7,7 +7,7 @@ import contextlib
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
-from podready.cluster.kubelet.backoff import RestartBackoff, seconds_text
+from podready.cluster.kubelet.backoff import CrashLoopBackoff, seconds_text
 from podready.cluster.kubelet.container_plan import ContainerPlan, plan_container
 from podready.cluster.kubelet.environment import ContainerConfigError
 from podready.cluster.kubelet.grace import GracePeriod
@@ -18,7 +18,7 @@ from podready.cluster.kubelet.pod_status import ContainerKind, ContainerRecord
 from podready.cluster.kubelet.probes.probe import ProbeKind, ProbeResult, Thresholds, run_probe
 from podready.cluster.kubelet.probes.prober import Prober, ProberHooks
 from podready.cluster.kubelet.running_container import RunningContainer
-from podready.cluster.sandbox.interface import Exit
+from podready.cluster.sandbox.interface import ProcessExit
 from podready.kube.meta import Object, dig
 from podready.kube.times import rfc3339
 
@@ -46,7 +46,7 @@ class ContainerWorker:
         self._pod = pod
         self._container = container
         self._logs = logs
-        self._backoff = RestartBackoff(pod.node.longest_backoff)
+        self._backoff = CrashLoopBackoff(pod.node.longest_backoff)
         self._running: RunningContainer | None = None
         self._probers: dict[ProbeKind, tuple[Prober, asyncio.Task[None]]] = {}
         self._restarts: set[asyncio.Task[None]] = set()
@@ -121,8 +121,8 @@ class ContainerWorker:
 
     async def _plan(self, log: Path) -> ContainerPlan:
         """Resolve the container; as long as something is missing, say so and try again."""
-        image_delay = RestartBackoff()
-        config_delay = RestartBackoff(*_CONFIG_RETRY)
+        image_delay = CrashLoopBackoff()
+        config_delay = CrashLoopBackoff(*_CONFIG_RETRY)
         while True:
             try:
                 plan = await plan_container(self._pod, self._container, log)
@@ -136,7 +136,7 @@ class ContainerWorker:
             else:
                 return plan
 
-    async def _without_image(self, error: ImageUnavailableError, delay: RestartBackoff) -> None:
+    async def _without_image(self, error: ImageUnavailableError, delay: CrashLoopBackoff) -> None:
         image = self.record.image
         self.record.wait("ErrImagePull", str(error))
         self._pod.warn("Failed", f'Failed to pull image "{image}": {error}', self.name)
@@ -200,7 +200,7 @@ class ContainerWorker:
         now = rfc3339(self._pod.node.clock.now())
         self._end_record(128, "StartError", now, message)
         self._pod.warn("Failed", f"Error: {message}", self.name)
-        self._pod.note("exited", **self._exit_facts(Exit(128)))
+        self._pod.note("exited", **self._exit_facts(ProcessExit(128)))
         self._pod.changed()
         return 128
 
@@ -225,7 +225,7 @@ class ContainerWorker:
         self.record.ready = ProbeKind.READINESS not in self._probers
         self.became_started.set()
 
-    async def _cease(self, plan: ContainerPlan, ended: Exit, began: str) -> None:
+    async def _cease(self, plan: ContainerPlan, ended: ProcessExit, began: str) -> None:
         """Take in the end of a run."""
         self._running = None
         self._stop_probing(*ProbeKind)
@@ -246,7 +246,7 @@ class ContainerWorker:
         }
         self.record.state = {"terminated": ended | ({"message": message} if message else {})}
 
-    def _exit_facts(self, ended: Exit) -> dict[str, Any]:
+    def _exit_facts(self, ended: ProcessExit) -> dict[str, Any]:
         return {
             "container": self.name,
             "code": ended.code,
@@ -305,8 +305,8 @@ class ContainerWorker:
         """A liveness or startup probe failed for good: end this run, with the probe's own grace."""
         own = dig(self._container, kind.field, "terminationGracePeriodSeconds")
         grace = self._pod.grace_seconds if own is None else float(own)
-        words = f"Container {self.name} failed {kind.value.lower()} probe, will be restarted"
-        self._restart(words, grace)
+        message = f"Container {self.name} failed {kind.value.lower()} probe, will be restarted"
+        self._restart(message, grace)
 
     def _restart(self, message: str, grace: float) -> None:
         if self._running is None:

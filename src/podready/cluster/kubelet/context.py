@@ -1,4 +1,4 @@
-"""What every part of the kubelet may use: the node's facts and doors, and one pod's own."""
+"""What every part of the kubelet may use: the node's facts and interfaces, and one pod's own."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from podready.journal import Journal
 
 Sleep = Callable[[float], Awaitable[None]]
-Tell = Callable[[Object, str, str, str, str], None]
+RecordEvent = Callable[[Object, str, str, str, str], None]
 """Takes an event: the object, its type, reason, message and field path."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeContext:
-    """The node that this kubelet is: its doors to the world and its facts.
+    """The node of this kubelet: its interfaces and its facts.
 
     `sleep` is how back-off delays pass, so that a test need not wait for them; `phases` gives
     each probe its place within its first period.
@@ -39,7 +39,7 @@ class NodeContext:
     images: ImageStore
     journal: Journal
     clock: Clock
-    tell: Tell
+    record_event: RecordEvent
     state_dir: Path
     host_ip: str = "127.0.0.1"
     allocatable: Mapping[str, str] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class NodeContext:
 
 
 class PodContext:
-    """One pod: its newest object, its sandbox and volumes, and how to tell of changes."""
+    """One pod: its newest object, its sandbox and volumes, and its events."""
 
     def __init__(self, node: NodeContext, pod: Object, changed: Callable[[], None]) -> None:
         self.node = node
@@ -77,17 +77,17 @@ class PodContext:
 
     @property
     def net(self) -> PodSandbox:
-        """The pod's sandbox, which stands before any container runs."""
+        """The pod's sandbox, which is open before any container runs."""
         assert self.sandbox is not None
         return self.sandbox
 
     def normal(self, reason: str, message: str, container: str = "") -> None:
-        """Tell a Normal event about the pod or one of its containers."""
-        self.node.tell(self.pod, "Normal", reason, message, container)
+        """RecordEvent a Normal event about the pod or one of its containers."""
+        self.node.record_event(self.pod, "Normal", reason, message, container)
 
     def warn(self, reason: str, message: str, container: str = "") -> None:
-        """Tell a Warning event about the pod or one of its containers."""
-        self.node.tell(self.pod, "Warning", reason, message, container)
+        """RecordEvent a Warning event about the pod or one of its containers."""
+        self.node.record_event(self.pod, "Warning", reason, message, container)
 
     def note(self, kind: str, **facts: Any) -> None:
         """Write a fact into the node's journal."""

@@ -42,11 +42,11 @@ class ContainerConfigError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class EnvironmentContext:
     """What a pod's environment may refer to, fetched for this moment.
 
     `services` are those of the pod's namespace (and `kubernetes` of `default`); `sources` hold
-    the ConfigMaps and Secrets by reference, missing ones left out; `allocatable` stands in for
+    the ConfigMaps and Secrets by reference, missing ones left out; `allocatable` replaces
     limits that are not set.
     """
 
@@ -70,22 +70,22 @@ def references(container: Object) -> set[Reference]:
     return found
 
 
-def container_environment(container: Object, around: Surroundings) -> dict[str, str]:
+def container_environment(container: Object, context: EnvironmentContext) -> dict[str, str]:
     """Return the variables that Kubernetes itself gives the container.
 
     ContainerConfigError when a source that is not optional, or its key, is missing.
     """
     result: dict[str, str] = {}
-    links = dig(around.pod, "spec", "enableServiceLinks", default=True)
-    for service in around.services:
-        # default/kubernetes is told to every container, links or not (kubelet_pods.go:
+    links = dig(context.pod, "spec", "enableServiceLinks", default=True)
+    for service in context.services:
+        # every container gets default/kubernetes, links or not (kubelet_pods.go:
         # getServiceEnvVarMap); many programs find out by it that they are in a cluster.
         if links or key_of(service) == "default/kubernetes":
             result.update(service_environment(service))
     for source in container.get("envFrom") or ():
-        result.update(_all_of(source, around))
+        result.update(_all_of(source, context))
     for variable in container.get("env") or ():
-        value = _value_of(variable, container, around, result)
+        value = _value_of(variable, container, context, result)
         if value is not None:
             result[variable["name"]] = value
     return result
@@ -154,51 +154,51 @@ def source_data(kind: str, source: Object) -> dict[str, bytes]:
     return texts | binaries
 
 
-def _all_of(source: Object, around: Surroundings) -> dict[str, str]:
+def _all_of(source: Object, context: EnvironmentContext) -> dict[str, str]:
     """Return every variable of one envFrom entry; keys that cannot be names are left out."""
     prefix = source.get("prefix", "")
     for field_name, kind in _REF_FIELDS.items():
         ref = source.get(field_name + "Ref")
         if ref:
-            found = _find(kind, ref, around)
+            found = _find(kind, ref, context)
             data = source_data(kind, found) if found else {}
             named = {prefix + key: value for key, value in data.items()}
             return {k: v.decode(errors="replace") for k, v in named.items() if _NAME.fullmatch(k)}
     return {}
 
 
-def _find(kind: str, ref: Object, around: Surroundings) -> Object | None:
-    found = around.sources.get((kind, ref["name"]))
+def _find(kind: str, ref: Object, context: EnvironmentContext) -> Object | None:
+    found = context.sources.get((kind, ref["name"]))
     if found is None and not ref.get("optional"):
         raise ContainerConfigError(f'{kind.lower()} "{ref["name"]}" not found')
     return found
 
 
 def _value_of(
-    variable: Object, container: Object, around: Surroundings, known: Mapping[str, str]
+    variable: Object, container: Object, context: EnvironmentContext, known: Mapping[str, str]
 ) -> str | None:
     """Return the value of one `env` entry; None when its optional source is missing."""
     source = variable.get("valueFrom")
     if not source:
         return expand(variable.get("value") or "", known)
     if ref := source.get("fieldRef"):
-        return field_value(ref["fieldPath"], around.pod)
+        return field_value(ref["fieldPath"], context.pod)
     if ref := source.get("resourceFieldRef"):
-        return resource_value(ref, container, around.allocatable)
+        return resource_value(ref, container, context.allocatable)
     for field_name, kind in _REF_FIELDS.items():
         if ref := source.get(field_name + "KeyRef"):
-            return _keyed(kind, ref, around)
+            return _keyed(kind, ref, context)
     raise ContainerConfigError(f"env {variable['name']}: this kind of valueFrom is not supported")
 
 
-def _keyed(kind: str, ref: Object, around: Surroundings) -> str | None:
-    found = _find(kind, ref, around)
+def _keyed(kind: str, ref: Object, context: EnvironmentContext) -> str | None:
+    found = _find(kind, ref, context)
     data = source_data(kind, found) if found else {}
     if ref["key"] in data:
         return data[ref["key"]].decode(errors="replace")
     if ref.get("optional"):
         return None
-    namespace = around.pod["metadata"].get("namespace", "default")
+    namespace = context.pod["metadata"].get("namespace", "default")
     raise ContainerConfigError(
         f"couldn't find key {ref['key']} in {kind} {namespace}/{ref['name']}"
     )

@@ -27,9 +27,9 @@ class ImageUnavailableError(Exception):
 class LocalImage:
     """An image ready to run here: its configuration, and the host paths that make its files.
 
-    `home` is where the project's files lie on this machine, for sandboxes that cannot show them
+    `home` is where the project's files are on this machine, for sandboxes that cannot show them
     at the image's own WORKDIR. `interpreter` holds the directories this Python is made of: an
-    image brings its own, so no mount may hide ours (a checkout in /tmp, an emptyDir at /tmp).
+    image brings its own, so no mount may hide this one (a checkout in /tmp, an emptyDir at /tmp).
     """
 
     config: Image
@@ -57,7 +57,7 @@ class ImageStore(Protocol):
 
 
 class ProjectImages:
-    """Every image name stands for the project's own Dockerfile and files."""
+    """Every image name means the project's own Dockerfile and files."""
 
     def __init__(self, project: Path, dockerfile: Path | None = None, target: str = "") -> None:
         self._project = project.resolve()
@@ -65,7 +65,7 @@ class ProjectImages:
         self._target = target
 
     def resolve(self, image: str) -> LocalImage:
-        """Return the project's image, read anew each time so that edits count."""
+        """Return the project's image, read again each time so that edits count."""
         if not self._dockerfile.is_file():
             raise ImageUnavailableError(
                 f"image {image!r} has no Dockerfile on this machine: expected "

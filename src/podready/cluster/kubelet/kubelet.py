@@ -1,6 +1,6 @@
 """The kubelet: registers this machine as a node and runs the pods that are bound to it.
 
-It speaks with the cluster through `Client` only, and with this machine through `Sandbox`.
+It reaches the cluster through `Client` only, and this machine through `Sandbox`.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Kubelet:
             images=images,
             journal=journal,
             clock=clock,
-            tell=self._tell,
+            record_event=self._record_event,
             state_dir=state_dir,
             host_ip=settings.host_ip,
             allocatable=settings.allocatable,
@@ -110,7 +110,7 @@ class Kubelet:
         await informer.wait_synced()
 
     async def stop(self) -> None:
-        """End every pod and all work at once; nothing is told to the API any more."""
+        """End every pod and all work at once; nothing is reported to the API any more."""
         await _cancel(self._tasks)
         await _cancel(list(self._lives.values()))
         await asyncio.gather(*(worker.close() for worker in self._pods.values()))
@@ -167,8 +167,10 @@ class Kubelet:
 
     # -- events ---------------------------------------------------------------------------------
 
-    def _tell(self, pod: Object, type_: str, reason: str, message: str, container: str) -> None:
-        """Queue an event, so that telling never holds up doing."""
+    def _record_event(
+        self, pod: Object, type_: str, reason: str, message: str, container: str
+    ) -> None:
+        """Queue an event, so that the work never waits for it."""
         self._events.put_nowait((pod, type_, reason, message, container))
 
     async def _record_events(self) -> None:

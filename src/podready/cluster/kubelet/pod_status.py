@@ -27,7 +27,7 @@ _UNKNOWN: Final = {
 
 
 class ContainerKind(StrEnum):
-    """Where a container stands in the pod's life."""
+    """Which group of the pod's containers it belongs to."""
 
     INIT = "init"
     SIDECAR = "sidecar"  # an init container with restartPolicy Always
@@ -80,7 +80,7 @@ class ContainerRecord:
 
 @dataclass(frozen=True, slots=True)
 class PodFacts:
-    """All that a pod's status is made from, besides what it said before."""
+    """All that a pod's status is made from, besides its previous status."""
 
     pod: Object
     containers: Sequence[ContainerRecord]
@@ -167,8 +167,8 @@ def _conditions(
 
 
 def _condition(kind: str, *, ok: bool, reason: str = "", message: str = "") -> Object:
-    said: Object = {"type": kind, "status": "True" if ok else "False"}
-    return said | {k: v for k, v in (("reason", reason), ("message", message)) if v}
+    condition: Object = {"type": kind, "status": "True" if ok else "False"}
+    return condition | {k: v for k, v in (("reason", reason), ("message", message)) if v}
 
 
 def _initialized(phase: str, init: list[ContainerRecord], main: list[ContainerRecord]) -> Object:
@@ -203,9 +203,9 @@ def _ready(pod: Object, containers_ready: Object) -> Object:
     """Ready is ContainersReady and every readiness gate of the pod."""
     if containers_ready["status"] != "True":
         return containers_ready | {"type": "Ready"}
-    said = {c["type"]: c["status"] for c in pod.get("status", {}).get("conditions") or []}
+    by_type = {c["type"]: c["status"] for c in pod.get("status", {}).get("conditions") or []}
     gates = [gate["conditionType"] for gate in pod["spec"].get("readinessGates") or ()]
-    closed = [gate for gate in gates if said.get(gate) != "True"]
+    closed = [gate for gate in gates if by_type.get(gate) != "True"]
     if closed:
         message = "; ".join(f'the status of pod readiness gate "{g}" is not "True"' for g in closed)
         return _condition("Ready", ok=False, reason="ReadinessGatesNotReady", message=message)

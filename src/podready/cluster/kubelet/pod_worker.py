@@ -7,8 +7,8 @@ import logging
 import shutil
 from typing import TYPE_CHECKING
 
-from podready.cluster.kubelet.backoff import RestartBackoff
-from podready.cluster.kubelet.container_plan import surroundings
+from podready.cluster.kubelet.backoff import CrashLoopBackoff
+from podready.cluster.kubelet.container_plan import environment_context
 from podready.cluster.kubelet.container_worker import ContainerWorker
 from podready.cluster.kubelet.context import NodeContext, PodContext
 from podready.cluster.kubelet.environment import ContainerConfigError
@@ -47,7 +47,7 @@ class PodWorker:
         self._over = False
         self._vanished = False
 
-    # -- what the kubelet tells -----------------------------------------------------------------
+    # -- what the kubelet calls -----------------------------------------------------------------
 
     def update(self, pod: Object) -> None:
         """Take in a newer version of the pod's object."""
@@ -86,7 +86,7 @@ class PodWorker:
         self._logs.forget(self.context.namespace, self.context.name)
 
     async def close(self) -> None:
-        """End everything at once, without a word to the API; for the node's own end."""
+        """End everything at once, without a report to the API; for the node's own end."""
         for worker in self._containers:
             await worker.abandon()
         if self.context.sandbox is not None:
@@ -110,7 +110,7 @@ class PodWorker:
             await _cancel(ports)
 
     async def _make_sandbox(self) -> None:
-        delay = RestartBackoff(*_RETRY)
+        delay = CrashLoopBackoff(*_RETRY)
         while self.context.sandbox is None:
             try:
                 name = self.context.name
@@ -124,12 +124,12 @@ class PodWorker:
         self._changed()
 
     async def _make_volumes(self) -> None:
-        delay = RestartBackoff(*_RETRY)
+        delay = CrashLoopBackoff(*_RETRY)
         while True:
-            around = await surroundings(self.context, volume_references(self.context.spec))
+            context = await environment_context(self.context, volume_references(self.context.spec))
             try:
                 self.context.volumes = make_volumes(
-                    self.context.spec, around, self.context.directory / "volumes"
+                    self.context.spec, context, self.context.directory / "volumes"
                 )
             except ContainerConfigError as error:
                 self.context.warn("FailedMount", f"MountVolume.SetUp failed: {error}")
@@ -175,7 +175,7 @@ class PodWorker:
     # -- the end --------------------------------------------------------------------------------
 
     async def _finish(self, living: asyncio.Task[None]) -> None:
-        """End all containers within the grace period and tell the API how they ended."""
+        """End all containers within the grace period and report to the API how they ended."""
         assert self._grace is not None
         await self._stop_all(self._grace)
         await _cancel(living)

@@ -43,7 +43,7 @@ class RunningContainer:
         return self._pod.net.dial()
 
     def port(self, wanted: str | int) -> int:
-        """Return the number of a port that may be given by its name."""
+        """Return the number of a port, which may be a name."""
         if isinstance(wanted, int) or wanted.isdigit():
             return int(wanted)
         for port in self._container.get("ports") or ():
@@ -99,7 +99,7 @@ class RunningContainer:
         await gone
 
     async def _pre_stop(self, hook: Object, grace: GracePeriod) -> None:
-        """Run preStop; a failure is told and changes nothing, what is late is abandoned."""
+        """Run preStop; a failure becomes an event and changes nothing, a late hook is abandoned."""
         name = self._container["name"]
         began = self._pod.node.clock.monotonic()
         allowed = grace.remaining()

@@ -1,4 +1,4 @@
-"""Which shell `/bin/sh` is in an image, and what stands in for it on this machine.
+"""Which shell `/bin/sh` is in an image, and what replaces it on this machine.
 
 It decides whether a shell-form CMD hands SIGTERM on: dash (Debian, Ubuntu) stays PID 1 and does
 not, bash (Fedora, Red Hat) and busybox (Alpine) replace themselves by a last simple command. A
@@ -25,7 +25,7 @@ _STAND_INS: Final = {"dash": ("dash",), "bash": ("bash", "--posix"), "busybox": 
 
 
 def shell_of(base: str) -> str:
-    """Return the shell behind /bin/sh in images from `base`; "" when its name does not tell."""
+    """Return the shell behind /bin/sh in images from `base`; "" when the name does not say."""
     return next((shell for shell, known in _SHELLS if known.search(base)), "")
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from podready.cluster.kubelet.environment import (
     ContainerConfigError,
+    EnvironmentContext,
     Reference,
-    Surroundings,
     expand,
     field_value,
     resource_value,
@@ -48,8 +48,8 @@ def volume_references(spec: Object) -> set[Reference]:
     return found
 
 
-def make_volumes(spec: Object, around: Surroundings, directory: Path) -> dict[str, Path]:
-    """Make the pod's volumes below `directory` and return where each lies.
+def make_volumes(spec: Object, context: EnvironmentContext, directory: Path) -> dict[str, Path]:
+    """Make the pod's volumes below `directory` and return the path of each.
 
     ContainerConfigError when a source is missing, or of a kind that this machine lacks.
     """
@@ -62,7 +62,7 @@ def make_volumes(spec: Object, around: Surroundings, directory: Path) -> dict[st
             _make_directory(path, 0o777)
         else:
             _make_directory(path, 0o755)
-            _write(path, _files_of(volume, spec, around))
+            _write(path, _files_of(volume, spec, context))
         made[volume["name"]] = path
     return made
 
@@ -92,20 +92,22 @@ def _parts(volume: Object) -> list[Object]:
     return [volume]
 
 
-def _files_of(volume: Object, spec: Object, around: Surroundings) -> list[_File]:
+def _files_of(volume: Object, spec: Object, context: EnvironmentContext) -> list[_File]:
     default = (volume.get("projected") or {}).get("defaultMode")
     files: list[_File] = []
     for source in _parts(volume):
         if "downwardAPI" in source:
-            files += _downward(source["downwardAPI"], spec, around, default)
+            files += _downward(source["downwardAPI"], spec, context, default)
         elif "serviceAccountToken" in source:
-            continue  # there is no account here that a token could speak for
+            continue  # there are no service accounts here, so there is no token
         else:
-            files += _keyed(volume["name"], source, around, default)
+            files += _keyed(volume["name"], source, context, default)
     return files
 
 
-def _keyed(name: str, source: Object, around: Surroundings, default: int | None) -> list[_File]:
+def _keyed(
+    name: str, source: Object, context: EnvironmentContext, default: int | None
+) -> list[_File]:
     """Return the files of a ConfigMap or Secret: all keys, or those that `items` picks."""
     found = next((field for field in _SOURCES if field in source), None)
     if found is None:
@@ -114,7 +116,7 @@ def _keyed(name: str, source: Object, around: Surroundings, default: int | None)
     kind, key = _SOURCES[found]
     wanted = source[found]
     ref = wanted.get(key) or wanted.get("name", "")
-    obj = around.sources.get((kind, ref))
+    obj = context.sources.get((kind, ref))
     if obj is None:
         if wanted.get("optional"):
             return []
@@ -135,17 +137,17 @@ def _keyed(name: str, source: Object, around: Surroundings, default: int | None)
 
 
 def _downward(
-    wanted: Object, spec: Object, around: Surroundings, default: int | None
+    wanted: Object, spec: Object, context: EnvironmentContext, default: int | None
 ) -> list[_File]:
     mode = wanted.get("defaultMode") or default or 0o644
     files = []
     for item in wanted.get("items") or ():
         if ref := item.get("fieldRef"):
-            text = field_value(ref["fieldPath"], around.pod)
+            text = field_value(ref["fieldPath"], context.pod)
         else:
             ref = item["resourceFieldRef"]
             named = next(c for c in spec["containers"] if c["name"] == ref["containerName"])
-            text = resource_value(ref, named, around.allocatable)
+            text = resource_value(ref, named, context.allocatable)
         files.append(_File(item["path"], text.encode(), item.get("mode") or mode))
     return files
 

@@ -21,7 +21,7 @@ DEFAULT_AFFINITY_SECONDS = 10_800.0
 """Kubernetes' default sessionAffinityConfig.clientIP.timeoutSeconds: three hours."""
 
 
-class Standing(IntEnum):
+class EndpointState(IntEnum):
     """What an endpoint is good for; a higher one is chosen first."""
 
     UNUSABLE = 0
@@ -44,50 +44,50 @@ class ServicePort(NamedTuple):
     name: str
 
 
-def standing(conditions: Mapping[str, bool | None]) -> Standing:
+def endpoint_state(conditions: Mapping[str, bool | None]) -> EndpointState:
     """Return what an endpoint with these EndpointSlice conditions is good for.
 
     An unknown `ready` means true, an unknown `serving` means as `ready` (discovery.k8s.io/v1).
     """
     ready = conditions.get("ready")
     if ready is None or ready:
-        return Standing.READY
+        return EndpointState.READY
     if conditions.get("serving") and conditions.get("terminating"):
-        return Standing.TERMINATING
-    return Standing.UNUSABLE
+        return EndpointState.TERMINATING
+    return EndpointState.UNUSABLE
 
 
-def standings(slices: Iterable[Object]) -> dict[str, dict[Backend, Standing]]:
+def endpoint_states(slices: Iterable[Object]) -> dict[str, dict[Backend, EndpointState]]:
     """Return, by port name, the usable endpoints in the slices of one Service.
 
-    An endpoint that is in two slices for a moment counts with its better standing. Endpoints
+    An endpoint that is in two slices for a moment counts with its better state. Endpoints
     without a pod (hand-written slices) are left out: there is no pod network to dial into.
     """
-    found: dict[str, dict[Backend, Standing]] = {}
+    found: dict[str, dict[Backend, EndpointState]] = {}
     for slice_ in slices:
         for port in slice_.get("ports") or ():
             known = found.setdefault(port.get("name") or "", {})
             for backend, value in _endpoints(slice_, port.get("port")):
-                known[backend] = max(value, known.get(backend, Standing.UNUSABLE))
+                known[backend] = max(value, known.get(backend, EndpointState.UNUSABLE))
     return {
         name: {backend: value for backend, value in known.items() if value}
         for name, known in found.items()
     }
 
 
-def _endpoints(slice_: Object, port: int | None) -> Iterable[tuple[Backend, Standing]]:
+def _endpoints(slice_: Object, port: int | None) -> Iterable[tuple[Backend, EndpointState]]:
     for endpoint in slice_.get("endpoints") or ():
         target = endpoint.get("targetRef") or {}
         if port is None or target.get("kind") != "Pod":
             continue
         namespace = target.get("namespace") or slice_["metadata"].get("namespace", "")
         backend = Backend(f"{namespace}/{target['name']}", endpoint["addresses"][0], port)
-        yield backend, standing(endpoint.get("conditions") or {})
+        yield backend, endpoint_state(endpoint.get("conditions") or {})
 
 
-def routed(known: Mapping[Backend, Standing]) -> tuple[Backend, ...]:
+def routed(known: Mapping[Backend, EndpointState]) -> tuple[Backend, ...]:
     """Return the endpoints that new connections go to, in a fixed order; empty means refused."""
-    best = max(known.values(), default=Standing.UNUSABLE)
+    best = max(known.values(), default=EndpointState.UNUSABLE)
     if not best:
         return ()
     return tuple(sorted(backend for backend, value in known.items() if value is best))

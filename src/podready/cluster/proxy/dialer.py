@@ -1,4 +1,4 @@
-"""The data plane for the load process: hands out sockets that live inside pod networks.
+"""The data plane for the load process: passes sockets from inside pod networks on.
 
 A load process asks over an AF_UNIX SOCK_SEQPACKET socket, one JSON object a packet:
 
@@ -143,7 +143,7 @@ class _DialClient:
         asyncio.get_running_loop().add_reader(connection, self._receive)
 
     def close(self) -> None:
-        """Close the connection and the sockets that were not handed out."""
+        """Close the connection and the sockets that were not passed on."""
         if self._connection.fileno() < 0:
             return
         loop = asyncio.get_running_loop()

@@ -16,7 +16,7 @@ from podready.cluster.proxy.backends import (
     Backend,
     ServicePort,
     choose,
-    standings,
+    endpoint_states,
 )
 from podready.cluster.proxy.views import Lag, Views
 from podready.kube.meta import dig, key_of
@@ -95,7 +95,7 @@ class Proxier:
         self, service: str, slices: Iterable[Object], *, at_once: bool = False
     ) -> None:
         """Take all EndpointSlices of a Service ("namespace/name") as they are now."""
-        found = standings(slices)
+        found = endpoint_states(slices)
         names = self._port_names.setdefault(service, set())
         names.update(found)
         now = self._monotonic()
@@ -119,7 +119,7 @@ class Proxier:
     def pick(self, node: int, service: str, port: int, client: str = "") -> Backend:
         """Return where `node` sends a new connection to `service` ("namespace/name") and `port`.
 
-        `client` is what sessionAffinity tells clients apart by. Raises RefusedError.
+        `client` is the client address for sessionAffinity. Raises RefusedError.
         """
         if not 0 <= node < self.nodes:
             raise RefusedError(NO_NODE)

@@ -42,7 +42,7 @@ class Relay:
             self._loop.add_reader(self._listener, self._accept)
 
     def close(self) -> None:
-        """Close the port; connections that stand go on until they end or `stop`."""
+        """Close the port; open connections go on until they end or `stop`."""
         if self._listener.fileno() >= 0:
             self._loop.remove_reader(self._listener)
             self._listener.close()
@@ -85,7 +85,7 @@ class Relay:
 async def relay(left: socket.socket, right: socket.socket) -> None:
     """Copy both ways until both sides have ended; a broken side breaks the other the same way."""
     for end in (left, right):
-        # A hop may not hold back the small messages of databases, which Nagle would.
+        # A hop must not delay the small messages of databases, which Nagle would.
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     pumps = [asyncio.ensure_future(_pump(left, right)), asyncio.ensure_future(_pump(right, left))]
     try:

@@ -1,6 +1,6 @@
-"""What each node believes a Service's endpoints to be: the truth, some time ago.
+"""Each node's view of a Service's endpoints: the true state, some time ago.
 
-In a cluster every node's kube-proxy hears of an EndpointSlice change on its own and syncs at its
+In a cluster every node's kube-proxy sees an EndpointSlice change on its own and syncs at its
 own time, so for a while the nodes disagree, and some still send new connections to a pod that is
 gone. Here V virtual nodes each have a view of their own that follows after a sampled delay.
 Pure: time comes in as numbers, chance as a seeded generator.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
-from podready.cluster.proxy.backends import Backend, ServicePort, Standing, routed
+from podready.cluster.proxy.backends import Backend, EndpointState, ServicePort, routed
 
 if TYPE_CHECKING:
     import random
@@ -66,11 +66,11 @@ class Rerouting:
     routed: bool
 
 
-class View:
-    """One node's belief: the standing of each endpoint of each port, and what that leads to."""
+class NodeView:
+    """One node's view: the state of each endpoint of each port, and what that leads to."""
 
     def __init__(self) -> None:
-        self._known: dict[ServicePort, dict[Backend, Standing]] = {}
+        self._known: dict[ServicePort, dict[Backend, EndpointState]] = {}
         self._routed: dict[ServicePort, tuple[Backend, ...]] = {}
 
     def routed(self, port: ServicePort) -> tuple[Backend, ...]:
@@ -78,9 +78,9 @@ class View:
         return self._routed.get(port, ())
 
     def learn(
-        self, port: ServicePort, backend: Backend, value: Standing
+        self, port: ServicePort, backend: Backend, value: EndpointState
     ) -> Iterator[tuple[Backend, bool]]:
-        """Take one endpoint's new standing; yield what is newly routed to (True) or no longer."""
+        """Take one endpoint's new state; yield what is newly routed to (True) or no longer."""
         known = self._known.setdefault(port, {})
         if value:
             known[backend] = value
@@ -102,9 +102,9 @@ class Views:
     def __init__(self, nodes: int, lag: Lag, rng: random.Random) -> None:
         self.nodes = nodes
         self._lag, self._rng = lag, rng
-        self._views = [View() for _ in range(nodes)]
-        self._truth: dict[ServicePort, dict[Backend, Standing]] = {}
-        self._coming: list[tuple[float, int, int, ServicePort, Backend, Standing]] = []
+        self._views = [NodeView() for _ in range(nodes)]
+        self._truth: dict[ServicePort, dict[Backend, EndpointState]] = {}
+        self._coming: list[tuple[float, int, int, ServicePort, Backend, EndpointState]] = []
         self._last_due: dict[tuple[int, ServicePort, Backend], float] = {}
         self._order = count()
 
@@ -115,7 +115,7 @@ class Views:
     def observe(
         self,
         port: ServicePort,
-        endpoints: Mapping[Backend, Standing],
+        endpoints: Mapping[Backend, EndpointState],
         now: float,
         *,
         at_once: bool = False,
@@ -126,15 +126,15 @@ class Views:
         """
         before = self._truth.get(port, {})
         for backend in sorted(before.keys() | endpoints.keys()):
-            old = before.get(backend, Standing.UNUSABLE)
-            new = endpoints.get(backend, Standing.UNUSABLE)
+            old = before.get(backend, EndpointState.UNUSABLE)
+            new = endpoints.get(backend, EndpointState.UNUSABLE)
             if new is not old:
                 mean = 0.0 if at_once else self._lag.add if new > old else self._lag.remove
                 self._send(port, backend, new, now, mean)
         self._truth[port] = dict(endpoints)
 
     def _send(
-        self, port: ServicePort, backend: Backend, value: Standing, now: float, mean: float
+        self, port: ServicePort, backend: Backend, value: EndpointState, now: float, mean: float
     ) -> None:
         for node, delay in enumerate(self._lag.delays(self.nodes, mean, self._rng)):
             # News of one endpoint never overtakes older news of it on the way to a node.

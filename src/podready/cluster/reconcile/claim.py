@@ -1,4 +1,4 @@
-"""Adoption and release: a controller takes orphans that match and lets go who matches no more.
+"""Adoption and release: a controller takes orphans that match, and releases the others.
 
 After kubernetes/pkg/controller/controller_ref_manager.go. An object has at most one controller;
 who belongs to another one is never touched.
@@ -64,7 +64,7 @@ class Claim:
         return await self._write_owners(obj, [*owners_of(obj), reference])
 
     async def _release(self, obj: Object) -> bool:
-        """Let go an object of ours that matches no more; return whether it was let go."""
+        """Release an owned object that no longer matches; return whether it was released."""
         if is_deleting(self.owner) or self.selector.matches(labels_of(obj)):
             return False
         kept = [ref for ref in owners_of(obj) if ref.get("uid") != uid_of(self.owner)]
@@ -72,17 +72,17 @@ class Claim:
         return True
 
     async def _check_owner(self) -> None:
-        """Ask the API, not the cache, that the owner still stands: a dead one may not adopt."""
+        """Ask the API, not the cache, that the owner still exists: a deleted one must not adopt."""
         name, namespace = name_of(self.owner), namespace_of(self.owner)
         live = await self.client.get(self.owner_resource, namespace, name)
         if uid_of(live) != uid_of(self.owner) or is_deleting(live):
             raise Conflict.of(self.owner_resource, name, "it was just deleted")
 
     async def _write_owners(self, obj: Object, owners: list[Object]) -> Object | None:
-        """Store new owners; the cached resourceVersion keeps us from undoing anybody's write."""
+        """Store new owners; the cached resourceVersion prevents overwriting another write."""
         changed = copy_of(obj)
         changed["metadata"]["ownerReferences"] = owners
         try:
             return await self.client.update(self.resource, namespace_of(obj), changed)
         except NotFound:
-            return None  # deleted meanwhile: nobody's any more
+            return None  # deleted meanwhile: it has no owner any more

@@ -1,4 +1,4 @@
-"""What every controller is given: a client, the shared caches, a clock, and the usual delay.
+"""What every controller gets: a client, the shared caches, a clock, and the usual delay.
 
 `cluster/local.py` makes one context for all of them; each controller's `build(context)` makes a
 `Controller` of it.
@@ -15,7 +15,7 @@ from podready.cluster.client.informer import Handler, Informer
 from podready.cluster.client.recorder import Recorder
 from podready.cluster.reconcile.jitter import Jitter
 from podready.cluster.reconcile.loop import Controller
-from podready.cluster.reconcile.workqueue import Backoff, WorkQueue
+from podready.cluster.reconcile.workqueue import RetryBackoff, WorkQueue
 from podready.kube.gvk import NAMESPACE
 from podready.kube.meta import Object, is_deleting, key
 
@@ -28,7 +28,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ObjectChange:
     """What an informer saw of one object: `old` is None when it is new, `new` when it is gone.
 
     Only to find out who has to look: a reconcile function never gets it.
@@ -42,7 +42,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ControllerContext:
-    """The world as controllers see it; what the caches hand out is shared: nobody changes it."""
+    """What controllers use; objects from the caches are shared and must not be changed."""
 
     client: Client
     informers: Mapping[Resource, Informer]
@@ -78,19 +78,21 @@ class ControllerContext:
         sources: Iterable[Source[K]],
         *,
         workers: int = 1,
-        backoff: Backoff | None = None,
+        backoff: RetryBackoff | None = None,
     ) -> Controller[K]:
         """Return a controller with a queue of its own that starts once the caches are full."""
         return Controller(
             name,
             reconcile,
-            WorkQueue(backoff or Backoff()),
+            WorkQueue(backoff or RetryBackoff()),
             sources=tuple(sources),
             synced=self.wait_synced,
             workers=workers,
         )
 
-    def watch(self, resource: Resource, to_keys: Callable[[Change], Iterable[K]]) -> Source[K]:
+    def watch(
+        self, resource: Resource, to_keys: Callable[[ObjectChange], Iterable[K]]
+    ) -> Source[K]:
         """Return a source that queues `to_keys(change)` a little after each change.
 
         `to_keys` itself is called at once: what it notes (an expectation that came true) is in
@@ -99,7 +101,7 @@ class ControllerContext:
 
         def subscribe(queue: WorkQueue[K]) -> None:
             def changed(latest: Object, old: Object | None, new: Object | None) -> None:
-                for found in to_keys(Change(latest, old, new)):
+                for found in to_keys(ObjectChange(latest, old, new)):
                     queue.add_after(found, self.jitter.delay())
 
             handler = Handler(

@@ -1,4 +1,4 @@
-"""Small random delays before a controller looks, so that nobody can rely on synchrony.
+"""Small random delays before a controller looks, so that no app relies on synchrony.
 
 On a real cluster every controller lags the API by tens of milliseconds. A local one would be
 faster than any real one, and an app or a driver that only works there would look ready.

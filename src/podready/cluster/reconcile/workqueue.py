@@ -1,8 +1,8 @@
 """A queue of keys to reconcile: each at most once in it, and never with two workers at a time.
 
 After client-go's util/workqueue. What happened to an object is not in the queue, only that
-something did: whoever takes the key reads everything anew (level-based). The event loop's own
-clock is the queue's clock, so a test on a loop with virtual time waits for nothing.
+something did: the worker that takes the key reads everything again (level-based). The event loop's
+own clock is the queue's clock, so a test on a loop with virtual time waits for nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class QueueShutDown(Exception):  # noqa: N818 - not an error: the queue's last w
 
 
 @dataclass(frozen=True, slots=True)
-class Backoff:
+class RetryBackoff:
     """How long a key waits after its n-th failure in a row: `base * 2**n` seconds, at most `cap`.
 
     The defaults are client-go's DefaultControllerRateLimiter: 5 ms doubling up to 1000 s.
@@ -41,7 +41,7 @@ class WorkQueue(Generic[K]):
     """First in, first out; a key added again while it waits is one key, and while it is
     worked on it comes again afterwards."""
 
-    def __init__(self, backoff: Backoff = Backoff()) -> None:
+    def __init__(self, backoff: RetryBackoff = RetryBackoff()) -> None:
         self._backoff = backoff
         self._ready: deque[K] = deque()
         self._dirty: set[K] = set()
@@ -112,7 +112,7 @@ class WorkQueue(Generic[K]):
             self._changed.set()
 
     def shut_down(self) -> None:
-        """Drop everything that waits and send the workers home."""
+        """Drop everything that waits and end the workers."""
         self._shut_down = True
         for timer in self._later.values():
             timer.cancel()

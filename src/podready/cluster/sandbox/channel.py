@@ -31,7 +31,7 @@ def send(sock: socket.socket, message: Message, fds: tuple[int, ...] = ()) -> No
 
 
 def receive(sock: socket.socket) -> tuple[Message, list[int]] | None:
-    """Return the next message and its descriptors, now ours; None when the other end is gone."""
+    """Return the next message and its descriptors (the caller closes them); None at the end."""
     try:
         data, fds, _, _ = socket.recv_fds(sock, MAX_BYTES, _MAX_FDS, socket.MSG_CMSG_CLOEXEC)
     except ConnectionResetError:

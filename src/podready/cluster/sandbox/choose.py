@@ -20,7 +20,7 @@ WAYS: Final[tuple[type[ForkedSandbox], ...]] = (NetnsSandbox, PlainSandbox)
 async def choose(name: str = "auto") -> Sandbox:
     """Return a started sandbox: the named one, or with `auto` the best that works here.
 
-    Its `choice` tells which were passed over and why. ClusterError when the named one does not
+    Its `choice` says which were skipped and why. ClusterError when the named one does not
     work, UsageError when there is no such way.
     """
     wanted = [way for way in WAYS if name in ("auto", way.name)]

@@ -1,7 +1,7 @@
 """One container: a process that is PID 1 of its own PID namespace, and commands run beside it.
 
-Runs in the pod's helper. Each container has a keeper, a child of the helper outside the new PID
-namespace, which starts PID 1, tells when and how it ended, and holds no resources besides. All
+Runs in the pod's helper. Each container has a shim, a child of the helper outside the new PID
+namespace, which starts PID 1, reports when and how it ended, and holds no other resources. All
 die with their parent (PR_SET_PDEATHSIG), so a killed helper takes its containers along.
 """
 
@@ -35,9 +35,9 @@ _KEPT_CAPABILITIES: Final = frozenset({0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 2
 _LAST_CAPABILITY: Final = 63
 
 
-def keep_container(control: socket.socket, order: Message, log: int, helper: int) -> NoReturn:
-    """Start the container that `order` describes, tell its start and its end, then exit."""
-    _be_keeper(helper, order)
+def run_container(control: socket.socket, order: Message, log: int, helper: int) -> NoReturn:
+    """Start the container that `order` describes, report its start and its end, then exit."""
+    _become_shim(helper, order)
     try:
         if order["apart"]:
             unshare(CLONE_NEWPID)
@@ -49,9 +49,9 @@ def keep_container(control: socket.socket, order: Message, log: int, helper: int
     os._exit(0)
 
 
-def keep_command(control: socket.socket, order: Message, output: int, helper: int) -> NoReturn:
+def run_command(control: socket.socket, order: Message, output: int, helper: int) -> NoReturn:
     """Run a command inside the container whose PID 1 is `order["inside"]`, then exit."""
-    _be_keeper(helper, order)
+    _become_shim(helper, order)
     try:
         if order["apart"]:
             _enter(order["inside"])
@@ -63,7 +63,7 @@ def keep_command(control: socket.socket, order: Message, output: int, helper: in
     os._exit(0)
 
 
-def _be_keeper(helper: int, order: Message) -> None:
+def _become_shim(helper: int, order: Message) -> None:
     """Die with the helper; without a PID namespace, take all descendants along ourselves."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if order["apart"]:
@@ -103,15 +103,15 @@ def _enter(pid: int) -> None:
 def _fork_first(become: Any) -> tuple[int, Message | None]:
     """Fork `become` and return its pid and, when it could not execute, what failed."""
     inner, outer = os.pipe()
-    keeper = os.getpid()
+    shim = os.getpid()
     pid = os.fork()
     if pid == 0:
         os.close(inner)
-        die_with_parent(keeper)
+        die_with_parent(shim)
         _run_to_exec(become, outer)
     os.close(outer)
-    with os.fdopen(inner, "rb") as told:
-        failure = told.read()
+    with os.fdopen(inner, "rb") as report:
+        failure = report.read()
     return pid, json.loads(failure) if failure else None
 
 
@@ -128,7 +128,7 @@ def _run_to_exec(become: Any, outer: int) -> NoReturn:
 
 
 def _become_first(order: Message, log: int) -> None:
-    """In the new PID namespace: build the root, let go of all privileges not needed, execute."""
+    """In the new PID namespace: build the root, drop all privileges not needed, execute."""
     os.setsid()
     if order["apart"]:
         unshare(CLONE_NEWNS)

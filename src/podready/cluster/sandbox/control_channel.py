@@ -19,28 +19,28 @@ Listener = Callable[[Message, list[int]], None]
 
 
 class ControlChannel:
-    """Speaks with one helper process; made before the helper, which gets `theirs`.
+    """Speaks with one helper process; made before the helper, which gets `helper_ends`.
 
-    `on_event` hears every event but sockets; `gone` is set when the helper and all its keepers
-    have ended.
+    `on_event` is called with every event but sockets; `gone` is set when the helper and
+    all its shims have ended.
     """
 
     def __init__(self, on_event: Listener) -> None:
         self._on_event = on_event
         self._control, control = channel()
         self._dialer, dialer = channel()
-        self.theirs = (control, dialer)
+        self.helper_ends = (control, dialer)
         self.gone = asyncio.Event()
         self._pool: deque[socket.socket] = deque()
         self._refilling = False
         self._open = True
         self._loop = asyncio.get_running_loop()
         self._control.setblocking(False)
-        self._loop.add_reader(self._control.fileno(), self._hear)
+        self._loop.add_reader(self._control.fileno(), self._receive_event)
 
     def let_go(self) -> None:
         """Close our copies of the helper's ends, once the helper has its own."""
-        for end in self.theirs:
+        for end in self.helper_ends:
             end.close()
 
     def order(self, message: Message, *fds: int) -> None:
@@ -76,7 +76,7 @@ class ControlChannel:
         try:
             self._control.shutdown(socket.SHUT_WR)
         except OSError:
-            self._forget()
+            self._dispose()
 
     def _fetch_one(self) -> None:
         send(self._dialer, {"op": "sockets", "count": 1})
@@ -88,13 +88,13 @@ class ControlChannel:
     def _add(self, fds: list[int]) -> None:
         self._pool.extend(socket.socket(*_TCP, fileno=fd) for fd in fds)
 
-    def _hear(self) -> None:
+    def _receive_event(self) -> None:
         try:
             received = receive(self._control)
         except BlockingIOError:
             return
         if received is None:
-            self._forget()
+            self._dispose()
             return
         message, fds = received
         if message["event"] != "sockets":
@@ -106,7 +106,7 @@ class ControlChannel:
             for fd in fds:
                 os.close(fd)
 
-    def _forget(self) -> None:
+    def _dispose(self) -> None:
         if self._control.fileno() < 0:
             return
         self._open = False

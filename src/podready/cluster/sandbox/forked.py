@@ -1,7 +1,7 @@
 """Pods whose processes a zygote forks: what `netns` and `plain` share.
 
 This process never enters a namespace and never forks: a small zygote process forks one helper a
-pod, and the helper a keeper for each container. See `zygote`, `pod_helper` and `container`.
+pod, and the helper a shim for each container. See `zygote`, `pod_helper` and `container`.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class ForkedPod:
         self._ids = itertools.count()
         self._helper: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._diag: socket.socket | None = None
-        self._link = ControlChannel(self._hear)
+        self._link = ControlChannel(self._handle)
 
     @property
     def sets_user(self) -> bool:
-        """Whether a container may run as another user than ours."""
+        """Whether a container may run as another user than this process."""
         return self._sandbox.sets_user
 
     @property
@@ -53,10 +53,10 @@ class ForkedPod:
         return self._sandbox.apart
 
     async def open(self, zygote: socket.socket) -> None:
-        """Have the zygote fork this pod's helper, and wait until its network stands."""
+        """Have the zygote fork this pod's helper, and wait until its network is up."""
         apart, node = self._sandbox.apart, self._sandbox.service_network
         order = {"op": "pod", "hostname": self._hostname[:63], "ip": self.ip, "apart": apart}
-        fds = [end.fileno() for end in self._link.theirs]
+        fds = [end.fileno() for end in self._link.helper_ends]
         send(zygote, order, (*fds, node.namespace) if node else tuple(fds))
         self._link.let_go()
         watch = asyncio.create_task(self._watch_helper())
@@ -65,7 +65,7 @@ class ForkedPod:
         self._link.refill()
 
     async def start(self, container: ContainerSpec) -> ForkedProcess:
-        """Start a container under a keeper of its own."""
+        """Start a container under a shim of its own."""
         log = os.open(container.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             task = self._order(self._start_order(container), log)
@@ -151,9 +151,9 @@ class ForkedPod:
             raise
         return task
 
-    def _hear(self, message: Message, fds: list[int]) -> None:
+    def _handle(self, message: Message, fds: list[int]) -> None:
         if "id" in message:
-            if self._tasks[message["id"]].hear(message, fds):
+            if self._tasks[message["id"]].handle(message, fds):
                 del self._tasks[message["id"]]
         elif message["event"] == "pod":
             self._diag = socket.socket(fileno=fds[0]) if fds else None
@@ -162,7 +162,7 @@ class ForkedPod:
             self._helper.set_exception(OSError(message["errno"], message["what"]))
 
     async def _watch_helper(self) -> None:
-        """Tell everybody who waits that the helper is gone."""
+        """Fail every caller that waits for the helper, which is gone."""
         await self._link.gone.wait()
         if not self._helper.done():
             self._helper.set_exception(ClusterError("the pod's helper process ended at its start"))
@@ -205,7 +205,7 @@ class ForkedSandbox:
 
     async def pod(self, namespace: str, name: str, hostname: str) -> ForkedPod:
         """Make a pod's helper and give it an address."""
-        del name  # addresses, not names, tell pods apart here
+        del name  # addresses, not names, identify pods here
         pod = self.pod_class(self, self._addresses.take(), namespace, hostname)
         self._pods.add(pod)
         try:

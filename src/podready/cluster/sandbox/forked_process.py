@@ -9,7 +9,7 @@ import signal
 from typing import TYPE_CHECKING, Protocol
 
 from podready.cluster.sandbox import procfs
-from podready.cluster.sandbox.interface import ContainerSpec, ExecResult, Exit
+from podready.cluster.sandbox.interface import ContainerSpec, ExecResult, ProcessExit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,22 +26,22 @@ class CommandRunner(Protocol):
 
     @property
     def sets_user(self) -> bool:
-        """Whether a container may run as another user than ours."""
+        """Whether a container may run as another user than this process."""
 
     async def run(self, order: Message) -> ExecResult:
         """Run a command as `order` says, to its end."""
 
 
 class Task:
-    """What a keeper in the pod runs: its start and its end are events of the helper's channel."""
+    """What a shim in the pod runs: its start and its end are events of the helper's channel."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
         self.started: asyncio.Future[int] = loop.create_future()
         self.ended: asyncio.Future[Message] = loop.create_future()
-        self._handle = -1  # a pidfd: never another process than ours
+        self._handle = -1  # a pidfd: never another process
 
-    def hear(self, message: Message, fds: list[int]) -> bool:
+    def handle(self, message: Message, fds: list[int]) -> bool:
         """Take in one event; True when it is the last one."""
         match message["event"]:
             case "started":
@@ -80,12 +80,12 @@ class Task:
     def _fail(self, error: OSError) -> None:
         if not self.started.done():
             self.started.set_exception(error)
-            self.started.exception()  # nobody may be waiting any more, which is no mistake
+            self.started.exception()  # a caller may no longer be waiting, which is fine
 
 
-def exit_of(code: int) -> Exit:
+def exit_of(code: int) -> ProcessExit:
     """Return an exit as container runtimes report it; Python gives a signal as a negative code."""
-    return Exit(128 - code, signal=-code) if code < 0 else Exit(code)
+    return ProcessExit(128 - code, signal=-code) if code < 0 else ProcessExit(code)
 
 
 class ForkedProcess:
@@ -97,7 +97,7 @@ class ForkedProcess:
         self._task = task
         self._container = container
 
-    async def wait(self) -> Exit:
+    async def wait(self) -> ProcessExit:
         """Return when PID 1 has ended."""
         return exit_of((await asyncio.shield(self._task.ended))["code"])
 

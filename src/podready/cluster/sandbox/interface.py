@@ -51,7 +51,7 @@ class ContainerSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Exit:
+class ProcessExit:
     """How a process ended, as a container runtime reports it.
 
     `code` is 128 + signal when a signal ended it; `oom` when the memory limit did.
@@ -77,7 +77,7 @@ class Process(Protocol):
     pid: int
     """PID 1 of the container, as this host numbers it."""
 
-    async def wait(self) -> Exit:
+    async def wait(self) -> ProcessExit:
         """Return when PID 1 has ended; may be awaited more than once."""
 
     def signal(self, number: int) -> None:

@@ -19,7 +19,7 @@ _KINDS: Final = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 
 def hold_node(order: Message, fds: list[int], zygote: int) -> NoReturn:
-    """Make the node's network, hand out a descriptor of it, and open sockets in it to order."""
+    """Make the node's network, pass a descriptor of it on, and open sockets in it on request."""
     control = socket.socket(fileno=fds[0])
     die_with_parent(zygote)
     try:

@@ -1,7 +1,7 @@
 """The process that holds a pod's network, as Kubernetes' pause container does.
 
 It owns the pod's network, host name and IPC namespaces, makes sockets inside them for the
-cluster's process, and forks a keeper for each container and command. It ends when its control
+cluster's process, and forks a shim for each container and command. It ends when its control
 channel closes.
 """
 
@@ -13,7 +13,7 @@ import socket
 from typing import NoReturn
 
 from podready.cluster.sandbox.channel import Message, receive, send
-from podready.cluster.sandbox.container import keep_command, keep_container
+from podready.cluster.sandbox.container import run_command, run_container
 from podready.cluster.sandbox.network.loopback import raise_loopback
 from podready.cluster.sandbox.network.sock_diag import open_diag, works
 from podready.cluster.sandbox.network.wire import make_pod_network
@@ -58,7 +58,7 @@ def _make_network(ip: str, node: list[int]) -> None:
 
 
 def _tell_ready(control: socket.socket, *, apart: bool) -> None:
-    """Say that the network stands; with a socket to ask it who listens, where the kernel can."""
+    """Report that the network is up, with a socket to query its listeners where the kernel can."""
     diag = [open_diag()] if apart and works() else []
     send(control, {"event": "pod", "pid": os.getpid()}, tuple(end.fileno() for end in diag))
     for end in diag:
@@ -82,7 +82,7 @@ def _obey(source: socket.socket, control: socket.socket, order: Message, fds: li
     if order["op"] == "sockets":
         _send_sockets(source, order["count"])
         return
-    keep = {"start": keep_container, "exec": keep_command}[order["op"]]
+    keep = {"start": run_container, "exec": run_command}[order["op"]]
     helper = os.getpid()
     if os.fork() == 0:
         keep(control, order, fds[0], helper)

@@ -1,4 +1,4 @@
-"""What /proc tells about a pod from outside: its listening sockets and its signal handlers."""
+"""What /proc shows of a pod from outside: its listening sockets and its signal handlers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def listening(pid: int, ip: str, port: int, *, exact: bool = False) -> bool:
     """Whether something in the network of process `pid` accepts connections to `ip`:`port`.
 
     A server on 127.0.0.1 does not: its address is neither `ip` nor all addresses. With `exact`,
-    neither does one on all addresses: in a network that others share it may be anybody's.
+    neither does one on all addresses: in a shared network it may belong to another process.
     """
     accepted = {_hex_address(ip), _hex_mapped(ip)} | (frozenset() if exact else _ANY)
     wanted = f"{port:04X}"

@@ -7,7 +7,7 @@ on the host, and all of it is gone with the container. `/dev`, `/proc` and the p
 (a more privileged mount lies inside it), that directory is the host's own.
 
 The order is bubblewrap's: a tmpfs becomes the root, the old root is kept aside as the source of
-all mounts, and is let go at the end.
+all mounts, and is unmounted at the end.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _enter_stage() -> None:
 
 
 def _graft_host(beneath: list[str]) -> None:
-    """Let every directory and link of the host's root appear in ours."""
+    """Let every directory and link of the host's root appear in the new root."""
     for entry in os.scandir(_HOST):
         if entry.name in _APART:
             continue
@@ -143,7 +143,7 @@ def _restore(point: str) -> None:
     try:
         mount(_HOST + point, point, flags=MS_BIND)
     except OSError:
-        pass  # over-mounted or not ours to see
+        pass  # over-mounted, or not visible to us
 
 
 def _graft_sys() -> None:
@@ -216,13 +216,13 @@ def _bind(source: str, target: str, *, read_only: bool) -> None:
 
 
 def _forbid_writing(target: str) -> None:
-    # A user namespace may not take away a flag that the original mount has.
+    # A user namespace cannot remove a flag that the original mount has.
     kept = os.statvfs(target).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount("", target, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
 
 
 def _place_files(files: dict[str, str]) -> None:
-    """Put our own text over a file of the host, whatever lies there."""
+    """Mount a text over a file of the host."""
     for number, (path, text) in enumerate(files.items()):
         source = f"{_OLD}/layers/file{number}"
         with open(source, "w", encoding="utf-8") as file:

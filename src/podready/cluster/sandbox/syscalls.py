@@ -96,7 +96,7 @@ def adopt_orphans() -> None:
 
 
 def stay_dumpable() -> None:
-    """Keep /proc/<pid> ours after a change of credentials, so that id maps can be written."""
+    """Keep /proc/<pid> owned by us after a change of credentials, so that id maps are writable."""
     _checked(_libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0), "PR_SET_DUMPABLE")
 
 

@@ -55,7 +55,7 @@ def _serve() -> None:
     refusal = _try_out(_private_root) if apart else "pods have no namespaces of their own"
     send(channel, {"event": "ready", "user_namespace": user_namespace, "no_private_root": refusal})
     works()  # found out once, for all helpers
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps helpers and keepers
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps helpers and shims
     while received := receive(channel):
         _fork_helper(channel, *received)
 
@@ -65,7 +65,7 @@ def _gain_privilege() -> bool:
 
     Root without one comes first: it works inside containers with CAP_SYS_ADMIN and on kernels
     without unprivileged user namespaces, and only there can the image's USER be real. A root
-    that lacks the capability, and everybody else, gets a user namespace.
+    that lacks the capability, and every other user, gets a user namespace.
     """
     if os.geteuid() == 0 and not _try_out(_namespaces):
         return False
@@ -110,8 +110,8 @@ def _try_out(step: object) -> str:
             os.write(outer, str(error).encode()[:2000])
         os._exit(0)
     os.close(outer)
-    with os.fdopen(inner, "rb") as told:
-        refusal = told.read().decode(errors="replace")
+    with os.fdopen(inner, "rb") as report:
+        refusal = report.read().decode(errors="replace")
     os.waitpid(pid, 0)
     return refusal
 

@@ -1,4 +1,4 @@
-"""The cluster's end of the zygote: starts it, speaks with it, and sees it end."""
+"""The cluster's end of the zygote: starts it, sends orders, and waits for its end."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ class ZygoteProcess:
     @classmethod
     async def start(cls, *, apart: bool) -> ZygoteProcess:
         """Start a zygote, with namespaces (`apart`) or without; ClusterError when refused."""
-        ours, theirs = channel()
-        process = _spawn(theirs, "apart" if apart else "plain")
-        theirs.close()
+        cluster_end, zygote_end = channel()
+        process = _spawn(zygote_end, "apart" if apart else "plain")
+        zygote_end.close()
         _allow_many_sockets()
         try:
             async with asyncio.timeout(_START_SECONDS):
-                ready = await _first_message(ours)
+                ready = await _first_message(cluster_end)
         except TimeoutError:
             ready = {"event": "refused", "what": "the zygote process did not answer"}
         if ready["event"] != "ready":
-            ours.close()
+            cluster_end.close()
             process.kill()
             process.wait()
             raise ClusterError(f"this kernel refuses namespaces to us: {ready['what']}")
-        return cls(process, ours, ready)
+        return cls(process, cluster_end, ready)
 
     async def close(self) -> None:
         """Hang up, which ends the zygote, and wait for its end."""
@@ -65,13 +65,13 @@ class ZygoteProcess:
         await asyncio.to_thread(_reap, self._process)
 
 
-def _spawn(theirs: socket.socket, mode: str) -> subprocess.Popen[bytes]:
+def _spawn(zygote_end: socket.socket, mode: str) -> subprocess.Popen[bytes]:
     """Start a fresh interpreter that imports next to nothing (3 ms, once)."""
     source = str(Path(__file__).parents[3])
     argv = [sys.executable, "-I", "-S", "-c", _CODE, source]
     return subprocess.Popen(
-        [*argv, str(theirs.fileno()), str(os.getpid()), mode],
-        pass_fds=(theirs.fileno(),),
+        [*argv, str(zygote_end.fileno()), str(os.getpid()), mode],
+        pass_fds=(zygote_end.fileno(),),
         stdin=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C is the cluster's to handle
         cwd="/",

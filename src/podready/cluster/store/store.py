@@ -1,7 +1,7 @@
 """What etcd is to Kubernetes: objects, one version counter, compare-and-swap, watch history.
 
-Synchronous and in memory: a write is whole before anybody else runs. Objects handed in belong to
-the store, and objects handed out are shared: nobody changes them, callers copy.
+Synchronous and in memory: a write is complete before other code runs. Objects handed in belong to
+the store, and objects handed out are shared: callers copy before they change them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Store:
     """Objects by resource, namespace and name."""
 
     def __init__(self, history: int = DEFAULT_HISTORY, watch_limit: int = DEFAULT_LIMIT) -> None:
-        # etcd's first revision is 1; "0" means "any version" to Kubernetes and is never given out.
+        # etcd's first revision is 1; "0" means "any version" to Kubernetes and is never used.
         self.revision = 1
         self._watch_limit = watch_limit
         self._objects: dict[Resource, dict[Key, Object]] = defaultdict(dict)
@@ -72,7 +72,7 @@ class Store:
         return self._write(resource, "DELETED", last, old)
 
     def watch(self, resource: Resource, since: int) -> Watcher:
-        """Return a watcher of all changes strictly after `since`; Gone when those are forgotten."""
+        """Return a watcher of all changes strictly after `since`; Gone when those are too old."""
         if since < self._forgotten[resource]:
             raise Gone(f"too old resource version: {since} ({self._forgotten[resource]})")
         if since > self.revision:

@@ -1,4 +1,4 @@
-"""One watch on the store: a bounded queue of changes that tells when it lost some."""
+"""One watch on the store: a bounded queue of changes that reports when it lost some."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from podready.kube.meta import Object
 
 DEFAULT_LIMIT = 8192
-"""Changes a watcher may lag behind before it is told to list again."""
+"""Changes a watcher may lag behind before it has to list again."""
 
 
 @dataclass(frozen=True, slots=True)

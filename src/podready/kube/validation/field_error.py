@@ -1,4 +1,4 @@
-"""One mistake in one field, worded as k8s.io/apimachinery/pkg/util/validation/field does."""
+"""One mistake in one field, with the messages of k8s.io/apimachinery/pkg/util/validation/field."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from podready.kube.status import Cause
+from podready.kube.status import StatusCause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,9 +20,9 @@ class FieldError:
     reason: str
     message: str
 
-    def cause(self) -> Cause:
+    def cause(self) -> StatusCause:
         """Return the cause for a Status."""
-        return Cause(self.reason, self.message, self.path)
+        return StatusCause(self.reason, self.message, self.path)
 
 
 def required(path: str, detail: str = "") -> FieldError:
@@ -36,9 +36,9 @@ def invalid(path: str, value: Any, detail: str) -> FieldError:
 
 
 def not_supported(path: str, value: Any, allowed: Iterable[str]) -> FieldError:
-    """Return the error of a word that is not one of a list."""
-    words = ", ".join(f'"{word}"' for word in sorted(allowed))
-    message = f"Unsupported value: {_shown(value)}: supported values: {words}"
+    """Return the error of a value that is not one of a list."""
+    choices = ", ".join(f'"{word}"' for word in sorted(allowed))
+    message = f"Unsupported value: {_shown(value)}: supported values: {choices}"
     return FieldError(path, "FieldValueNotSupported", message)
 
 
@@ -48,7 +48,7 @@ def duplicate(path: str, value: Any) -> FieldError:
 
 
 def forbidden(path: str, detail: str) -> FieldError:
-    """Return the error of a field that may not be there, or may not change."""
+    """Return the error of a field that must not be there, or must not change."""
     return FieldError(path, "FieldValueForbidden", _join("Forbidden", detail))
 
 

@@ -143,7 +143,7 @@ def _resource_errors(resources: Object, path: str) -> Iterator[FieldError]:
                 numbers[part, name] = parse_quantity(value)
             except ValueError as problem:
                 if part == "requests" and (resources.get("limits") or {}).get(name) == value:
-                    continue  # defaulted from the limit, which has been told
+                    continue  # defaulted from the limit, which has been reported
                 yield invalid(f"{path}.{part}[{name}]", value, str(problem))
     for (part, name), number in numbers.items():
         limit = numbers.get(("limits", name))

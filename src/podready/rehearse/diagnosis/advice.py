@@ -1,7 +1,7 @@
-"""The words of a diagnosis: evidence with the numbers filled in, the fix, and a patch to apply.
+"""What a diagnosis advises: evidence with the numbers filled in, the fix, and a patch to apply.
 
 One function a cause, found by its code. Pure: everything they say comes from the lost requests,
-the pods' histories and the setting of the rehearsal.
+the pods' histories and the context of the rehearsal.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from podready.rehearse.model import lost_per_rollout
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class AdviceContext:
     """What the advice needs to know of the rehearsal; seconds."""
 
     rate: float
@@ -32,13 +32,13 @@ class Setting:
     app: str = ""
     slowest: float = 0.0  # the slowest answer that succeeded
     command: str = ""  # PID 1 as the image starts it
-    command_line: str = ""  # the CMD or ENTRYPOINT line as it stands in the Dockerfile
+    command_line: str = ""  # the CMD or ENTRYPOINT line of the Dockerfile
     command_at: str = ""  # file:line of it
 
 
 @dataclass(frozen=True, slots=True)
-class Remedy:
-    """What to tell about one cause."""
+class Advice:
+    """The advice on one cause."""
 
     evidence: str
     fix: str
@@ -51,7 +51,7 @@ class Group:
 
     code: str
     lost: tuple[LostRequest, ...]
-    setting: Setting
+    context: AdviceContext
 
     @property
     def histories(self) -> tuple[PodHistory, ...]:
@@ -60,35 +60,35 @@ class Group:
         return tuple(found.values())
 
 
-def remedy(group: Group) -> Remedy:
-    """Return the evidence and the cure for a group of lost requests."""
-    return _REMEDIES.get(group.code, _unknown)(group)
+def advise(group: Group) -> Advice:
+    """Return the evidence and the fix for a group of lost requests."""
+    return _ADVICE.get(group.code, _unknown)(group)
 
 
-def podready_run(setting: Setting) -> str:
+def podready_run(context: AdviceContext) -> str:
     """Return the Dockerfile line that starts the app with a drain."""
-    return f'CMD ["podready", "run", "{setting.app or "your_module:app"}"]'
+    return f'CMD ["podready", "run", "{context.app or "your_module:app"}"]'
 
 
-def _listener_closed_early(group: Group) -> Remedy:
+def _listener_closed_early(group: Group) -> Advice:
     closed = _offsets(group.histories, _listener_end)
     unrouted = _offsets(group.histories, lambda h: _finite(h.routed_until(-1)))
     gap = mean_gap(group.histories)
-    seconds = math.ceil(max(unrouted, default=group.setting.endpoint_lag)) + 2
+    seconds = math.ceil(max(unrouted, default=group.context.endpoint_lag)) + 2
     evidence = _sentences(
         f"{_how(group.lost)} {_span(group.lost)} after termination began",
         f"the listener closed at {_at(closed)}" if closed else "",
         f"the last proxy stopped routing at {_at(unrouted)}" if unrouted else "",
-        _formula(group.setting, gap) if unrouted and closed else "",
+        _formula(group.context, gap) if unrouted and closed else "",
     )
     fix = (
         f"Go on accepting for {seconds} s after SIGTERM. Start the app with `podready run`, which "
         f"drains before it closes, or add a preStop sleep of {seconds} s to the container."
     )
-    return Remedy(evidence, fix, _prestop_patch(group.setting, seconds))
+    return Advice(evidence, fix, _prestop_patch(group.context, seconds))
 
 
-def _keep_alive_race(group: Group) -> Remedy:
+def _keep_alive_race(group: Group) -> Advice:
     evidence = _sentences(
         f"{_how(group.lost)} on reused connections, {_span(group.lost)} after termination began, "
         "before one byte of an answer",
@@ -96,12 +96,12 @@ def _keep_alive_race(group: Group) -> Remedy:
     )
     fix = (
         "Answer with `Connection: close` while draining and close idle connections only after "
-        "their clients had time to hear it. `podready run` does both; a preStop sleep does not."
+        "their clients had time to see it. `podready run` does both; a preStop sleep does not."
     )
-    return Remedy(evidence, fix, _dockerfile_patch(group.setting))
+    return Advice(evidence, fix, _dockerfile_patch(group.context))
 
 
-def _keep_alive_shorter(group: Group) -> Remedy:
+def _keep_alive_shorter(group: Group) -> Advice:
     ages = [lost.sample.conn_age for lost in group.lost]
     evidence = _sentences(
         f"{_how(group.lost)} on reused connections of pods that were not ending",
@@ -111,35 +111,35 @@ def _keep_alive_shorter(group: Group) -> Remedy:
         "Let the server keep idle connections longer than the proxy in front of it does (uvicorn: "
         "--timeout-keep-alive, gunicorn: --keep-alive; 75 s suits most load balancers)."
     )
-    return Remedy(evidence, fix)
+    return Advice(evidence, fix)
 
 
-def _cut_by_graceful_timeout(group: Group) -> Remedy:
+def _cut_by_graceful_timeout(group: Group) -> Advice:
     evidence = _sentences(
         f"{_how(group.lost)} {_span(group.lost)} after termination began",
         f"they had been under way for {_range([lost.lasted for lost in group.lost])}",
-        f"the slowest answer that succeeded took {group.setting.slowest:.1f} s",
+        f"the slowest answer that succeeded took {group.context.slowest:.1f} s",
     )
-    need = math.ceil(max(group.setting.slowest, *(lost.lasted for lost in group.lost))) + 5
+    need = math.ceil(max(group.context.slowest, *(lost.lasted for lost in group.lost))) + 5
     fix = (
         f"Give requests under way at least {need} s: raise the server's graceful timeout, and keep "
         "terminationGracePeriodSeconds above drain + graceful timeout + shutdown."
     )
-    return Remedy(evidence, fix, _grace_patch(need + 10))
+    return Advice(evidence, fix, _grace_patch(need + 10))
 
 
-def _killed_at_grace(group: Group) -> Remedy:
-    return killed_pods(group.histories, group.setting, _how(group.lost))
+def _killed_at_grace(group: Group) -> Advice:
+    return killed_pods(group.histories, group.context, _how(group.lost))
 
 
 def killed_pods(
-    histories: tuple[PodHistory, ...], setting: Setting, lost: str = "no request was lost"
-) -> Remedy:
+    histories: tuple[PodHistory, ...], context: AdviceContext, lost: str = "no request was lost"
+) -> Advice:
     """Return why pods had to be killed: PID 1 ignores SIGTERM, or the grace period is too short."""
-    deaf = [h for h in histories if h.handled is False]
+    ignoring = [h for h in histories if h.handled is False]
     grace = max((h.grace for h in histories), default=30.0)
-    if deaf:
-        return _deaf(deaf, setting, grace, lost)
+    if ignoring:
+        return _ignores_sigterm(ignoring, context, grace, lost)
     evidence = _sentences(
         f"{len(histories)} {_pods(len(histories))} still ran {grace:g} s after deletion and ended "
         "with SIGKILL",
@@ -149,17 +149,19 @@ def killed_pods(
         f"Everything after deletion must fit into terminationGracePeriodSeconds ({grace:g}): "
         "preStop + drain + the slowest request + shutdown. Shorten those or raise it."
     )
-    return Remedy(evidence, fix, _grace_patch(math.ceil(grace * 2)))
+    return Advice(evidence, fix, _grace_patch(math.ceil(grace * 2)))
 
 
-def _deaf(deaf: list[PodHistory], setting: Setting, grace: float, lost: str) -> Remedy:
-    command = f" (`{setting.command}`{_where(setting)})" if setting.command else ""
+def _ignores_sigterm(
+    ignoring: list[PodHistory], context: AdviceContext, grace: float, lost: str
+) -> Advice:
+    command = f" (`{context.command}`{_where(context)})" if context.command else ""
     evidence = _sentences(
-        f"PID 1{command} of {len(deaf)} {_pods(len(deaf))} has no handler for SIGTERM, so the "
-        f"kernel dropped it and each pod was killed {grace:g} s after its deletion",
+        f"PID 1{command} of {len(ignoring)} {_pods(len(ignoring))} has no handler for SIGTERM, so "
+        f"the kernel dropped it and each pod was killed {grace:g} s after its deletion",
         lost,
     )
-    shell = setting.command.startswith(("/bin/sh -c", "sh -c", "/bin/bash -c"))
+    shell = context.command.startswith(("/bin/sh -c", "sh -c", "/bin/bash -c"))
     why = (
         "a shell-form CMD makes /bin/sh PID 1, and it does not pass the signal on. "
         if shell
@@ -167,18 +169,18 @@ def _deaf(deaf: list[PodHistory], setting: Setting, grace: float, lost: str) -> 
     )
     fix = (
         f"{why[:1].upper()}{why[1:]}Start the server itself as PID 1, in exec form: "
-        f"`{podready_run(setting)}`."
+        f"`{podready_run(context)}`."
     )
-    return Remedy(evidence, fix, _dockerfile_patch(setting))
+    return Advice(evidence, fix, _dockerfile_patch(context))
 
 
-def _killed_in_flight(group: Group) -> Remedy:
+def _killed_in_flight(group: Group) -> Advice:
     ends = [end for h in group.histories for end in h.ends if end.t < h.terminating_from]
     oom = any(end.oom for end in ends)
     codes = ", ".join(sorted({str(end.code) for end in ends}))
     evidence = _sentences(
         f"{_how(group.lost)} when {len(group.histories)} {_pods(len(group.histories))} ended with "
-        f"exit code {codes} and nobody had asked for it",
+        f"exit code {codes} without a request to stop",
         "it was out of memory" if oom else "",
     )
     fix = (
@@ -186,10 +188,10 @@ def _killed_in_flight(group: Group) -> Remedy:
         if oom
         else "Look for the crash in the pod's log; a liveness probe that fails restarts pods too."
     )
-    return Remedy(evidence, f"{fix} Let clients retry what is safe to repeat.")
+    return Advice(evidence, f"{fix} Let clients retry what is safe to repeat.")
 
 
-def _not_ready_when_ready(group: Group) -> Remedy:
+def _not_ready_when_ready(group: Group) -> Advice:
     after = [
         lost.at - ready
         for lost in group.lost
@@ -200,19 +202,19 @@ def _not_ready_when_ready(group: Group) -> Remedy:
         "Let readiness ask for the real thing: a readinessProbe on a path that answers only when "
         "the listener and its connections work (`podready run` serves /readyz on port 9000)."
     )
-    return Remedy(evidence, fix, _READINESS_PATCH)
+    return Advice(evidence, fix, _READINESS_PATCH)
 
 
-def _no_endpoints(group: Group) -> Remedy:
+def _no_endpoints(group: Group) -> Advice:
     evidence = _sentences(f"{_how(group.lost)} because no pod of the Service was ready")
     fix = (
         "Keep at least two replicas, roll out with maxUnavailable: 0 and maxSurge: 1, and let "
         "the readiness probe fail only when the pod itself cannot serve."
     )
-    return Remedy(evidence, fix, _STRATEGY_PATCH)
+    return Advice(evidence, fix, _STRATEGY_PATCH)
 
 
-def _accepted_not_served(group: Group) -> Remedy:
+def _accepted_not_served(group: Group) -> Advice:
     evidence = _sentences(
         f"{_how(group.lost)} after {_range([lost.lasted for lost in group.lost])} of waiting, on "
         "connections that the kernel accepted after termination began",
@@ -221,32 +223,32 @@ def _accepted_not_served(group: Group) -> Remedy:
         "A parent process keeps the listening socket open while its workers have stopped. Close "
         "the socket when accepting ends, or start the app with `podready run`."
     )
-    return Remedy(evidence, fix, _dockerfile_patch(group.setting))
+    return Advice(evidence, fix, _dockerfile_patch(group.context))
 
 
-def _unexpected_status(group: Group) -> Remedy:
+def _unexpected_status(group: Group) -> Advice:
     counts = Counter(f"{lost.sample.status} for {lost.sample.kind}" for lost in group.lost)
-    told = ", ".join(f"{count} x {what}" for what, count in counts.most_common(3))
+    listed = ", ".join(f"{count} x {what}" for what, count in counts.most_common(3))
     fix = (
         "Read the pods' log for these requests; when the status is right, set `expect` of the "
         "request in [tool.podready.rehearse]."
     )
-    return Remedy(_sentences(f"the app answered {told}, while no pod was ending"), fix)
+    return Advice(_sentences(f"the app answered {listed}, while no pod was ending"), fix)
 
 
-def _too_slow(group: Group) -> Remedy:
+def _too_slow(group: Group) -> Advice:
     lasted = _range([lost.lasted for lost in group.lost])
     fix = "Lower --rps, give the pods more capacity, or raise `timeout` of the request."
-    return Remedy(_sentences(f"{len(group.lost)} requests had no answer after {lasted}"), fix)
+    return Advice(_sentences(f"{len(group.lost)} requests had no answer after {lasted}"), fix)
 
 
-def _unknown(group: Group) -> Remedy:
+def _unknown(group: Group) -> Advice:
     errors = Counter(lost.sample.error or lost.sample.outcome.value for lost in group.lost)
-    told = ", ".join(f"{count} x {error}" for error, count in errors.most_common(3))
-    return Remedy(_sentences(told), "Look at report.json and the pods' log at these moments.")
+    listed = ", ".join(f"{count} x {error}" for error, count in errors.most_common(3))
+    return Advice(_sentences(listed), "Look at report.json and the pods' log at these moments.")
 
 
-_REMEDIES: Final[dict[str, Callable[[Group], Remedy]]] = {
+_ADVICE: Final[dict[str, Callable[[Group], Advice]]] = {
     "listener-closed-early": _listener_closed_early,
     "keep-alive-race": _keep_alive_race,
     "keep-alive-shorter-than-proxy": _keep_alive_shorter,
@@ -273,10 +275,10 @@ _STRATEGY_PATCH = """\
 +    rollingUpdate: {maxUnavailable: 0, maxSurge: 1}"""
 
 
-def _prestop_patch(setting: Setting, seconds: int) -> str:
+def _prestop_patch(context: AdviceContext, seconds: int) -> str:
     return (
         f" containers:\n"
-        f"   - name: {setting.container}\n"
+        f"   - name: {context.container}\n"
         f"+    lifecycle:\n"
         f"+      preStop:\n"
         f"+        sleep: {{seconds: {seconds}}}"
@@ -287,13 +289,13 @@ def _grace_patch(seconds: int) -> str:
     return f" spec:\n   template:\n     spec:\n+      terminationGracePeriodSeconds: {seconds}"
 
 
-def _dockerfile_patch(setting: Setting) -> str:
-    old = f"-{setting.command_line}\n" if setting.command_line else ""
-    return f"{old}+{podready_run(setting)}"
+def _dockerfile_patch(context: AdviceContext) -> str:
+    old = f"-{context.command_line}\n" if context.command_line else ""
+    return f"{old}+{podready_run(context)}"
 
 
-def _where(setting: Setting) -> str:
-    return f", {setting.command_at}" if setting.command_at else ""
+def _where(context: AdviceContext) -> str:
+    return f", {context.command_at}" if context.command_at else ""
 
 
 def mean_gap(histories: tuple[PodHistory, ...]) -> float:
@@ -301,31 +303,31 @@ def mean_gap(histories: tuple[PodHistory, ...]) -> float:
     gaps = []
     for history in histories:
         closed = _listener_end(history)
-        for node in sorted({stretch.node for stretch in history.routed}):
+        for node in sorted({interval.node for interval in history.routed}):
             until = _finite(history.routed_until(node))
             if closed is not None and until is not None:
                 gaps.append(max(0.0, until - closed))
     return statistics.mean(gaps) if gaps else 0.0
 
 
-def _formula(setting: Setting, gap: float) -> str:
-    expected = lost_per_rollout(setting.rate, gap, setting.share_new) * setting.rollouts
-    rollouts = "rollout" if setting.rollouts == 1 else "rollouts"
+def _formula(context: AdviceContext, gap: float) -> str:
+    expected = lost_per_rollout(context.rate, gap, context.share_new) * context.rollouts
+    rollouts = "rollout" if context.rollouts == 1 else "rollouts"
     return (
-        f"expected of new connections alone: {setting.rate:g}/s x {setting.share_new:.0%} x "
-        f"{gap:.2f} s uncovered on average x {setting.rollouts:.3g} {rollouts} = {expected:.0f}"
+        f"expected of new connections alone: {context.rate:g}/s x {context.share_new:.0%} x "
+        f"{gap:.2f} s uncovered on average x {context.rollouts:.3g} {rollouts} = {expected:.0f}"
     )
 
 
 def _how(lost: tuple[LostRequest, ...]) -> str:
     """Return `51 refused` or `48 refused and 3 reset`."""
-    words = {
+    texts = {
         Outcome.STATUS: "answered wrongly",
         Outcome.EOF: "closed unanswered",
         Outcome.TIMEOUT: "timed out",
     }
-    counts = Counter(words.get(one.sample.outcome, one.sample.outcome.value) for one in lost)
-    return " and ".join(f"{count} {word}" for word, count in counts.most_common())
+    counts = Counter(texts.get(one.sample.outcome, one.sample.outcome.value) for one in lost)
+    return " and ".join(f"{count} {text}" for text, count in counts.most_common())
 
 
 def _span(lost: tuple[LostRequest, ...]) -> str:
@@ -380,5 +382,5 @@ def _pods(count: int) -> str:
 
 
 def _sentences(*parts: str) -> str:
-    told = "; ".join(part for part in parts if part)
-    return f"{told[:1].upper()}{told[1:]}."
+    text = "; ".join(part for part in parts if part)
+    return f"{text[:1].upper()}{text[1:]}."

@@ -1,7 +1,7 @@
 """The diagnosis table: what a lost request looks like, and what that means.
 
 One row a cause, the first that matches wins. A row looks at one lost request beside the history of
-the pod that lost it; the words for people are in `remedies`. The table is that of
+the pod that lost it; the texts for people are in `advice`. The table is that of
 docs/explanation/how-a-pod-dies.md.
 """
 
@@ -28,7 +28,7 @@ _CUT: Final = (Outcome.RESET, Outcome.EOF)
 
 @dataclass(frozen=True, slots=True)
 class LostRequest:
-    """One lost request and all that is known around it; `usual` is its kind's median (seconds)."""
+    """One lost request and all that is known about it; `usual` is its kind's median (seconds)."""
 
     sample: Sample
     history: PodHistory | None
@@ -56,7 +56,7 @@ class LostRequest:
 
     @property
     def cut(self) -> bool:
-        """Return whether the connection broke after it stood."""
+        """Return whether the connection broke after it was open."""
         return self.sample.outcome in _CUT
 
 
@@ -103,8 +103,8 @@ def _accepted_not_served(lost: LostRequest) -> bool:
     if history is None or sample.reused or not lost.unanswered:
         return False
     after = (sample.sent or sample.intended) >= history.terminating_from
-    waited_in_vain = lost.lasted > 2 * lost.usual + 0.5
-    return after and waited_in_vain and (lost.cut or sample.outcome is Outcome.TIMEOUT)
+    waited_too_long = lost.lasted > 2 * lost.usual + 0.5
+    return after and waited_too_long and (lost.cut or sample.outcome is Outcome.TIMEOUT)
 
 
 def _keep_alive_race(lost: LostRequest) -> bool:
@@ -152,7 +152,7 @@ ROWS: Final[tuple[Row, ...]] = (
     ),
     Row(
         "accepted-not-served",
-        "The terminating pod accepted connections that nobody served",
+        "The terminating pod accepted connections that no worker served",
         _accepted_not_served,
     ),
     Row(

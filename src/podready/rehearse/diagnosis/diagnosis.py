@@ -1,4 +1,4 @@
-"""Each lost request -> its pod and its cause; all causes ranked, with evidence and cure. Pure."""
+"""Each lost request -> its pod and its cause; all causes ranked, with evidence and fix. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from podready.rehearse.diagnosis.advice import Group, Remedy, Setting, killed_pods, remedy
+from podready.rehearse.diagnosis.advice import Advice, AdviceContext, Group, advise, killed_pods
 from podready.rehearse.diagnosis.causes import TITLES, LostRequest, cause_of
 from podready.rehearse.history import PodHistory
 from podready.rehearse.load.plan import Outcome, Sample
@@ -37,7 +37,7 @@ def lost_samples(samples: Iterable[Sample]) -> list[Sample]:
 def diagnose(
     samples: Iterable[Sample],
     histories: Mapping[str, PodHistory],
-    setting: Setting,
+    context: AdviceContext,
     start: float,
 ) -> Diagnosis:
     """Attribute every lost request; times of the losses are seconds from `start`."""
@@ -53,9 +53,9 @@ def diagnose(
         code = cause_of(one)
         groups[code].append(one)
         losses.append(_loss(one, code, start))
-    causes = [_cause(Group(code, tuple(many), setting)) for code, many in groups.items()]
+    causes = [_cause(Group(code, tuple(many), context)) for code, many in groups.items()]
     causes.sort(key=lambda cause: (-cause.count, cause.code))
-    return Diagnosis(tuple(losses), tuple(causes), tuple(_findings(histories, setting, lost)))
+    return Diagnosis(tuple(losses), tuple(causes), tuple(_findings(histories, context, lost)))
 
 
 def usual_seconds(samples: Iterable[Sample]) -> dict[str, float]:
@@ -68,12 +68,14 @@ def usual_seconds(samples: Iterable[Sample]) -> dict[str, float]:
 
 
 def _cause(group: Group) -> Cause:
-    words = remedy(group)
-    return _as_cause(group.code, len(group.lost), TITLES[group.code], words)
+    advice = advise(group)
+    return _as_cause(group.code, len(group.lost), TITLES[group.code], advice)
 
 
-def _as_cause(code: str, count: int, title: str, words: Remedy) -> Cause:
-    return Cause(code, count, title, words.fix, words.evidence, words.patch, docs=f"{DOCS}#{code}")
+def _as_cause(code: str, count: int, title: str, advice: Advice) -> Cause:
+    return Cause(
+        code, count, title, advice.fix, advice.evidence, advice.patch, docs=f"{DOCS}#{code}"
+    )
 
 
 def _loss(lost: LostRequest, code: str, start: float) -> Loss:
@@ -95,7 +97,7 @@ def _loss(lost: LostRequest, code: str, start: float) -> Loss:
 
 
 def _findings(
-    histories: Mapping[str, PodHistory], setting: Setting, lost: list[LostRequest]
+    histories: Mapping[str, PodHistory], context: AdviceContext, lost: list[LostRequest]
 ) -> Iterable[Cause]:
     """Yield what the pods did wrong even where it cost no request."""
     killed = tuple(h for h in histories.values() if h.was_killed_at_grace)
@@ -103,10 +105,10 @@ def _findings(
         return
     pods = {h.pod for h in killed}
     cut = sum(1 for one in lost if one.sample.pod in pods)
-    words = killed_pods(killed, setting, f"{cut} requests were lost on them" if cut else "")
+    advice = killed_pods(killed, context, f"{cut} requests were lost on them" if cut else "")
     if any(h.handled is False for h in killed):
         title = "PID 1 ignores SIGTERM, so every pod ends in SIGKILL"
-        yield _as_cause("pid1-ignores-sigterm", len(killed), title, words)
+        yield _as_cause("pid1-ignores-sigterm", len(killed), title, advice)
     else:
         title = "Pods do not stop within their grace period"
-        yield _as_cause("grace-period-too-short", len(killed), title, words)
+        yield _as_cause("grace-period-too-short", len(killed), title, advice)

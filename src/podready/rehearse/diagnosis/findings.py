@@ -14,12 +14,12 @@ from podready.kube.meta import dig
 from podready.kube.networking import resolve_target_port
 from podready.rehearse.load.summary import StreamEnd
 from podready.rehearse.result import Cause
-from podready.rehearse.target import Target
+from podready.rehearse.target import RehearsalTarget
 
 Object = dict[str, Any]
 
 
-def manifest_findings(target: Target) -> tuple[Cause, ...]:
+def manifest_findings(target: RehearsalTarget) -> tuple[Cause, ...]:
     """Return what the Deployment's manifest is missing or gets wrong."""
     spec = dig(target.manifest.object, "spec", "template", "spec", default={})
     container = dig(spec, "containers", 0, default={})
@@ -42,7 +42,7 @@ def stream_findings(streams: Sequence[StreamEnd]) -> Iterable[Cause]:
         )
 
 
-def _no_readiness(target: Target, container: Object) -> Cause | None:
+def _no_readiness(target: RehearsalTarget, container: Object) -> Cause | None:
     if container.get("readinessProbe"):
         return None
     return Cause(
@@ -56,7 +56,7 @@ def _no_readiness(target: Target, container: Object) -> Cause | None:
     )
 
 
-def _liveness(target: Target, spec: Object, container: Object) -> Cause | None:
+def _liveness(target: RehearsalTarget, spec: Object, container: Object) -> Cause | None:
     port = dig(container, "livenessProbe", "httpGet", "port")
     if port is None:
         port = dig(container, "livenessProbe", "tcpSocket", "port")
@@ -78,7 +78,7 @@ def _liveness(target: Target, spec: Object, container: Object) -> Cause | None:
     )
 
 
-def _single(target: Target) -> Cause | None:
+def _single(target: RehearsalTarget) -> Cause | None:
     if target.replicas > 1:
         return None
     return Cause(
@@ -87,11 +87,11 @@ def _single(target: Target) -> Cause | None:
         "One replica cannot survive the loss of its pod",
         "Run at least two replicas.",
         f"Deployment {target.deployment} has replicas: {target.replicas} ({_where(target)}): when "
-        "its only pod crashes or its node goes, nobody answers until another one is ready.",
+        "its only pod crashes or its node goes, no pod answers until another one is ready.",
         f"-replicas: {target.replicas}\n+replicas: 2",
     )
 
 
-def _where(target: Target, field: str = "") -> str:
+def _where(target: RehearsalTarget, field: str = "") -> str:
     path = f"spec.template.spec.containers[0].{field}" if field else "spec.replicas"
     return f"{target.manifest.file}:{target.manifest.line_of(path)}"

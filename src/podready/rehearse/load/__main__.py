@@ -1,7 +1,7 @@
 """The load process: `python -m podready.rehearse.load`, one `LoadPlan` a run.
 
 Reads the plan as one JSON line from standard input; `stop` or the end of the input ends the load,
-`stop SECONDS` limits the patience for requests under way. Writes one JSON line at the start, one
+`stop SECONDS` limits the timeout for requests under way. Writes one JSON line at the start, one
 a second (`progress`) and one at the end (`summary`). Exit code 0 when every planned request is
 in the sample file, whatever became of it; 2 when the load could not start.
 """
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from podready.clock import SYSTEM_CLOCK
 from podready.rehearse.load.connector import connector_for
-from podready.rehearse.load.control import Stop, Teller, read_plan_line
+from podready.rehearse.load.control import ProgressWriter, StopCommand, read_plan_line
 from podready.rehearse.load.generator import Generator
 from podready.rehearse.load.samples import SampleFile
 from podready.rehearse.load.streams import Streams
@@ -42,37 +42,37 @@ def main() -> int:
     line, rest = read_plan_line()
     if not line.strip():
         return 0  # the driver went away before it had a plan
-    return run(load(decode_plan(line), rest, Teller()))
+    return run(load(decode_plan(line), rest, ProgressWriter()))
 
 
-async def load(plan: LoadPlan, rest: bytes, teller: Teller) -> int:
-    """Run the plan until told to stop; every planned request is in the file afterwards."""
+async def load(plan: LoadPlan, rest: bytes, writer: ProgressWriter) -> int:
+    """Run the plan until it is stopped; every planned request is in the file afterwards."""
     connector = connector_for(plan.target)
     try:
         await connector.start()
     except OSError as error:
-        teller.last({"event": "failed", "error": f"the load cannot start: {error}"})
+        writer.last({"event": "failed", "error": f"the load cannot start: {error}"})
         return 2
     log = SampleFile(Path(plan.samples))
     generator = Generator(plan, connector, log)
     streams = Streams(plan, connector, SYSTEM_CLOCK.monotonic)
-    stop = Stop()
+    stop = StopCommand()
     stop.listen(rest)
     freeze_garbage()
     generator.start()
     streams.start()
-    teller.progress({"event": "started", "started": generator.started})
-    await _until_over(generator, stop, teller)
-    await generator.stop(stop.patience)
+    writer.progress({"event": "started", "started": generator.started})
+    await _until_over(generator, stop, writer)
+    await generator.stop(stop.timeout)
     await streams.stop()
     summary = replace(generator.summary(), streams=tuple(streams.ends))
     log.close()
     connector.close()
-    teller.last({"event": "summary", **summary.to_json()})
+    writer.last({"event": "summary", **summary.to_json()})
     return 0
 
 
-async def _until_over(generator: Generator, stop: Stop, teller: Teller) -> None:
+async def _until_over(generator: Generator, stop: StopCommand, writer: ProgressWriter) -> None:
     ends = {
         asyncio.create_task(generator.planned_out()),
         asyncio.create_task(stop.wait()),
@@ -82,7 +82,7 @@ async def _until_over(generator: Generator, stop: Stop, teller: Teller) -> None:
         over, _ = await asyncio.wait(
             ends, timeout=PROGRESS_SECONDS, return_when=asyncio.FIRST_COMPLETED
         )
-        teller.progress({"event": "progress", **asdict(generator.progress())})
+        writer.progress({"event": "progress", **asdict(generator.progress())})
     for end in ends:
         end.cancel()
 

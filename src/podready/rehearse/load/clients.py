@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from podready.rehearse.load.plan import Connection
 
 if TYPE_CHECKING:
-    from podready.rehearse.load.connection import Home, HttpConnection
+    from podready.rehearse.load.connection import ClientSlot, HttpConnection
     from podready.rehearse.load.schedule import Arrival
 
 PINNED_CLIENTS = 32
@@ -43,7 +43,7 @@ class PinnedClient:
         self._free.append(self)
 
 
-class Pool:
+class ConnectionPool:
     """The idle connections of one node; any of them may be next, as each may lead anywhere."""
 
     def __init__(self, node: int, rng: random.Random) -> None:
@@ -62,7 +62,7 @@ class Pool:
         return None
 
     def give_back(self, connection: HttpConnection | None) -> None:
-        """Put the connection back for anybody."""
+        """Put the connection back into the pool."""
         if connection is not None:
             self._idle.append(connection)
 
@@ -93,10 +93,10 @@ class Clients:
         for _ in range(PINNED_CLIENTS):
             self._free.append(self._another())
         rng = random.Random(f"{seed}/pool")  # noqa: S311 - spreads load, guards nothing
-        self._pools = [Pool(node, rng) for node in range(nodes)]
+        self._pools = [ConnectionPool(node, rng) for node in range(nodes)]
         self._one_shots = [OneShot(node) for node in range(nodes)]
 
-    def home(self, arrival: Arrival) -> Home:
+    def slot(self, arrival: Arrival) -> ClientSlot:
         """Return the client that sends this request; it is taken until `give_back`."""
         if arrival.connection is Connection.NEW:
             return self._one_shots[arrival.node]

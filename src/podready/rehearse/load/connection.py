@@ -30,7 +30,7 @@ _PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)  # an int: flags of an enum c
 _UNREACHABLE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL}
 
 
-class Home(Protocol):
+class ClientSlot(Protocol):
     """Where the connection of an answered request goes back to."""
 
     node: int
@@ -42,18 +42,30 @@ class Home(Protocol):
         """Take the connection back after its answer; None when it is gone."""
 
 
-class Exchange:
+class LoadExchange:
     """One planned request under way, and what is known of it so far."""
 
     __slots__ = (
-        "arrival", "body_ends_with_connection", "bytes", "conn_age", "conn_id", "connection",
-        "first_byte", "home", "intended", "opening", "pod", "request", "reused", "sent",
+        "arrival",
+        "body_ends_with_connection",
+        "bytes",
+        "conn_age",
+        "conn_id",
+        "connection",
+        "first_byte",
+        "intended",
+        "opening",
+        "pod",
+        "request",
+        "reused",
+        "sent",
+        "slot",
         "status",
     )  # fmt: skip
 
-    def __init__(self, arrival: Arrival, intended: float, request: bytes, home: Home) -> None:
+    def __init__(self, arrival: Arrival, intended: float, request: bytes, slot: ClientSlot) -> None:
         self.arrival, self.intended = arrival, intended
-        self.request, self.home = request, home
+        self.request, self.slot = request, slot
         self.connection: HttpConnection | None = None
         self.opening: asyncio.Task[None] | None = None
         self.sent = self.first_byte = self.conn_age = 0.0
@@ -63,7 +75,7 @@ class Exchange:
         self.pod = ""
 
     def row(self, outcome: Outcome, error: str, done: float) -> Row:
-        """Return the record of the request with this fate, in the order of `Sample`'s fields."""
+        """Return the record of the request with this outcome, in the order of `Sample`'s fields."""
         arrival = self.arrival
         return (
             arrival.number,
@@ -78,7 +90,7 @@ class Exchange:
             self.status,
             self.bytes,
             self.pod,
-            self.home.node,
+            self.slot.node,
             self.conn_id,
             self.reused,
             self.conn_age,
@@ -87,19 +99,19 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
-class Wiring:
+class Callbacks:
     """What every connection of one load has in common.
 
-    `finish` is told each exchange's fate; `delay` is the one-way delay in seconds that a request
-    on a reused connection travels before it is written.
+    `finish` is called with each exchange's outcome; `delay` is the one-way delay in seconds that a
+    request on a reused connection travels before it is written.
     """
 
     monotonic: Callable[[], float]
-    finish: Callable[[Exchange, Outcome, str], None]
+    finish: Callable[[LoadExchange, Outcome, str], None]
     delay: float = 0.0
 
 
-class _Answer(Enum):
+class _AnswerState(Enum):
     """How far the answer on a connection has come."""
 
     WAITING = auto()
@@ -108,16 +120,16 @@ class _Answer(Enum):
 
 
 class HttpConnection(asyncio.Protocol):
-    """A connection that carries one exchange at a time, and tells `finish` each one's fate."""
+    """A connection that carries one exchange at a time, and calls `finish` with its outcome."""
 
-    def __init__(self, number: int, route: Route, wiring: Wiring) -> None:
-        self.number, self.pod, self._wiring = number, route.pod, wiring
+    def __init__(self, number: int, route: Route, callbacks: Callbacks) -> None:
+        self.number, self.pod, self._callbacks = number, route.pod, callbacks
         self._socket = route.socket  # the transport's own: asked, never read, from here
-        self._opened = wiring.monotonic()
+        self._opened = callbacks.monotonic()
         self._uses = 0
         self._keep = False
-        self._exchange: Exchange | None = None
-        self._answer = _Answer.WAITING
+        self._exchange: LoadExchange | None = None
+        self._answer = _AnswerState.WAITING
         self._transport: asyncio.Transport | None = None
         self._lost_by: Exception | None = None
         self._parser: httptools.HttpResponseParser | None = None
@@ -135,26 +147,26 @@ class HttpConnection(asyncio.Protocol):
         try:
             self._socket.recv(1, _PEEK)
         except BlockingIOError:
-            return True  # nothing has arrived: neither a close nor an answer nobody asked for
+            return True  # nothing has arrived: neither a close nor an unrequested answer
         except OSError:
             pass  # reset
         self.close()
         return False
 
-    def send(self, exchange: Exchange) -> None:
-        """Send the request; its fate comes through `finish`."""
-        now = self._wiring.monotonic()
+    def send(self, exchange: LoadExchange) -> None:
+        """Send the request; its outcome comes through `finish`."""
+        now = self._callbacks.monotonic()
         exchange.connection, exchange.pod = self, self.pod
         exchange.conn_id, exchange.conn_age = self.number, now - self._opened
         exchange.reused, exchange.sent = self._uses > 0, now
         self._uses += 1
         if self._transport is None:  # lost between its opening and this request
-            self._wiring.finish(exchange, *loss(self._lost_by, 0))
+            self._callbacks.finish(exchange, *loss(self._lost_by, 0))
             return
-        self._exchange, self._answer = exchange, _Answer.WAITING
-        if self._wiring.delay and exchange.reused:
+        self._exchange, self._answer = exchange, _AnswerState.WAITING
+        if self._callbacks.delay and exchange.reused:
             loop = asyncio.get_running_loop()
-            loop.call_later(self._wiring.delay, self._write, exchange)
+            loop.call_later(self._callbacks.delay, self._write, exchange)
         else:
             self._write(exchange)
 
@@ -164,12 +176,12 @@ class HttpConnection(asyncio.Protocol):
             self._transport.close()
 
     def abort(self) -> None:
-        """Close at once; an exchange under way is forgotten, its fate is the caller's."""
+        """Close at once; an exchange under way is dropped, its outcome is the caller's."""
         self._exchange = None
         if self._transport is not None:
             self._transport.abort()
 
-    def _write(self, exchange: Exchange) -> None:
+    def _write(self, exchange: LoadExchange) -> None:
         if self._exchange is exchange and self._transport is not None:
             self._transport.write(exchange.request)
 
@@ -181,24 +193,24 @@ class HttpConnection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
 
     def data_received(self, data: bytes) -> None:
-        """Feed the answer; data that nobody asked for ends the connection."""
+        """Feed the answer; unrequested data ends the connection."""
         exchange = self._exchange
         if exchange is None or self._parser is None:
             self.close()
             return
         if not exchange.first_byte:
-            exchange.first_byte = self._wiring.monotonic()
+            exchange.first_byte = self._callbacks.monotonic()
         exchange.bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            if self._answer is _Answer.COMPLETE:  # the answer was whole; the rest is nobody's
+            if self._answer is _AnswerState.COMPLETE:  # the answer was complete; ignore the rest
                 self._complete(exchange, keep=False)
                 return
             self.abort()
-            self._wiring.finish(exchange, Outcome.INVALID, str(error)[:80])
+            self._callbacks.finish(exchange, Outcome.INVALID, str(error)[:80])
             return
-        if self._answer is _Answer.COMPLETE:
+        if self._answer is _AnswerState.COMPLETE:
             self._complete(exchange, keep=self._keep)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -208,15 +220,15 @@ class HttpConnection(asyncio.Protocol):
         self._transport = self._parser = None  # the parser holds the connection: break the cycle
         if exchange is None:
             return
-        if exc is None and self._answer is _Answer.BODY and exchange.body_ends_with_connection:
-            self._wiring.finish(exchange, *verdict(exchange))
+        if exc is None and self._answer is _AnswerState.BODY and exchange.body_ends_with_connection:
+            self._callbacks.finish(exchange, *verdict(exchange))
         else:
-            self._wiring.finish(exchange, *loss(exc, exchange.bytes))
+            self._callbacks.finish(exchange, *loss(exc, exchange.bytes))
 
     # -- httptools callbacks
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note the pod's name and whether the body's length is told."""
+        """Note the pod's name and whether the body's length is known."""
         exchange = self._exchange
         if exchange is None:
             return
@@ -228,29 +240,29 @@ class HttpConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Note the status; the answer to HEAD is complete here."""
-        if self._answer is _Answer.COMPLETE:
+        if self._answer is _AnswerState.COMPLETE:
             return
         if self._exchange is not None and self._parser is not None:
             self._exchange.status = self._parser.get_status_code()
             head = self._exchange.arrival.kind.method == "HEAD"
-            self._answer = _Answer.COMPLETE if head else _Answer.BODY
+            self._answer = _AnswerState.COMPLETE if head else _AnswerState.BODY
             self._keep = False  # a HEAD's parser would go on waiting for the body
 
     def on_message_complete(self) -> None:
         """Note that the answer is whole, unless it was an interim one (1xx)."""
         if self._exchange is None or self._parser is None or self._exchange.status < 200:
             return
-        self._answer = _Answer.COMPLETE
+        self._answer = _AnswerState.COMPLETE
         self._keep = self._parser.should_keep_alive()  # true to the answer only within this call
 
-    def _complete(self, exchange: Exchange, *, keep: bool) -> None:
+    def _complete(self, exchange: LoadExchange, *, keep: bool) -> None:
         self._exchange = None
         if not keep:
             self.close()
-        self._wiring.finish(exchange, *verdict(exchange))
+        self._callbacks.finish(exchange, *verdict(exchange))
 
 
-def verdict(exchange: Exchange) -> tuple[Outcome, str]:
+def verdict(exchange: LoadExchange) -> tuple[Outcome, str]:
     """Return the outcome of a request that was answered."""
     if exchange.status == exchange.arrival.kind.expect:
         return Outcome.OK, ""
@@ -279,6 +291,6 @@ def refusal(exc: OSError) -> tuple[Outcome, str]:
 
 
 def errno_name(exc: Exception) -> str:
-    """Return `ECONNRESET` and the like, or the error's own words."""
+    """Return `ECONNRESET` and the like, or the error's own message."""
     number = exc.errno if isinstance(exc, OSError) else None
     return errno.errorcode.get(number, str(exc)) if number else str(exc) or type(exc).__name__

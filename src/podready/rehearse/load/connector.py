@@ -155,7 +155,7 @@ class DialerConnector:
             self._waiting.pop(request, None)
 
     def close(self) -> None:
-        """Close the socket; requests still waiting are told that it is lost."""
+        """Close the socket; requests still waiting fail."""
         if self._socket.fileno() < 0:
             return
         loop = asyncio.get_running_loop()

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 STDIN, STDOUT = 0, 1
 
 
-class Stop:
-    """The driver's word to stop, or the end of its pipe, which means the same."""
+class StopCommand:
+    """The driver's order to stop, or the end of its pipe, which means the same."""
 
     def __init__(self) -> None:
         self._asked = asyncio.Event()
-        self.patience: float | None = None
+        self.timeout: float | None = None
 
     async def wait(self) -> None:
         """Return when the driver has asked."""
@@ -36,18 +36,18 @@ class Stop:
         """Begin to listen; `rest` is what was read after the plan's line."""
         loop = asyncio.get_running_loop()
 
-        def tell(line: bytes) -> None:
+        def on_line(line: bytes) -> None:
             try:
-                loop.call_soon_threadsafe(self._hear, line)
+                loop.call_soon_threadsafe(self._read_order, line)
             except RuntimeError:
                 pass  # the loop is closed: the load is over
 
-        threading.Thread(target=_read_lines, args=(rest, tell), daemon=True).start()
+        threading.Thread(target=_read_lines, args=(rest, on_line), daemon=True).start()
 
-    def _hear(self, line: bytes) -> None:
-        words = line.split()
-        if words[:1] == [b"stop"] or not words:
-            self.patience = float(words[1]) if len(words) > 1 else None
+    def _read_order(self, line: bytes) -> None:
+        parts = line.split()
+        if parts[:1] == [b"stop"] or not parts:
+            self.timeout = float(parts[1]) if len(parts) > 1 else None
             self._asked.set()
 
 
@@ -63,27 +63,27 @@ def read_plan_line() -> tuple[bytes, bytes]:
     return line, rest
 
 
-def _read_lines(rest: bytes, tell: Callable[[bytes], None]) -> None:
-    """Tell each line; an empty one at the end of the input."""
+def _read_lines(rest: bytes, on_line: Callable[[bytes], None]) -> None:
+    """Call `on_line` with each line; with an empty one at the end of the input."""
     while True:
         *lines, rest = rest.split(b"\n")
         for line in lines:
-            tell(line or b"ignored")
+            on_line(line or b"ignored")
         chunk = os.read(STDIN, 4096)
         if not chunk:
-            tell(b"")
+            on_line(b"")
             return
         rest += chunk
 
 
-class Teller:
+class ProgressWriter:
     """Writes JSON lines; while the load runs, a line that would have to wait is left out."""
 
     def __init__(self) -> None:
         self._pipe = stat.S_ISFIFO(os.fstat(STDOUT).st_mode)
 
     def progress(self, fact: dict[str, Any]) -> None:
-        """Write a line if it can be written at once: the load waits for nobody."""
+        """Write a line if it can be written at once: the load never waits."""
         if self._pipe:
             os.set_blocking(STDOUT, False)
         try:

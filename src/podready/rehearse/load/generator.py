@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from podready.clock import SYSTEM_CLOCK, Clock
 from podready.contract import POD_HEADER
 from podready.rehearse.load.clients import Clients
-from podready.rehearse.load.connection import Exchange, HttpConnection, Wiring, refusal
+from podready.rehearse.load.connection import Callbacks, HttpConnection, LoadExchange, refusal
 from podready.rehearse.load.connector import Connector, NoRouteError, Route, connect
 from podready.rehearse.load.plan import LoadPlan, Outcome, RequestKind, TcpTarget
 from podready.rehearse.load.schedule import Arrival, arrivals
@@ -38,7 +38,7 @@ One timer for all: a timer a request would cost as much as its answer.
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What the generator tells while it runs; the last second's latency in milliseconds."""
+    """What the generator reports while it runs; the last second's latency in milliseconds."""
 
     sent: int
     dropped: int
@@ -61,16 +61,16 @@ class Generator:
         self._clients = Clients(connector.nodes, plan.seed)
         self._arrivals = arrivals(plan, connector.nodes)
         self._requests = {id(kind): request_bytes(plan, kind) for kind in plan.requests}
-        self._wiring = Wiring(self._monotonic, self._finish, plan.one_way_delay)
+        self._callbacks = Callbacks(self._monotonic, self._finish, plan.one_way_delay)
         self._connections: set[HttpConnection] = set()
-        self._in_flight: set[Exchange] = set()
+        self._in_flight: set[LoadExchange] = set()
         self._outcomes: Counter[str] = Counter()
         self._lags = array("d")
         self._latencies: list[float] = []
-        self._planned = self._numbers = self._peak = self._lags_told = 0
+        self._planned = self._numbers = self._peak = self._lags_reported = 0
         self._next: Arrival | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._deadlines: dict[float, deque[tuple[float, Exchange]]] = {
+        self._deadlines: dict[float, deque[tuple[float, LoadExchange]]] = {
             kind.timeout: deque() for kind in plan.requests
         }
         self._sweeper: asyncio.TimerHandle | None = None
@@ -96,10 +96,10 @@ class Generator:
         """Return when the plan's own `max_seconds` have passed."""
         await self._over.wait()
 
-    async def stop(self, patience: float | None = None) -> None:
+    async def stop(self, timeout: float | None = None) -> None:
         """Send what is due, plan nothing more, and wait for what is under way.
 
-        `patience` is in seconds; by default each request may use up its own timeout. What is
+        `timeout` is in seconds; by default each request may use up its own timeout. What is
         not answered then gets the outcome UNFINISHED.
         """
         self._tick()
@@ -107,21 +107,21 @@ class Generator:
         self._stopped = self._monotonic()
         if self._timer is not None:
             self._timer.cancel()
-        await self._settle(patience)
+        await self._settle(timeout)
         for exchange in list(self._in_flight):
-            self._cut(exchange, Outcome.UNFINISHED, "patience ended")
+            self._cut(exchange, Outcome.UNFINISHED, "timed out waiting")
         for connection in list(self._connections):
             connection.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
 
-    async def _settle(self, patience: float | None) -> None:
-        if patience is None:
-            patience = max(kind.timeout for kind in self._plan.requests) + 1.0
+    async def _settle(self, timeout: float | None) -> None:
+        if timeout is None:
+            timeout = max(kind.timeout for kind in self._plan.requests) + 1.0
         if self._in_flight:
             self._quiet.clear()
             try:
-                async with asyncio.timeout(patience):
+                async with asyncio.timeout(timeout):
                     await self._quiet.wait()
             except TimeoutError:
                 pass  # the caller cuts what is left
@@ -144,10 +144,10 @@ class Generator:
     def _launch(self, arrival: Arrival, now: float) -> None:
         intended = self.started + arrival.due
         self._planned += 1
-        home = self._clients.home(arrival)
-        exchange = Exchange(arrival, intended, self._requests[id(arrival.kind)], home)
+        slot = self._clients.slot(arrival)
+        exchange = LoadExchange(arrival, intended, self._requests[id(arrival.kind)], slot)
         self._in_flight.add(exchange)
-        connection = home.take()
+        connection = slot.take()
         if connection is None and self._numbers_open() >= self._plan.connection_cap:
             self._finish(exchange, Outcome.CAP, "connection cap")
             return
@@ -157,8 +157,8 @@ class Generator:
         else:
             exchange.opening = self._loop.create_task(self._open(exchange))
 
-    def _set_out(self, exchange: Exchange, now: float) -> None:
-        """From here on time is the app's; what passed since the intended time was ours."""
+    def _set_out(self, exchange: LoadExchange, now: float) -> None:
+        """Count time for the app from here on; the time before it was the generator's."""
         self._lags.append(now - exchange.intended)
         timeout = exchange.arrival.kind.timeout
         self._deadlines[timeout].append((now + timeout, exchange))
@@ -168,9 +168,9 @@ class Generator:
     def _numbers_open(self) -> int:
         return len(self._connections) + sum(1 for e in self._in_flight if e.opening is not None)
 
-    async def _open(self, exchange: Exchange) -> None:
+    async def _open(self, exchange: LoadExchange) -> None:
         try:
-            route = await self._connector.route(exchange.home.node)
+            route = await self._connector.route(exchange.slot.node)
             exchange.pod = route.pod
             self._set_out(exchange, self._monotonic())
             connection = await self._connect(route)
@@ -185,18 +185,18 @@ class Generator:
 
     async def _connect(self, route: Route) -> HttpConnection:
         self._numbers += 1
-        connection = TrackedConnection(self._numbers, route, self._wiring, self._connections)
+        connection = TrackedConnection(self._numbers, route, self._callbacks, self._connections)
         try:
             await connect(route)
             await self._loop.create_connection(lambda: connection, sock=route.socket)
-        except BaseException:  # refused, or cancelled by the timeout: the socket is ours to close
+        except BaseException:  # refused, or cancelled by the timeout: close the socket
             connection.abort()
             route.socket.close()
             raise
         self._peak = max(self._peak, len(self._connections))
         return connection
 
-    # -- fates
+    # -- outcomes
 
     def _sweep(self) -> None:
         """Cut what has used up its time; with the same timeout, first sent is first cut."""
@@ -208,21 +208,21 @@ class Generator:
                     self._cut(exchange, Outcome.TIMEOUT, f"no answer in {timeout:g} s")
         self._sweeper = self._loop.call_later(SWEEP, self._sweep)
 
-    def _cut(self, exchange: Exchange, outcome: Outcome, error: str) -> None:
+    def _cut(self, exchange: LoadExchange, outcome: Outcome, error: str) -> None:
         if exchange.opening is not None:
             exchange.opening.cancel()
         if exchange.connection is not None:
             exchange.connection.abort()
         self._finish(exchange, outcome, error)
 
-    def _finish(self, exchange: Exchange, outcome: Outcome, error: str) -> None:
+    def _finish(self, exchange: LoadExchange, outcome: Outcome, error: str) -> None:
         if exchange not in self._in_flight:
             return
         done = self._monotonic()
         exchange.opening = None
         connection, exchange.connection = exchange.connection, None
         alive = connection is not None and connection in self._connections
-        exchange.home.give_back(connection if alive else None)
+        exchange.slot.give_back(connection if alive else None)
         self._in_flight.discard(exchange)
         self._outcomes[outcome.value] += 1
         if outcome is Outcome.OK:
@@ -237,13 +237,13 @@ class Generator:
             self._broken = f"the load generator failed: {context.get('exception', context)!r}"
             loop.default_exception_handler(context)
 
-    # -- what it tells
+    # -- progress and summary
 
     def progress(self) -> Progress:
         """Return the counts so far, and the latency and lag since the last call."""
         latencies, self._latencies = sorted(self._latencies), []
-        lags = sorted(self._lags[self._lags_told :])
-        self._lags_told = len(self._lags)
+        lags = sorted(self._lags[self._lags_reported :])
+        self._lags_reported = len(self._lags)
         done = sum(self._outcomes.values())
         return Progress(
             sent=self._planned,
@@ -284,9 +284,9 @@ class TrackedConnection(HttpConnection):
     """A connection that is in the set of open ones while it is open."""
 
     def __init__(
-        self, number: int, route: Route, wiring: Wiring, open_ones: set[HttpConnection]
+        self, number: int, route: Route, callbacks: Callbacks, open_ones: set[HttpConnection]
     ) -> None:
-        super().__init__(number, route, wiring)
+        super().__init__(number, route, callbacks)
         self._open_ones = open_ones
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -305,7 +305,7 @@ def request_bytes(plan: LoadPlan, kind: RequestKind) -> bytes:
     body = kind.body.encode()
     headers = {"Host": plan.host, "User-Agent": "podready-rehearse", "Accept": "*/*"}
     headers.update(dict(plan.headers))
-    if isinstance(plan.target, TcpTarget):  # only the answer can tell which pod it was
+    if isinstance(plan.target, TcpTarget):  # only the answer can name the pod
         headers.setdefault(POD_HEADER, "1")
     if body or kind.method in {"POST", "PUT", "PATCH"}:
         headers.setdefault("Content-Type", "application/json")

@@ -1,4 +1,4 @@
-"""What the load process is told, and what it tells: the two sides of one pipe.
+"""What the load process reads and writes: the two sides of one pipe.
 
 The generator is its own process (`python -m podready.rehearse.load`), so the measured and the
 measurer share no interpreter lock. It reads one `LoadPlan` as JSON from standard input, writes
@@ -40,7 +40,7 @@ class RequestKind:
 
 @dataclass(frozen=True, slots=True)
 class DialerTarget:
-    """The local cluster's data plane: a unix socket that hands out sockets inside pod networks."""
+    """The local cluster's data plane: a unix socket that passes on sockets of pod networks."""
 
     path: str
     service: str
@@ -58,7 +58,7 @@ class TcpTarget:
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """One open-loop load: `rate` requests a second from `start` on, until told to stop.
+    """One open-loop load: `rate` requests a second from `start` on, until it is stopped.
 
     Request i is due at start + i / rate and is sent then, whatever happened to the others.
     """
@@ -89,15 +89,13 @@ class Outcome(StrEnum):
 
     OK = "ok"
     REFUSED = "refused"  # the connection was refused (or no endpoint was left)
-    RESET = "reset"  # RST after the connection stood
+    RESET = "reset"  # RST after the connection was open
     EOF = "eof"  # closed before or within the answer
     TIMEOUT = "timeout"
     STATUS = "status"  # an answer, but not the expected status
     INVALID = "invalid"  # an answer that is not HTTP
     CAP = "cap"  # not sent: the generator's own connection cap; the run is inconclusive
-    UNFINISHED = (
-        "unfinished"  # under way when the generator was told to stop and its patience ended
-    )
+    UNFINISHED = "unfinished"  # under way when the generator was stopped and its timeout ended
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,13 +27,13 @@ STOP_MARGIN_SECONDS = 20.0
 """Time on top of the longest request timeout, to write and to exit."""
 
 EXIT_SECONDS = 5.0
-"""Time the process gets to exit once it has told its summary."""
+"""Time the process gets to exit once it has written its summary."""
 
 _LINE_LIMIT = 16 * 1024 * 1024  # the summary lists every end of every stream
 
 
 class LoadError(PodreadyError):
-    """The load process could not start, or ended before it had told its summary."""
+    """The load process could not start, or ended before it had written its summary."""
 
 
 class LoadProcess:
@@ -85,16 +85,16 @@ class LoadProcess:
         await self._write(encode_plan(self._plan))
         await self._wait_for_start()
 
-    async def stop(self, patience: float | None = None) -> tuple[list[Sample], LoadSummary]:
-        """Stop planning requests, wait for those under way, and return all samples in order.
+    async def stop(self, timeout: float | None = None) -> tuple[list[Sample], LoadSummary]:
+        """StopCommand planning requests, wait for those under way, and return all samples in order.
 
-        `patience` is in seconds; by default every request may use up its own timeout. Raises
+        `timeout` is in seconds; by default every request may use up its own timeout. Raises
         LoadError when the process ended without its summary; it is gone in every case.
         """
         longest = max(kind.timeout for kind in self._plan.requests)
-        limit = STOP_MARGIN_SECONDS + (longest if patience is None else patience)
+        limit = STOP_MARGIN_SECONDS + (longest if timeout is None else timeout)
         try:
-            await self._write(b"stop\n" if patience is None else f"stop {patience}\n".encode())
+            await self._write(b"stop\n" if timeout is None else f"stop {timeout}\n".encode())
             await self._ended(limit)
             if self._summary is None:
                 raise LoadError(self._failure or "the load process ended without a summary")
@@ -117,7 +117,7 @@ class LoadProcess:
             self._folder = None
 
     async def _is_leaving(self) -> bool:
-        """Return whether it has ended; one that has told its summary gets the time to.
+        """Return whether it has ended; one that has written its summary gets the time to.
 
         To signal a process that ends just now makes Popen reap it, and asyncio, which wants to do
         that itself, complain on stderr.
@@ -132,7 +132,7 @@ class LoadProcess:
     async def _write(self, line: bytes) -> None:
         assert self._process is not None
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # told by its end instead
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its end says the same
             self._process.stdin.write(line)
             await self._process.stdin.drain()
 

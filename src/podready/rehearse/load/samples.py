@@ -1,4 +1,4 @@
-"""The sample file: one line a planned request, in the order in which their fates were known.
+"""The sample file: one line a planned request, in the order in which their outcomes were known.
 
 JSON lines: the first names the schema and the fields, each other one is an array of the fields
 of a `Sample` (about 150 bytes and 1 us with orjson). A file that ends early is readable up to
@@ -32,7 +32,7 @@ class SampleFile:
         self._file.write(orjson.dumps({"schema": SCHEMA, "fields": FIELDS}) + b"\n")
 
     def write(self, row: Row) -> None:
-        """Append one sample, given as the values of its fields: a `Sample` costs 4 us to make."""
+        """Append one sample as the values of its fields: a `Sample` costs 4 us to make."""
         self._file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
 
     def close(self) -> None:

@@ -43,7 +43,7 @@ class Shares:
         if not weights or total <= 0 or min(weights) < 0:
             raise ValueError(f"shares need weights >= 0 with a sum > 0, not {list(weights)}")
         self._shares = [weight / total for weight in weights]
-        self._given = [0] * len(weights)
+        self._assigned = [0] * len(weights)
         self._slack = 1 - 1 / (2 * len(weights) - 2) if len(weights) > 1 else 1.0
         self._may_come = 1 - self._slack - 1e-9  # a turn may come when this much of it is owed
         self._draws = 0
@@ -53,12 +53,12 @@ class Shares:
         self._draws += 1
         turn, first = -1, float("inf")
         for i, share in enumerate(self._shares):
-            owed = share * self._draws - self._given[i]
+            owed = share * self._draws - self._assigned[i]
             if share and owed >= self._may_come:
                 deadline = (self._slack - owed) / share
                 if deadline < first:
                     turn, first = i, deadline
-        self._given[turn] += 1
+        self._assigned[turn] += 1
         return turn
 
 

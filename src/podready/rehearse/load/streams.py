@@ -37,7 +37,7 @@ class Stream(ABC):
     """One connection of a stream: what to send first, and what the bytes that come mean."""
 
     opened = False
-    ended: tuple[str, str] | None = None  # ("clean" | "refused", detail) once the server said so
+    ended: tuple[str, str] | None = None  # ("clean" | "refused", detail) once the server ended it
 
     @abstractmethod
     def hello(self) -> bytes:

@@ -47,9 +47,9 @@ class LoadSummary:
     """The load process' own account of a run: what it sent and how punctual it was.
 
     Lag is from a request's intended time to the moment it set out: taken up by the generator and,
-    where it needs a new connection, given a way by the local cluster's dialer, which is ours too.
-    The time a connection needs to open is the server's. Times ending in `_ms` are
-    milliseconds, others CLOCK_MONOTONIC seconds.
+    where it needs a new connection, given a route by the local cluster's dialer. The time that a
+    connection needs to open is the server's. Times ending in `_ms` are milliseconds, others
+    CLOCK_MONOTONIC seconds.
     """
 
     planned: int
@@ -97,7 +97,7 @@ class LoadSummary:
             return f"{unsent} requests were not sent: all allowed connections were busy"
         unfinished = self.outcomes.get(Outcome.UNFINISHED, 0)
         if unfinished:
-            return f"{unfinished} requests were still under way when the load was told to stop"
+            return f"{unfinished} requests were still under way when the load was stopped"
         if self.late_share > LATE_SHARE_LIMIT:
             return (
                 f"{self.late_share:.0%} of the requests were sent over {LATE_SECONDS * 1000:.0f} ms"

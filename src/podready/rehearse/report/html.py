@@ -28,7 +28,7 @@ _LEGEND: Final = {
     "listening": "something listens on the app's port",
     "routed": "some proxy still sends new connections here",
     "gap": "routed to, but nothing listens: requests are lost here",
-    "mark": "a moment: deletion, SIGTERM, listener closed, exit (hover for the words)",
+    "mark": "a moment: deletion, SIGTERM, listener closed, exit (hover for details)",
     "lost": "a lost request, on the lane of the pod that lost it",
 }
 
@@ -93,7 +93,7 @@ def _milliseconds(value: float) -> str:
 
 
 def _coded(text: str) -> Markup:
-    """Return the text with what stands between backticks set as code; all of it escaped first."""
+    """Return the text with the parts between backticks set as code; all of it escaped first."""
     parts = str(escape(text)).split("`")
     return Markup("".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts)))  # noqa: S704 - escaped above
 

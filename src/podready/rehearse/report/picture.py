@@ -1,6 +1,6 @@
 """The picture of one scenario: requests and latency on top, one lane a pod below, one time axis.
 
-Lost requests stand in red on the lane of the pod that lost them, exactly where the hatched band
+Lost requests are red marks on the lane of the pod that lost them, exactly where the hatched band
 (some proxy still routes here) outlives what listens.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from podready.rehearse.report.svg import Drawing, Scale, log_scale, ticks
-from podready.rehearse.result import Bin, Lane, Loss, Mark, ScenarioResult, Span
+from podready.rehearse.result import Bin, Lane, Loss, Mark, ScenarioResult, StateSpan
 
 WIDTH: Final = 1000.0
 LEFT: Final = 168.0
@@ -27,7 +27,7 @@ STATES: Final = {
     "starting": "running, not ready yet",
     "ready": "ready",
     "unready": "not ready",
-    "draining": "told to stop, still running",
+    "draining": "stopping, still running",
 }
 """States that a bar is drawn for, with their meaning for the legend."""
 
@@ -85,8 +85,8 @@ def legend_swatch(style: str) -> str:
 def _lanes(scenario: ScenarioResult) -> list[Lane]:
     """Return the pods' lanes, and one for requests that no pod lost."""
     known = {lane.pod for lane in scenario.lanes}
-    nobody = any(loss.pod not in known for loss in scenario.losses)
-    return [*scenario.lanes, *([Lane(pod="", revision="")] if nobody else [])]
+    podless = any(loss.pod not in known for loss in scenario.losses)
+    return [*scenario.lanes, *([Lane(pod="", revision="")] if podless else [])]
 
 
 def _describe(scenario: ScenarioResult) -> str:
@@ -104,11 +104,11 @@ def _draw_rate(drawing: Drawing, x: Scale, bins: Sequence[Bin], y: float) -> Non
         left, right = x(one.at), x(one.at + width)
         tall = one.sent / most * CHART
         bad = one.dropped / most * CHART
-        said = f"{one.at:.1f} s: {one.sent / width:.0f} requests/s, {one.dropped} dropped"
+        title = f"{one.at:.1f} s: {one.sent / width:.0f} requests/s, {one.dropped} dropped"
         if tall > bad:
-            drawing.rect(left, y + CHART - tall, right - left - 0.3, tall - bad, "sent", said)
+            drawing.rect(left, y + CHART - tall, right - left - 0.3, tall - bad, "sent", title)
         if bad:
-            drawing.rect(left, y + CHART - bad, right - left - 0.3, bad, "dropped", said)
+            drawing.rect(left, y + CHART - bad, right - left - 0.3, bad, "dropped", title)
 
 
 def _draw_latency(drawing: Drawing, x: Scale, bins: Sequence[Bin], y: float) -> None:
@@ -126,8 +126,8 @@ def _draw_latency(drawing: Drawing, x: Scale, bins: Sequence[Bin], y: float) -> 
             drawing.text(LEFT - 6, scale(value) + 3, f"{name} {_milliseconds(value)}", "tick end")
 
 
-def _chart_label(drawing: Drawing, y: float, words: str, most: str) -> None:
-    drawing.text(4, y + 11, words, "label")
+def _chart_label(drawing: Drawing, y: float, text: str, most: str) -> None:
+    drawing.text(4, y + 11, text, "label")
     drawing.text(4, y + 25, f"most {most}", "tick")
     drawing.line(LEFT, y + CHART, RIGHT, y + CHART, "axis")
 
@@ -143,8 +143,8 @@ def _draw_lane(drawing: Drawing, x: Scale, lane: Lane, lost: Sequence[Loss], y: 
     _draw_ending(drawing, x, lane, y)
     drawing.line(LEFT, y + LANE - 5, RIGHT, y + LANE - 5, "lane")
     for gap in uncovered(lane):
-        said = f"{gap.end - gap.start:.2f} s in which proxies routed to a pod that did not accept"
-        drawing.rect(x(gap.start), y, x(gap.end) - x(gap.start), LANE - 6, "gap", said)
+        title = f"{gap.end - gap.start:.2f} s in which proxies routed to a pod that did not accept"
+        drawing.rect(x(gap.start), y, x(gap.end) - x(gap.start), LANE - 6, "gap", title)
     for span in lane.spans:
         _draw_span(drawing, x, span, y)
     for mark in lane.marks:
@@ -157,22 +157,22 @@ def _draw_losses(drawing: Drawing, x: Scale, lost: Sequence[Loss], y: float) -> 
     for loss in lost:
         drawing.shape(_moved(loss.outcome, x(loss.at), y), "halo")
     for loss in lost:
-        said = (
+        title = (
             f"{loss.at:.3f} s: {loss.method} {loss.kind} {loss.outcome} {loss.error} "
             f"({loss.connection}, {'reused' if loss.reused else 'new'} connection), {loss.cause}"
         )
-        drawing.shape(_moved(loss.outcome, x(loss.at), y), "lost", said)
+        drawing.shape(_moved(loss.outcome, x(loss.at), y), "lost", title)
 
 
-def _draw_span(drawing: Drawing, x: Scale, span: Span, y: float) -> None:
+def _draw_span(drawing: Drawing, x: Scale, span: StateSpan, y: float) -> None:
     left, width = x(span.start), x(span.end) - x(span.start)
-    said = f"{span.state}: {span.start:.2f}-{span.end:.2f} s"
+    title = f"{span.state}: {span.start:.2f}-{span.end:.2f} s"
     if span.state == "routed":
-        drawing.rect(left, y + BAR + 8, width, HATCH, "routed", said)
+        drawing.rect(left, y + BAR + 8, width, HATCH, "routed", title)
     elif span.state == "listening":
-        drawing.rect(left, y + BAR + 4, width, 2.5, "listening", said)
+        drawing.rect(left, y + BAR + 4, width, 2.5, "listening", title)
     else:
-        drawing.rect(left, y + 2, width, BAR, f"state {span.state}", said)
+        drawing.rect(left, y + 2, width, BAR, f"state {span.state}", title)
 
 
 def _draw_mark(drawing: Drawing, x: Scale, mark: Mark, y: float) -> None:
@@ -181,8 +181,8 @@ def _draw_mark(drawing: Drawing, x: Scale, mark: Mark, y: float) -> None:
         style = "mark kill"
     elif mark.label in ("deleted", "SIGTERM"):
         style = "mark stop"
-    said = f"{mark.at:.3f} s: {mark.label}" + (f" ({mark.detail})" if mark.detail else "")
-    drawing.line(x(mark.at), y - 1, x(mark.at), y + BAR + 16, style, said)
+    title = f"{mark.at:.3f} s: {mark.label}" + (f" ({mark.detail})" if mark.detail else "")
+    drawing.line(x(mark.at), y - 1, x(mark.at), y + BAR + 16, style, title)
 
 
 def _draw_ending(drawing: Drawing, x: Scale, lane: Lane, y: float) -> None:
@@ -191,15 +191,15 @@ def _draw_ending(drawing: Drawing, x: Scale, lane: Lane, y: float) -> None:
     if not drained or lane.exit_code is None:
         return
     last = drained[-1]
-    told = f"exit {lane.exit_code} after {last.end - last.start:.1f} s"
+    note = f"exit {lane.exit_code} after {last.end - last.start:.1f} s"
     gap = sum(span.end - span.start for span in uncovered(lane))
-    told += f", {gap:.2f} s uncovered" if gap >= 0.005 else ""
+    note += f", {gap:.2f} s uncovered" if gap >= 0.005 else ""
     left = max([last.end, *(span.end for span in lane.spans if span.state == "routed")])
-    if RIGHT - x(left) > 6.2 * len(told):
-        drawing.text(x(left) + 8, y + 13, told, "note")
+    if RIGHT - x(left) > 6.2 * len(note):
+        drawing.text(x(left) + 8, y + 13, note, "note")
 
 
-def uncovered(lane: Lane) -> list[Span]:
+def uncovered(lane: Lane) -> list[StateSpan]:
     """Return where a proxy still routed to the pod while nothing listened any more."""
     stops = [mark.at for mark in lane.marks if mark.label in ("deleted", "SIGTERM")]
     listening = [span for span in lane.spans if span.state == "listening"]
@@ -208,7 +208,7 @@ def uncovered(lane: Lane) -> list[Span]:
     closed = max(span.end for span in listening)
     routed = max((span.end for span in lane.spans if span.state == "routed"), default=0.0)
     start = max(closed, min(stops))
-    return [Span("gap", start, routed)] if routed > start else []
+    return [StateSpan("gap", start, routed)] if routed > start else []
 
 
 def _lane_name(lane: Lane) -> tuple[str, str]:

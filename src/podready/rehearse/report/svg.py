@@ -62,11 +62,11 @@ class Drawing:
             self._add("polyline", style, title, points=steps)
 
     def shape(self, d: str, style: str, title: str = "") -> None:
-        """Draw an outline given in path syntax."""
+        """Draw an outline in path syntax."""
         self._add("path", style, title, d=d)
 
     def text(self, x: float, y: float, words: str, style: str, title: str = "") -> None:
-        """Write words that begin, or with class `end` end, at x."""
+        """Write text that begins, or with class `end` ends, at x."""
         element = self._add("text", style, title, x=x, y=y)
         if title:
             element[0].tail = words

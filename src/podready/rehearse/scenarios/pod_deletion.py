@@ -1,4 +1,4 @@
-"""Deletion of a pod: one ready pod is told to go and another takes its place."""
+"""Deletion of a pod: one ready pod is deleted and another takes its place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ async def _delete(driver: Driver) -> None:
 SCENARIO = Scenario(
     name="pod-deletion",
     title="Deletion of a pod",
-    holds="One pod goes, as in a node drain, another takes its place and nobody notices.",
+    holds="One pod goes, as in a node drain, another takes its place and no request is lost.",
     action=_delete,
     share=lambda replicas: 1 / max(1, replicas),
 )

@@ -12,7 +12,7 @@ async def _roll_back(driver: Driver) -> None:
 
 
 async def _ensure_revision(driver: Driver) -> None:
-    """Make a second revision when this scenario is played alone: there must be a way back."""
+    """Make a second revision when this scenario runs alone: there must be a way back."""
     if not await driver.has_previous_revision():
         await driver.restart()
         await driver.wait_for_rollout()
@@ -22,7 +22,7 @@ async def _ensure_revision(driver: Driver) -> None:
 SCENARIO = Scenario(
     name="rollback",
     title="Rollback",
-    holds="The revision before comes back and nobody notices.",
+    holds="The revision before comes back and no request is lost.",
     action=_roll_back,
     prepare=_ensure_revision,
 )

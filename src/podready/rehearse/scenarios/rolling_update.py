@@ -14,6 +14,6 @@ async def _update(driver: Driver) -> None:
 SCENARIO = Scenario(
     name="rolling-update",
     title="Rolling update",
-    holds="All pods are replaced by new ones and nobody notices.",
+    holds="All pods are replaced by new ones and no request is lost.",
     action=_update,
 )

@@ -1,8 +1,8 @@
 """Log levels changed while the pod runs: `/loggers` on the admin port, and SIGUSR1.
 
 One process keeps the table of changes (the supervisor, or the leader of a foreign server's workers)
-and sends it whole to every worker, so that it does not matter which of them was told what before.
-A change ends by itself: nobody is left with a pod that logs DEBUG for weeks.
+and sends the whole table to every worker, so that it does not matter what a worker had before.
+A change ends by itself, so that no pod is left logging DEBUG for weeks.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from podready.runtime.admin.probes import Answer
 from podready.runtime.logs import log_event
 from podready.runtime.logs.levels import LEVELS, ROOT
+from podready.runtime.loop.messages import LogLevels
 from podready.runtime.severity import LEVELS as SEVERITIES
 from podready.runtime.severity import level_of, severity_of
 from podready.values.durations import format_seconds, parse_seconds
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
 
     from podready.runtime.admin.pod import Pod
     from podready.runtime.admin.server import Request
-    from podready.runtime.supervisor.workers import WorkerHandle
+    from podready.runtime.admin.worker_handle import WorkerHandle
 
 PATH: Final = "/loggers"
 DEFAULT_SECONDS: Final = 600.0
-LONGEST_SECONDS: Final = 86_400.0
+MAX_SECONDS: Final = 86_400.0
 
 _ROOT_NAME: Final = "root"
-_MOST_CHANGES: Final = 100
+_MAX_CHANGES: Final = 100
 
 
 class _Change(NamedTuple):
@@ -74,10 +75,10 @@ class Loggers:
             f"{format_seconds(seconds)}",
         )
 
-    def tell(self, worker: WorkerHandle) -> None:
-        """Send the table to a worker that has just been forked."""
+    def send_to(self, worker: WorkerHandle) -> None:
+        """Send the table to a new worker."""
         if self._changes:
-            worker.channel.send("levels", **self._tables())
+            worker.channel.send(self._message())
 
     def inherit(self, changes: Mapping[str, Sequence[float]]) -> None:
         """Go on with changes of a leader before us: level, and its end by CLOCK_MONOTONIC."""
@@ -91,13 +92,13 @@ class Loggers:
     def _put(self, name: str | None, body: bytes) -> None:
         if name is None:
             raise ValueError(f"name the logger: PUT {PATH}/NAME, or {PATH}/{_ROOT_NAME}")
-        wish = _parsed(body)
-        if wish["level"] is None:
+        change = _parsed(body)
+        if change["level"] is None:
             self._forget(name)
             return
-        if name not in self._changes and len(self._changes) >= _MOST_CHANGES:
-            raise ValueError(f"{_MOST_CHANGES} loggers are changed already")
-        self.change(name, level_of(wish["level"]), wish["seconds"])
+        if name not in self._changes and len(self._changes) >= _MAX_CHANGES:
+            raise ValueError(f"{_MAX_CHANGES} loggers are changed already")
+        self.change(name, level_of(change["level"]), change["seconds"])
 
     def _forget(self, name: str) -> None:
         if self._changes.pop(name, None) is not None:
@@ -110,15 +111,16 @@ class Loggers:
             self._forget(name)
 
     def _apply(self) -> None:
-        tables = self._tables()
-        LEVELS.override(tables["table"])
-        self._pod.fleet.broadcast("levels", **tables)
+        message = self._message()
+        LEVELS.override(message.levels)
+        self._pod.workers.broadcast(message)
 
-    def _tables(self) -> dict[str, dict[str, Any]]:
-        return {
-            "table": {name: change.level for name, change in self._changes.items()},
-            "until": {name: change.until for name, change in self._changes.items()},
-        }
+    def _message(self) -> LogLevels:
+        changes = self._changes.items()
+        return LogLevels(
+            levels={name: change.level for name, change in changes},
+            until={name: change.until for name, change in changes},
+        )
 
     def _facts(self, name: str) -> dict[str, Any]:
         configured = LEVELS.configured(name)
@@ -143,16 +145,20 @@ def _name_in(path: str) -> str | None:
 def _parsed(body: bytes) -> dict[str, Any]:
     """Return level and seconds of `{"level": "DEBUG", "for": "10m"}`; raises ValueError."""
     try:
-        wish = json.loads(body)
+        change = json.loads(body)
     except ValueError:
-        wish = None
-    if not isinstance(wish, dict) or "level" not in wish or not {"level", "for"}.issuperset(wish):
+        change = None
+    if (
+        not isinstance(change, dict)
+        or "level" not in change
+        or not {"level", "for"}.issuperset(change)
+    ):
         raise ValueError('send {"level": "DEBUG", "for": "10m"}, or {"level": null} to end it')
-    level = wish["level"]
+    level = change["level"]
     if level is not None and not isinstance(level, str):
         raise ValueError(f"level is one of {', '.join(SEVERITIES)}, or null")
-    seconds = parse_seconds(str(wish["for"])) if "for" in wish else DEFAULT_SECONDS
-    if not 0 < seconds <= LONGEST_SECONDS:
+    seconds = parse_seconds(str(change["for"])) if "for" in change else DEFAULT_SECONDS
+    if not 0 < seconds <= MAX_SECONDS:
         raise ValueError("for is more than 0s and at most 24h")
     return {"level": level, "seconds": seconds}
 

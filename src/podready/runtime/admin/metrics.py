@@ -1,17 +1,18 @@
-"""GET /metrics: one page for all workers, drawn by the supervisor.
+"""GET /metrics: one page for all workers, made by the process that has the admin port.
 
-The workers' cells lie in shared memory, so no worker is asked for them. Only an app that uses
-prometheus_client itself is: its registry lives in the worker's heap. It has a second to answer,
-then its last known text is shown.
+The workers' cells are in shared memory, so they are read without asking the workers. The registry
+of an app that uses prometheus_client is in the worker's heap, so that worker is asked for it; after
+a second without an answer the page shows the last text it had.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from podready.runtime.admin.pod_metrics import PodMetrics
-from podready.runtime.admin.probes import Answer, Later
+from podready.runtime.admin.probes import Answer, Deferred
+from podready.runtime.loop.messages import RegistryRequest, RegistryText
 from podready.runtime.metrics.aggregate import Shelves, exemplars
 from podready.runtime.metrics.app_registry import merge_texts
 from podready.runtime.metrics.exposition import OPENMETRICS, PLAIN, Renderer, wants_openmetrics
@@ -20,11 +21,11 @@ from podready.runtime.metrics.families import DRAIN_LAST_NEW_REQUEST, FAMILIES, 
 if TYPE_CHECKING:
     from podready.runtime.admin.pod import Pod
     from podready.runtime.admin.server import Request
+    from podready.runtime.admin.worker_handle import WorkerExit, WorkerHandle
     from podready.runtime.loop.loop import Timer
     from podready.runtime.metrics.shared import Shelf
-    from podready.runtime.supervisor.workers import Exit, WorkerHandle
 
-_PATIENCE: Final = 1.0
+_TIMEOUT: Final = 1.0
 """Seconds that workers have to render the app's registry; Prometheus itself waits 10."""
 
 _TAKEN: Final = frozenset(
@@ -42,33 +43,33 @@ class MetricsPage:
         self._shelves = Shelves(ledger)
         self._renderer = Renderer()
         self._texts: dict[tuple[int, bool], str] = {}
-        self._waiting: deque[tuple[bool, Later]] = deque()
+        self._waiting: deque[tuple[bool, Deferred]] = deque()
         self._asked: set[int] = set()
-        self._turn = 0
+        self._request_id = 0
         self._timer: Timer | None = None
 
-    def answer(self, request: Request) -> Answer | Later:
-        """Return the page, or the promise of it when the app's own metrics must be fetched."""
+    def answer(self, request: Request) -> Answer | Deferred:
+        """Return the page; later, when the app's own metrics must be fetched first."""
         openmetrics = wants_openmetrics(request.headers.get("accept", ""))
         if not self._askable():
             return self._page(openmetrics)
-        later = Later()
-        self._waiting.append((openmetrics, later))
+        deferred = Deferred()
+        self._waiting.append((openmetrics, deferred))
         if len(self._waiting) == 1:
             self._ask()
-        return later
+        return deferred
 
-    def note_stage(self, worker: WorkerHandle, stage: str) -> None:
-        """Note that a worker entered a stage of its start."""
-        self._own.note_stage(worker, stage)
+    def record_phase(self, worker: WorkerHandle, phase: str) -> None:
+        """Record that a worker has entered a phase of its start."""
+        self._own.record_phase(worker, phase)
 
-    def note_exit(self, ended: Exit) -> None:
-        """Keep the numbers of a worker that has ended."""
-        self._own.note_exit(ended)
-        self.note_gone(ended.worker)
+    def record_exit(self, ended: WorkerExit) -> None:
+        """Keep the numbers of a worker that has ended, and how it ended."""
+        self._own.record_exit(ended)
+        self.record_gone(ended.worker)
 
-    def note_gone(self, worker: WorkerHandle) -> None:
-        """Keep the numbers of a worker that is there no more."""
+    def record_gone(self, worker: WorkerHandle) -> None:
+        """Keep the numbers of a worker that is gone."""
         self.retire(worker.shelf)
         for openmetrics in (False, True):
             self._texts.pop((worker.pid, openmetrics), None)
@@ -78,18 +79,18 @@ class MetricsPage:
         """Add a shelf to what ended processes have counted, unless that was done before."""
         self._shelves.retire(shelf)
 
-    def hear(self, worker: WorkerHandle, message: dict[str, Any]) -> None:
-        """Take the text that a worker has left on its shelf."""
-        if message["turn"] != self._turn:
+    def receive(self, worker: WorkerHandle, message: RegistryText) -> None:
+        """Take the text that a worker has written to its shared memory."""
+        if message.request_id != self._request_id:
             return  # it comes too late: the worker may be writing the next one already
-        if message["bytes"]:
-            text = worker.shelf.read_text(message["bytes"])
-            self._texts[worker.pid, message["openmetrics"]] = text
+        if message.size:
+            text = worker.shelf.read_text(message.size)
+            self._texts[worker.pid, message.openmetrics] = text
         self._answered(worker.pid)
 
     def drain_facts(self) -> dict[str, object]:
         """Return what the drain was like, for the log: the last scrape may come before its end."""
-        totals = self._shelves.totals(worker.shelf for worker in self._pod.fleet)
+        totals = self._shelves.totals(worker.shelf for worker in self._pod.workers)
         late = totals.get(DRAIN_LAST_NEW_REQUEST, {}).get("")
         hooks = totals.get(HOOK_SECONDS, {})
         facts: dict[str, object] = {}
@@ -102,18 +103,18 @@ class MetricsPage:
     # Asking
 
     def _askable(self) -> list[WorkerHandle]:
-        """Return the workers whose registry belongs on the page: with one place, the youngest."""
-        found = [each for each in self._pod.fleet if each.beat.get("registry")]
-        return found if self._pod.several else found[-1:]
+        """Return the workers whose registry belongs on the page: the youngest, if one serves."""
+        workers = [each for each in self._pod.workers if each.heartbeat.registry]
+        return workers if self._pod.several else workers[-1:]
 
     def _ask(self) -> None:
         openmetrics, _ = self._waiting[0]
-        self._turn += 1
+        self._request_id += 1
         workers = self._askable()
         self._asked = {worker.pid for worker in workers}
-        self._timer = self._pod.loop.call_later(_PATIENCE, self._finish)
+        self._timer = self._pod.loop.call_later(_TIMEOUT, self._finish)
         for worker in workers:
-            worker.channel.send("registry", openmetrics=openmetrics, turn=self._turn)
+            worker.channel.send(RegistryRequest(openmetrics, self._request_id))
         if not workers:
             self._finish()
 
@@ -127,15 +128,15 @@ class MetricsPage:
         if self._timer is not None:
             self._timer.cancel()
         self._asked = set()
-        openmetrics, later = self._waiting.popleft()
-        later.give(self._page(openmetrics))
+        openmetrics, deferred = self._waiting.popleft()
+        deferred.set_result(self._page(openmetrics))
         if self._waiting:
             self._ask()
 
     # Drawing
 
     def _page(self, openmetrics: bool) -> Answer:
-        shelves = [worker.shelf for worker in self._pod.fleet]
+        shelves = [worker.shelf for worker in self._pod.workers]
         totals = self._shelves.totals(shelves)
         self._own.add_to(totals)
         marks = exemplars(shelves) if openmetrics else {}

@@ -1,4 +1,4 @@
-"""The pages of the admin port, drawn from what is remembered; nobody is asked."""
+"""The pages of the admin port: each request goes to the part that answers it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from podready._version import __version__
 from podready.contract import READYZ
 from podready.runtime.admin.loggers import PATH as LOGGERS
-from podready.runtime.admin.probes import Answer, Later, answer_group, answer_probe
+from podready.runtime.admin.loggers import Loggers
+from podready.runtime.admin.metrics import MetricsPage
+from podready.runtime.admin.probes import Answer, Deferred, answer_group, answer_probe
 from podready.runtime.options.kinds import SECRET
 from podready.runtime.run_config import OPTIONS
 
@@ -24,22 +26,24 @@ _GROUPS = "/health/"
 class Pages:
     """Answers requests to the admin port."""
 
-    def __init__(self, pod: Pod) -> None:
+    def __init__(self, pod: Pod, metrics: MetricsPage, loggers: Loggers) -> None:
         self._pod = pod
+        self._metrics = metrics
+        self._loggers = loggers
 
-    def answer(self, request: Request) -> Answer | Later:
+    def answer(self, request: Request) -> Answer | Deferred:
         """Return the answer to `request`; details are for callers who are trusted only."""
         if request.path == "/metrics":
-            return self._pod.metrics.answer(request)
+            return self._metrics.answer(request)
         group = group_of(request)
         if group is not None:
             return self._group(group)
         verbose = "verbose" in request.query and self.trusts(request)
-        probe = answer_probe(request.path, self._pod.standing(), verbose=verbose)
+        probe = answer_probe(request.path, self._pod.status(), verbose=verbose)
         if probe is not None:
             return probe
         if request.path == LOGGERS or request.path.startswith(f"{LOGGERS}/"):
-            return self.refusal(request) or self._pod.loggers.answer(request)
+            return self.refusal(request) or self._loggers.answer(request)
         page = {"/tasks": self._tasks, "/info": self._info, "/config": self._config}.get(
             request.path
         )
@@ -65,13 +69,13 @@ class Pages:
         return Answer(403, b"only from inside the pod\n", "text/plain")
 
     def _group(self, name: str) -> Answer:
-        """Answer for one group of checks: as the worker says that stands worst."""
+        """Answer for one group of checks: it fails when it fails in any worker."""
         now = self._pod.loop.time()
-        live = [each for each in self._pod.fleet if each.listening and not each.retiring]
-        known = [found for each in live if (found := each.failing_in(name, now)) is not None]
+        live = [each for each in self._pod.workers if each.serves]
+        known = [each for one in live if (each := one.failing_in(name, now)) is not None]
         if live and not known:
             return Answer(404, b"no check is in this group\n", "text/plain")
-        failing = sorted({check for found in known for check in found})
+        failing = sorted({check for names in known for check in names})
         if not live:
             failing = ["no-worker"]
         return answer_group(failing)
@@ -82,14 +86,16 @@ class Pages:
         return {
             "tasks": [
                 {"worker": worker.pid, **work}
-                for worker in self._pod.fleet
-                for work in worker.beat.get("works", ())
+                for worker in self._pod.workers
+                for work in worker.heartbeat.tasks
             ],
-            "last_beat": [round(now - worker.last_beat, 3) for worker in self._pod.fleet],
+            "last_heartbeat": [
+                round(now - worker.last_heartbeat, 3) for worker in self._pod.workers
+            ],
         }
 
     def _config(self) -> dict[str, Any]:
-        """Return the settings in force; a secret is told to be set, no more."""
+        """Return the settings in force; of a secret only whether it is set."""
         return {
             option.name: _SET if option.kind is SECRET and value is not None else value
             for option in OPTIONS

@@ -1,23 +1,22 @@
-"""What the pages of the admin port need to know, whoever runs the workers.
+"""The pod, as the pages of the admin port need it.
 
-Under `podready run` that is the supervisor (`supervisor`), under a foreign server the process that
-has got the admin port (`leader`).
+Under `podready run` the supervisor is the Pod (`supervisor.supervisor`), under a foreign server the
+process that has the admin port (`wrap.leader`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from podready.runtime.admin.loggers import Loggers
-    from podready.runtime.admin.metrics import MetricsPage
-    from podready.runtime.admin.probes import Standing
+    from podready.runtime.admin.probes import PodStatus
+    from podready.runtime.admin.worker_handle import WorkerHandle
     from podready.runtime.lifecycle import Lifecycle
     from podready.runtime.loop.loop import Loop
+    from podready.runtime.loop.messages import Message
     from podready.runtime.run_config import RunConfig
-    from podready.runtime.supervisor.workers import WorkerHandle
 
 
 class Workers(Protocol):
@@ -25,8 +24,8 @@ class Workers(Protocol):
 
     def __iter__(self) -> Iterator[WorkerHandle]: ...
 
-    def broadcast(self, kind: str, **fields: Any) -> None:
-        """Send one message to every worker."""
+    def broadcast(self, message: Message) -> None:
+        """Send a message to every worker."""
 
 
 class Pod(Protocol):
@@ -34,23 +33,23 @@ class Pod(Protocol):
 
     @property
     def loop(self) -> Loop:
-        """The loop that all of this happens on."""
+        """The loop that the admin port is served on."""
 
     @property
     def config(self) -> RunConfig:
-        """What the environment and the command line said."""
+        """The settings."""
 
     @property
     def lifecycle(self) -> Lifecycle:
         """The phase the pod is in."""
 
     @property
-    def fleet(self) -> Workers:
+    def workers(self) -> Workers:
         """Its workers."""
 
     @property
     def server(self) -> str:
-        """What serves the requests, by its name."""
+        """The name of the server that the requests are served by."""
 
     @property
     def supervised(self) -> bool:
@@ -60,13 +59,5 @@ class Pod(Protocol):
     def several(self) -> bool:
         """Whether more than one worker serves at a time."""
 
-    @property
-    def metrics(self) -> MetricsPage:
-        """The page at /metrics."""
-
-    @property
-    def loggers(self) -> Loggers:
-        """The pages at /loggers."""
-
-    def standing(self) -> Standing:
-        """Return all that a probe's answer depends on, as it is now."""
+    def status(self) -> PodStatus:
+        """Return all that the probes' answers depend on, as it is now."""

@@ -1,4 +1,4 @@
-"""What is known of the pod in numbers: phases, checks, workers, processes, the budget."""
+"""The metrics of the pod itself: phases, checks, workers, processes, the budget."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from podready._version import __version__
 from podready.contract import READYZ, Phase
@@ -21,36 +21,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from podready.runtime.admin.pod import Pod
+    from podready.runtime.admin.worker_handle import WorkerExit, WorkerHandle
     from podready.runtime.metrics.aggregate import Totals
-    from podready.runtime.supervisor.workers import Exit, WorkerHandle
 
 Sample = tuple[Family, tuple[str, ...], float]
 """A family, its label values and its value."""
 
 
 class PodMetrics:
-    """Draws its numbers when it is asked; only exits and start-up steps are noted on the way."""
+    """Collects the numbers at each scrape; only exits and startup phases are recorded before."""
 
     def __init__(self, pod: Pod) -> None:
         self._pod = pod
         # Known from the start, or the first exit would be no increase for Prometheus.
         self._exits = {"0": 0, "1": 0, "SIGKILL": 0} if pod.supervised else {}
-        self._steps: dict[str, float] = {}
-        self._stages: dict[int, tuple[str, float]] = {}
+        self._durations: dict[str, float] = {}
+        self._phases: dict[int, tuple[str, float]] = {}
 
-    def note_stage(self, worker: WorkerHandle, stage: str) -> None:
-        """Note that a worker entered a stage of its start."""
+    def record_phase(self, worker: WorkerHandle, phase: str) -> None:
+        """Record that a worker has entered a phase of its start."""
         now = self._pod.loop.time()
-        before, since = self._stages.get(worker.pid, ("forked", worker.born))
-        if stage != before:
-            self._steps[before] = now - since
-            self._stages[worker.pid] = (stage, now)
+        before, since = self._phases.get(worker.pid, ("forked", worker.born))
+        if phase != before:
+            self._durations[before] = now - since
+            self._phases[worker.pid] = (phase, now)
 
-    def note_exit(self, ended: Exit) -> None:
-        """Note how a worker ended."""
+    def record_exit(self, ended: WorkerExit) -> None:
+        """Record how a worker ended."""
         how = signal.Signals(-ended.code).name if ended.code < 0 else str(ended.code)
         self._exits[how] = self._exits.get(how, 0) + 1
-        self._stages.pop(ended.worker.pid, None)
+        self._phases.pop(ended.worker.pid, None)
 
     def add_to(self, totals: Totals) -> None:
         """Add all samples, to those of the workers where both count the same thing."""
@@ -79,40 +79,39 @@ class PodMetrics:
         lifecycle = pod.lifecycle
         for phase in Phase:
             yield metrics.STATE, (phase.value,), phase is lifecycle.phase
-        ready = answer_probe(READYZ, pod.standing(), verbose=False)
+        ready = answer_probe(READYZ, pod.status(), verbose=False)
         yield metrics.SERVING, (), ready is not None and ready.status == 200
         draining = lifecycle.since(Phase.DRAINING)
         drained = 0.0 if draining is None else pod.loop.time() - draining
         yield metrics.DRAIN_SECONDS, (), round(drained, 3)
-        for step, seconds in self._steps.items():
+        for step, seconds in self._durations.items():
             yield metrics.STARTUP_STEP_SECONDS, (step,), round(seconds, 6)
         for part, seconds in asdict(pod.config.budget()).items():
             yield metrics.BUDGET_SECONDS, (part,), seconds
 
     def _checks(self) -> Iterator[Sample]:
         good: dict[tuple[str, str], bool] = {}
-        for worker in self._pod.fleet:
-            checks: dict[str, dict[str, Any]] = worker.state.get("facts", {}).get("checks", {})
-            for name, facts in checks.items():
+        for worker in self._pod.workers:
+            for name, facts in worker.health.checks.items():
                 key = (name, "true" if facts["critical"] else "false")
                 good[key] = good.get(key, True) and facts["state"] != "bad"
         for key, passes in good.items():
             yield metrics.CHECK_STATUS, key, passes
 
     def _workers(self) -> Iterator[Sample]:
-        workers = list(self._pod.fleet)
-        beats = [worker.beat for worker in workers]
+        workers = list(self._pod.workers)
+        heartbeats = [worker.heartbeat for worker in workers]
         yield metrics.WORKERS, (), sum(worker.listening for worker in workers)
-        yield metrics.IN_FLIGHT, (), sum(int(beat.get("inflight", 0)) for beat in beats)
-        yield metrics.STREAMS, (), sum(int(beat.get("streams", 0)) for beat in beats)
-        if self._pod.supervised:  # a foreign server tells nobody of its connections
-            yield metrics.CONNECTIONS, (), sum(int(beat.get("connections", 0)) for beat in beats)
+        yield metrics.IN_FLIGHT, (), sum(each.inflight for each in heartbeats)
+        yield metrics.STREAMS, (), sum(each.streams for each in heartbeats)
+        if self._pod.supervised:  # a foreign server does not say how many it has
+            yield metrics.CONNECTIONS, (), sum(each.connections for each in heartbeats)
         for how, number in self._exits.items():
             yield metrics.WORKER_EXITS, (how,), number
 
     def _processes(self) -> Iterator[Sample]:
         named = [("supervisor", os.getpid())] if self._pod.supervised else []
-        named += [(str(worker.slot), worker.pid) for worker in self._pod.fleet]
+        named += [(str(worker.slot), worker.pid) for worker in self._pod.workers]
         for name, pid in named:
             facts = process_facts(pid)
             if facts is None:

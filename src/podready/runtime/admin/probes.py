@@ -1,4 +1,4 @@
-"""What the probes are told: a pure function from what the supervisor knows to an HTTP answer."""
+"""The answers to the probes: a pure function of the pod's status."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ class Answer:
     content_type: str = "application/json"
 
 
-class Later:
-    """An answer that is not there yet; `give` may come before or after `when_given`."""
+class Deferred:
+    """An answer that comes later: a future with one callback, which needs no asyncio."""
 
     def __init__(self) -> None:
-        self._answer: Answer | None = None
-        self._listener: Callable[[Answer], None] | None = None
+        self._result: Answer | None = None
+        self._callback: Callable[[Answer], None] | None = None
 
-    def give(self, answer: Answer) -> None:
-        """Hand the answer to whoever waits for it."""
-        self._answer = answer
-        if self._listener is not None:
-            self._listener(answer)
+    def set_result(self, answer: Answer) -> None:
+        """Set the answer and call the callback, if there is one."""
+        self._result = answer
+        if self._callback is not None:
+            self._callback(answer)
 
-    def when_given(self, listener: Callable[[Answer], None]) -> None:
-        """Call `listener` with the answer, now if it is there."""
-        self._listener = listener
-        if self._answer is not None:
-            listener(self._answer)
+    def add_done_callback(self, callback: Callable[[Answer], None]) -> None:
+        """Call `callback` with the answer: now if it is set, else when it is."""
+        self._callback = callback
+        if self._result is not None:
+            callback(self._result)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class PodStatus:
     """All that a probe's answer depends on, at one moment."""
 
     phase: Phase
     started: bool
-    stage: str
+    startup_phase: str
     elapsed: float
     limit: float
     serving: bool = True
@@ -59,7 +59,7 @@ class Standing:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def answer_probe(path: str, standing: Standing, *, verbose: bool) -> Answer | None:
+def answer_probe(path: str, status: PodStatus, *, verbose: bool) -> Answer | None:
     """Return the answer to a GET of `path`, or None when it is not a probe.
 
     `verbose` adds the details; the caller grants it to loopback only.
@@ -67,11 +67,11 @@ def answer_probe(path: str, standing: Standing, *, verbose: bool) -> Answer | No
     decide = {LIVEZ: _livez, READYZ: _readyz, STARTUPZ: _startupz, "/healthz": _livez}.get(path)
     if decide is None:
         return None
-    good, body = decide(standing)
+    good, body = decide(status)
     if verbose:
-        body |= {"details": standing.details}
-    status = 200 if good else 503
-    return Answer(status, json.dumps({"status": "ok" if good else "failing", **body}).encode())
+        body |= {"details": status.details}
+    code = 200 if good else 503
+    return Answer(code, json.dumps({"status": "ok" if good else "failing", **body}).encode())
 
 
 def answer_group(failing: list[str]) -> Answer:
@@ -80,32 +80,32 @@ def answer_group(failing: list[str]) -> Answer:
     return Answer(503 if failing else 200, json.dumps(body).encode())
 
 
-def _livez(standing: Standing) -> tuple[bool, dict[str, Any]]:
-    if standing.unhealthy is not None:
-        return False, {"phase": standing.phase, "reason": "unhealthy"}
-    if standing.stalled is not None:
-        return False, {"phase": standing.phase, "reason": f"stalled {standing.stalled:.0f}s"}
-    return True, {"phase": standing.phase}
+def _livez(status: PodStatus) -> tuple[bool, dict[str, Any]]:
+    if status.unhealthy is not None:
+        return False, {"phase": status.phase, "reason": "unhealthy"}
+    if status.stalled is not None:
+        return False, {"phase": status.phase, "reason": f"stalled {status.stalled:.0f}s"}
+    return True, {"phase": status.phase}
 
 
-def _readyz(standing: Standing) -> tuple[bool, dict[str, Any]]:
-    body: dict[str, Any] = {"phase": standing.phase}
-    lame_duck = standing.phase is Phase.DRAINING and standing.serves_draining
-    if standing.phase is not Phase.READY and not lame_duck:
-        return False, body | {"reason": standing.phase}
-    failing = [*standing.unready, *(() if standing.serving else ("main-listener",))]
+def _readyz(status: PodStatus) -> tuple[bool, dict[str, Any]]:
+    body: dict[str, Any] = {"phase": status.phase}
+    lame_duck = status.phase is Phase.DRAINING and status.serves_draining
+    if status.phase is not Phase.READY and not lame_duck:
+        return False, body | {"reason": status.phase}
+    failing = [*status.unready, *(() if status.serving else ("main-listener",))]
     if failing:
         return False, body | {"failing": failing}
     return True, body
 
 
-def _startupz(standing: Standing) -> tuple[bool, dict[str, Any]]:
+def _startupz(status: PodStatus) -> tuple[bool, dict[str, Any]]:
     body: dict[str, Any] = {
-        "phase": standing.phase,
-        "stage": standing.stage,
-        "elapsed": round(standing.elapsed, 3),
-        "limit": standing.limit,
+        "phase": status.phase,
+        "stage": status.startup_phase,
+        "elapsed": round(status.elapsed, 3),
+        "limit": status.limit,
     }
-    if standing.progress is not None:
-        body["fraction"] = standing.progress
-    return standing.started, body
+    if status.progress is not None:
+        body["fraction"] = status.progress
+    return status.started, body

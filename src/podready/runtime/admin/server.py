@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from podready.runtime.admin.probes import Answer, Later
+from podready.runtime.admin.probes import Answer, Deferred
 
 if TYPE_CHECKING:
     import socket
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from podready.runtime.loop.loop import Loop
 
 _CHANGEABLE = "/loggers/"
-_MOST_BYTES = 8192
-_MOST_SECONDS = 5.0
-_MOST_CLIENTS = 128
+_MAX_BYTES = 8192
+_MAX_SECONDS = 5.0
+_MAX_CLIENTS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def body_length(request: Request) -> int:
     text = request.headers.get("content-length", "")
     if not text.isdecimal():
         raise BadRequestError(HTTPStatus.LENGTH_REQUIRED)
-    if int(text[:9]) > _MOST_BYTES:
+    if int(text[:9]) > _MAX_BYTES:
         raise BadRequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     return int(text)
 
@@ -99,7 +99,7 @@ class AdminServer:
     """Accepts, reads one head, answers, closes."""
 
     def __init__(
-        self, loop: Loop, sock: socket.socket, answer: Callable[[Request], Answer | Later]
+        self, loop: Loop, sock: socket.socket, answer: Callable[[Request], Answer | Deferred]
     ) -> None:
         self._loop = loop
         self._sock = sock
@@ -114,7 +114,7 @@ class AdminServer:
             except OSError:  # nothing left, or the client is gone again, or no descriptor is left
                 return
             sock.setblocking(False)
-            if len(self._clients) >= _MOST_CLIENTS:
+            if len(self._clients) >= _MAX_CLIENTS:
                 next(iter(self._clients)).close()  # the oldest has had its chance
             self._clients[_Client(self, sock, _is_loopback(str(address[0])))] = None
 
@@ -123,8 +123,8 @@ class AdminServer:
         """The loop its clients live on."""
         return self._loop
 
-    def reply_to(self, request: Request) -> Answer | Later:
-        """Return the answer to a well-formed request, or the promise of one."""
+    def reply_to(self, request: Request) -> Answer | Deferred:
+        """Return the answer to a well-formed request, now or later."""
         return self._answer(request)
 
     def forget(self, client: _Client) -> None:
@@ -152,12 +152,12 @@ class _Client:
         self._loopback = loopback
         self._incoming = b""
         self._outgoing = b""
-        self._deadline = server.loop.call_later(_MOST_SECONDS, self.close)
+        self._deadline = server.loop.call_later(_MAX_SECONDS, self.close)
         server.loop.watch(sock, read=self._read, write=None)
 
     def _read(self) -> None:
         try:
-            data = self.sock.recv(_MOST_BYTES)
+            data = self.sock.recv(_MAX_BYTES)
         except BlockingIOError:
             return
         except OSError:
@@ -169,7 +169,7 @@ class _Client:
         head, end, body = self._incoming.partition(b"\r\n\r\n")
         if end:
             self._reply(head, body)
-        elif len(self._incoming) > _MOST_BYTES:
+        elif len(self._incoming) > _MAX_BYTES:
             self._begin(_refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE))
 
     def _reply(self, head: bytes, body: bytes) -> None:
@@ -182,9 +182,9 @@ class _Client:
             return
         head_only = request.method == "HEAD"
         answer = self._server.reply_to(request)
-        if isinstance(answer, Later):
+        if isinstance(answer, Deferred):
             self._server.loop.unwatch(self.sock)
-            answer.when_given(lambda given: self._begin(render(given, head_only=head_only)))
+            answer.add_done_callback(lambda each: self._begin(render(each, head_only=head_only)))
         else:
             self._begin(render(answer, head_only=head_only))
 

@@ -116,7 +116,17 @@ class AppHealth:
     def __init__(self) -> None:
         self.unready: str | None = None
         self.unhealthy: str | None = None
+        self.uncallable: str | None = None  # why no request could be handed to the app
         self.changed: Callable[[], None] = lambda: None
+
+    def failing(self) -> list[str]:
+        """Return the names under which /readyz shows that the pod is not ready."""
+        named = {"set_ready": self.unready, "app-call": self.uncallable}
+        return [name for name, reason in named.items() if reason is not None]
+
+    def reason(self) -> str | None:
+        """Return why the pod is not ready, for callers from loopback."""
+        return self.uncallable or self.unready
 
 
 HEALTH = AppHealth()

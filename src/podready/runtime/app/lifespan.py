@@ -11,6 +11,7 @@ import logging
 from typing import Any
 
 from podready.errors import PodreadyError, StartupError
+from podready.runtime.app.call_failures import call_site, failed_as_call
 
 _log = logging.getLogger("podready.lifespan")
 
@@ -56,6 +57,7 @@ class Lifespan:
         if self._task is not None:
             self._task.cancel()
 
+    @call_site
     async def _run(self) -> None:
         scope = {
             "type": "lifespan",
@@ -70,6 +72,8 @@ class Lifespan:
         except PodreadyError as error:
             self._fail_with(error)
         except Exception as error:  # noqa: BLE001 - whatever the app raises ends here, named
+            if failed_as_call(error):
+                self._fail_with(_no_asgi_app(error))
             failure = self._judge(error)
         finally:
             self._settle(self._started, failure)
@@ -110,6 +114,13 @@ class Lifespan:
             self._settle(self._started, failure)
         elif kind.startswith("lifespan.shutdown."):
             self._settle(self._stopped, failure)
+
+
+def _no_asgi_app(error: Exception) -> StartupError:
+    return StartupError(
+        f"the app cannot be called as an ASGI app: {error}; if it can be for requests, add "
+        "--lifespan off"
+    )
 
 
 def _last_line(text: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from podready.runtime.options.secret_files import parse_token
-from podready.values.booleans import parse_boolean
+from podready.values import parse_boolean
 from podready.values.durations import parse_seconds
 from podready.values.sizes import parse_size
 

@@ -194,6 +194,10 @@ class InFlight:
             if self.works:  # a thread may have emptied it between the two lines
                 await self._empty.wait()
 
+    def forget_loop(self) -> None:
+        """Tell nobody any more: the event loop that waited is over."""
+        self._empty = self._loop = None
+
 
 managed = False
 """Whether `podready run` serves the app; set in its workers, read by `podready.wrap`."""

@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from podready.contract import SELF_TEST_HEADER, SELF_TEST_PATH
+from podready.runtime.app.call_failures import CallFailures, call_site
 from podready.runtime.app.shutdown_notice import shutting_down, wait_for_shutdown
 from podready.runtime.logs import add_source
 from podready.runtime.metrics.counters import METER
@@ -57,6 +58,7 @@ class Wrapper:
         self._works = inflight.works
         self._limit = limit
         self.observer = observer or Observer()
+        self._call_failures = CallFailures()
         self._secret = secret.encode()
         self._access_log = access_log
 
@@ -77,6 +79,7 @@ class Wrapper:
             return self._serve_websocket(scope, receive, send)
         return self._app(scope, receive, send)
 
+    @call_site
     async def _serve_http(self, work: HttpRequest, scope: Scope, receive: Receive) -> None:
         """Serve a request in this one frame, or in one more where there is a limit.
 
@@ -98,6 +101,7 @@ class Wrapper:
         except BaseException as error:
             if not _is_ours(error, work):
                 failure = error
+                self._call_failures.note(error, worked=self._has_worked())
                 raise
         finally:
             if failure is None:  # else the server will log it, and that line shall have its ids
@@ -116,6 +120,14 @@ class Wrapper:
             work.scope = None
             work.send_on = too_late
 
+    def recheck_calls(self) -> None:
+        """See whether an app that could not be called can be by now; costs nothing else."""
+        self._call_failures.recheck(worked=self._has_worked())
+
+    def _has_worked(self) -> bool:
+        return self.served > self._call_failures.count
+
+    @call_site
     async def _serve_limited(self, limit: Limit, work: HttpRequest, receive: Receive) -> None:
         assert work.scope is not None
         if not await limit.enter():

@@ -17,6 +17,7 @@ import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
+from podready.runtime.app.call_failures import call_site
 from podready.runtime.requests.inflight import CURRENT
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ def watch_wsgi(app: WsgiApp) -> WsgiApp:
     Not later: Flask takes its request out of `environ` when it returns.
     """
 
+    @call_site
     def watched(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         def start(*head: Any) -> Any:
             work = CURRENT.get()

@@ -1,17 +1,18 @@
 """The base class of an app's settings.
 
 It does what a frozen dataclass does without being one: the standard library compiles six functions
-for each class and imports `inspect`, 1 ms and 12 ms of a start.
+for each class, which would make a start with settings half as long again
+(docs/decisions/0020-settings-are-no-real-dataclasses.md).
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, dataclass_transform, get_origin
 
-from podready.runtime.settings.load import Reading, read
-from podready.runtime.settings.schema import Section, Variable, section_of
+from podready.runtime.settings.environment import process_environment
+from podready.runtime.settings.load import Schema
+from podready.runtime.settings.schema import Variable
 from podready.runtime.settings.variable import MISSING, Declaration, Options, var
 
 if TYPE_CHECKING:
@@ -20,79 +21,20 @@ if TYPE_CHECKING:
     from podready.runtime.settings.variable import Unknown
     from podready.runtime.settings.watch import Watch
 
-_CACHES: Final = ("_schema", "_shadow")
+_CACHES: Final = ("_schema", "_dataclass")
 """What is computed once for a class and kept in it."""
 
-_taken: dict[str, str] = {}
-"""Secrets that were taken out of the environment, for whoever loads again in this process."""
 
-
-class Schema:
-    """A class of settings, whichever library made it, and the options it is read with."""
-
-    def __init__(self, kind: Any, options: Options) -> None:
-        self.kind, self.options = kind, options
-        self.section: Section = section_of(kind, options)
-
-    def variables(self) -> tuple[Variable, ...]:
-        """Return all variables, those of sections too, in the order of the fields."""
-        return tuple(self.section.variables())
-
-    def read(self, environ: Mapping[str, str], *, desk: bool = False) -> Reading:
-        """Read without raising; `desk` allows the `.env` of the options outside Kubernetes."""
-        return read(self.section, self.options, environ, desk=desk)
-
-    def load(self, environ: Mapping[str, str] | None = None) -> Any:
-        """Return an instance; see `Settings.load`, which this is."""
-        desk = environ is None  # and no mapping of all secrets in a local, for who logs locals
-        reading = self.read(environment() if environ is None else environ, desk=desk)
-        if reading.problems:
-            from podready.errors import SettingsError
-            from podready.runtime.logs.announce import announce
-            from podready.runtime.settings.report import render_report
-
-            raise announce(SettingsError(render_report(reading.problems, self.options.prefix)))
-        if self.options.unset_secrets and desk:
-            self._take_secrets()
-        return reading.value
-
-    def _take_secrets(self) -> None:
-        """Keep what is secret where `environment` finds it, then take it out: in this order.
-
-        Another thread that loads meanwhile finds it in one of the two places.
-        """
-        for variable in self.variables():
-            for name in (variable.name, *variable.aliases) if variable.secret else ():
-                text = os.environ.get(name)
-                if text is None:
-                    continue
-                _taken[name] = text
-                try:
-                    del os.environ[name]
-                except KeyError:  # another thread was first; `pop` would not be spared this either
-                    pass
-
-
-def environment() -> dict[str, str]:
-    """Return the environment of the process, with the secrets that were taken out of it."""
-    while True:
-        try:
-            now = {**os.environ}
-        except (KeyError, RuntimeError):  # another thread changes it at this moment
-            continue
-        return {**_taken, **now}
-
-
-class AsDataclass:
+class DataclassAttribute:
     """A class attribute that only a real dataclass has: looked up on one made for the purpose."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def __get__(self, _instance: object, owner: Any) -> Any:
-        from podready.runtime.settings.shadow import shadow_of
+        from podready.runtime.settings.dataclass_view import dataclass_of
 
-        return getattr(shadow_of(owner), self._name)
+        return getattr(dataclass_of(owner), self._name)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(var,))
@@ -105,14 +47,14 @@ class Settings:
     class itself is a section: its variables have the field's name and `delimiter` before theirs.
     `unknown="ignore"` switches off the search for misspelt variables, which takes place only when
     there is a prefix. `directories` hold files named for variables, `env_file` is read outside
-    Kubernetes only, and `unset_secrets` takes what is Secret out of `os.environ` once it is read.
+    Kubernetes only, and `unset_secrets` removes what is Secret from `os.environ` once it is read.
     """
 
     # Not annotated: the annotations of bases are evaluated for each class, at each start.
     _options = Options()
     _declared = dict[str, Declaration]()  # noqa: RUF012 - replaced in subclasses, never changed
-    __dataclass_fields__ = AsDataclass("__dataclass_fields__")
-    __dataclass_params__ = AsDataclass("__dataclass_params__")
+    __dataclass_fields__ = DataclassAttribute("__dataclass_fields__")
+    __dataclass_params__ = DataclassAttribute("__dataclass_params__")
 
     def __init_subclass__(
         cls,
@@ -126,7 +68,7 @@ class Settings:
         **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
-        given = {
+        values = {
             "prefix": prefix,
             "unknown": unknown,
             "delimiter": delimiter,
@@ -134,9 +76,9 @@ class Settings:
             "env_file": env_file,
             "unset_secrets": unset_secrets,
         }
-        said = {name: value for name, value in given.items() if value is not None}
+        passed = {name: value for name, value in values.items() if value is not None}
         cls._declared = _declarations(cls)
-        cls._options = cls._options.but(**said)
+        cls._options = cls._options.replace(**passed)
 
     def __init__(self, **values: Any) -> None:
         _fill(self, values)
@@ -169,18 +111,18 @@ class Settings:
     @classmethod
     def schema(cls) -> Schema:
         """Return the class as a tree of sections and variables."""
-        found: Schema | None = cls.__dict__.get("_schema")
-        if found is None:
-            found = Schema(cls, cls._options)
-            cls._schema = found  # type: ignore[attr-defined]  # computed once per class
-        return found
+        schema: Schema | None = cls.__dict__.get("_schema")
+        if schema is None:
+            schema = Schema(cls, cls._options)
+            cls._schema = schema  # type: ignore[attr-defined]  # computed once per class
+        return schema
 
     @classmethod
     def default_of(cls, field: str) -> Any:
         """Return the default of a field in its own type, as it is when an instance is made."""
         member = next(each for each in cls.schema().section.members if each.field == field)
         if isinstance(member, Variable):
-            return member.fresh_default()
+            return member.make_default()
         return cls._declared[field].default
 
     @classmethod
@@ -212,24 +154,24 @@ class Settings:
         """
         from podready.runtime.settings.watch import Watch
 
-        return Watch(self.schema(), self, callback, environment(), every).start()
+        return Watch(self.schema(), self, callback, process_environment(), every).start()
 
 
 def _declarations(kind: type) -> dict[str, Declaration]:
     """Return the fields of a class, those of its bases first, and leave only plain defaults."""
-    found: dict[str, Declaration] = {}
+    declarations: dict[str, Declaration] = {}
     for base in reversed(kind.__mro__[1:]):
-        found |= base.__dict__.get("_declared", {})
+        declarations |= base.__dict__.get("_declared", {})
     for name, hint in _annotations(kind).items():
         if _is_class_variable(hint):
             continue
         if hasattr(Settings, name) or name in _CACHES:
             raise TypeError(
-                f"{kind.__name__}.{name}: the name is taken by podready.Settings; "
+                f"{kind.__name__}.{name}: the name is reserved by podready.Settings; "
                 f"choose another and var(env={name.upper()!r})"
             )
-        found[name] = _declaration(kind, name)
-    return found
+        declarations[name] = _declaration(kind, name)
+    return declarations
 
 
 def _annotations(kind: type) -> dict[str, Any]:
@@ -237,28 +179,30 @@ def _annotations(kind: type) -> dict[str, Any]:
         from annotationlib import Format, get_annotations
 
         return get_annotations(kind, format=Format.FORWARDREF)
-    found: dict[str, Any] = kind.__dict__.get("__annotations__", {})  # noqa: RUF063 - 8 ms
-    return found
+    hints: dict[str, Any] = kind.__dict__.get("__annotations__", {})  # noqa: RUF063 - 8 ms
+    return hints
 
 
 def _is_class_variable(hint: Any) -> bool:
+    if type(hint) is type:
+        return False
     if isinstance(hint, str):
         return hint.partition("[")[0].rpartition(".")[2] == "ClassVar"
     return hint is ClassVar or get_origin(hint) is ClassVar
 
 
 def _declaration(kind: type, name: str) -> Declaration:
-    """Return what was said with `var`, with dataclasses.field, or by a default."""
-    said = kind.__dict__.get(name, MISSING)
-    if isinstance(said, Declaration):
+    """Return what `var`, dataclasses.field or a default declares."""
+    value = kind.__dict__.get(name, MISSING)
+    if isinstance(value, Declaration):
         delattr(kind, name)
-        return said
-    if type(said).__module__ == "dataclasses" and type(said).__name__ == "Field":
+        return value
+    if type(value).__module__ == "dataclasses" and type(value).__name__ == "Field":
         delattr(kind, name)
         from podready.runtime.settings.adapters.plain_dataclasses import declared_of
 
-        return declared_of(said)
-    return Declaration(default=said)
+        return declared_of(value)
+    return Declaration(default=value)
 
 
 def _fill(instance: Any, values: dict[str, Any]) -> None:
@@ -269,10 +213,10 @@ def _fill(instance: Any, values: dict[str, Any]) -> None:
     if unknown:
         raise TypeError(f"{kind.__name__}() got an unexpected keyword argument {unknown[0]!r}")
     missing = []
-    for name, said in declared.items():
+    for name, declaration in declared.items():
         if name in values:
             instance.__dict__[name] = values[name]
-        elif said.default is MISSING:
+        elif declaration.default is MISSING:
             missing.append(repr(name))
         else:
             instance.__dict__[name] = kind.default_of(name)

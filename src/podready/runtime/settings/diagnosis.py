@@ -1,14 +1,15 @@
-"""What is wrong with an environment, in words for people; a good start never comes here."""
+"""What is wrong with an environment, as problems of a report; loaded only if something is."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from podready.runtime.settings.load import UnusableError
+from podready.runtime.settings.app_errors import describe_error
+from podready.runtime.settings.environment import SourceError
 from podready.runtime.settings.report import (
-    Kind,
     Problem,
+    ProblemKind,
     mask_userinfo,
     quote,
 )
@@ -20,16 +21,14 @@ from podready.values.service_links import is_service_address, is_service_link
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from podready.runtime.settings.load import Environment, Given
-    from podready.runtime.settings.parsers import Parser
-    from podready.runtime.settings.schema import Field
+    from podready.runtime.settings.environment import Environment, RawValue
     from podready.runtime.settings.sources import Sources
 
 _SHORTEST_SECRET: Final = 4
-"""Shorter ones are not looked for in other people's sentences: `a` would be in most of them."""
+"""Shorter ones are not looked for in messages: `a` would be in most of them."""
 
 
-def describe(root: Section, variable: Variable, kind: Kind, what: str) -> Problem:
+def describe(root: Section, variable: Variable, kind: ProblemKind, what: str) -> Problem:
     """Return a problem with what is expected and documented of its variable."""
     hidden = "(value hidden)" if variable.secret and kind != "missing" else ""
     notes = (variable.expected, _doc(root, variable), hidden)
@@ -44,10 +43,10 @@ def _doc(root: Section, variable: Variable) -> str:
     return docs_of(root).get(variable.name, "")
 
 
-def missing(root: Section, variable: Variable, given: Iterable[str]) -> Problem:
-    """Report a required variable; name the one that was perhaps meant to be it."""
-    ours = root.names()
-    typo = closest_match(variable.name, [name for name in given if name not in ours])
+def missing(root: Section, variable: Variable, names: Iterable[str]) -> Problem:
+    """Report a required variable; of the set `names`, name the one that may be a typo of it."""
+    known = root.names()
+    typo = closest_match(variable.name, [name for name in names if name not in known])
     what = f"required; is {typo} a typo?" if typo else "required"
     return describe(root, variable, "missing", what)
 
@@ -57,11 +56,11 @@ def empty(root: Section, variable: Variable) -> Problem:
     return describe(root, variable, "empty", "set but empty" + "; secret" * variable.secret)
 
 
-def unusable(root: Section, variable: Variable, error: UnusableError) -> Problem:
-    """Report a place that could not be read."""
+def unreadable(root: Section, variable: Variable, error: SourceError) -> Problem:
+    """Report a source that could not be read."""
     if error.name == variable.name:
-        return describe(root, variable, "invalid", error.what)
-    return Problem(error.name, "invalid", error.what)
+        return describe(root, variable, "invalid", error.reason)
+    return Problem(error.name, "invalid", error.reason)
 
 
 def unparsable(
@@ -69,12 +68,12 @@ def unparsable(
     variable: Variable,
     texts: tuple[str, str],
     error: Exception,
-    found: Mapping[str, Given],
+    raw_values: Mapping[str, RawValue],
 ) -> Problem:
-    """Report a text that is no value; `texts` are the one that was given and it expanded.
+    """Report a text that is no value; `texts` are the raw one and the expanded one.
 
-    What a parser says may repeat a part of the value, in some other form: of a secret by type or
-    by name, and of a text into which other variables came, it is not shown.
+    A parser's error may repeat a part of the value in another form, so it is not shown for a
+    secret by type or by name, nor for a text with references to other variables.
     """
     valid = f"is not a valid {variable.parser.name}"
     if variable.secret:
@@ -87,31 +86,10 @@ def unparsable(
     elif variable.sensitive:
         reason = valid
     else:
-        reason = scrub(said_by(error, "cannot be parsed"), root, found)
+        reason = scrub(describe_error(error, "cannot be parsed"), root, raw_values)
     return describe(
         root, variable, "invalid", f"{quote(variable.name, shown, secret=False)} {reason}"
     )
-
-
-def said_by(error: Exception, otherwise: str) -> str:
-    """Return the sentence of an app's own code, or that and where it failed.
-
-    Only ValueError and AssertionError are raised to be read; the text of others may be anything.
-    """
-    if isinstance(error, ValueError | AssertionError) and str(error):
-        return str(error)
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" in {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
-    return f"{otherwise} ({type(error).__name__}{place})"
-
-
-def bad_default(kind: Any, field: Field, parser: Parser, error: Exception) -> str:
-    """Return what to tell the author of a class whose default is refused by its own type."""
-    default = "" if parser.secret else f" {field.declared.default!r}"
-    reason = "is not a valid secret" if parser.secret else said_by(error, "cannot be parsed")
-    return f"{kind.__name__}.{field.attribute}: the default{default} {reason}"
 
 
 def _service_link(variable: Variable) -> str:
@@ -122,28 +100,31 @@ def _service_link(variable: Variable) -> str:
     )
 
 
-def refusal(
-    root: Section, section: Section, reason: tuple[str, str], found: Mapping[str, Given]
+def rejected(
+    root: Section,
+    section: Section,
+    field: str,
+    reason: str,
+    raw_values: Mapping[str, RawValue],
 ) -> Problem:
-    """Report what a class said of the value of one field, or of all its values."""
-    field, said = reason
-    said = scrub(said, root, found)
+    """Report why a class rejects the value of one field, or all its values for an empty field."""
+    reason = scrub(reason, root, raw_values)
     for member in section.members:
         if isinstance(member, Variable) and member.field == field:
-            said = "is refused" if member.sensitive else said
-            given = found.get(member.name)
-            shown = quote(member.name, given.text, secret=member.secret) if given else ""
-            return describe(root, member, "invalid", f"{shown} {said}".strip())
-    return Problem(f"{section.stem}*", "invalid", said, section.kind.__name__)
+            reason = "is refused" if member.sensitive else reason
+            raw = raw_values.get(member.name)
+            shown = quote(member.name, raw.text, secret=member.secret) if raw else ""
+            return describe(root, member, "invalid", f"{shown} {reason}".strip())
+    return Problem(f"{section.prefix}*", "invalid", reason, section.kind.__name__)
 
 
-def scrub(reason: str, root: Section, found: Mapping[str, Given]) -> str:
-    """Return what somebody else's code said, without the secrets that it may have repeated."""
+def scrub(reason: str, root: Section, raw_values: Mapping[str, RawValue]) -> str:
+    """Return a message of the app's own code without the secrets that it may repeat."""
     needles: set[str] = set()
     for variable in root.variables():
-        given = found.get(variable.name)
-        if given and variable.sensitive:
-            needles |= _forms(given.text)
+        raw = raw_values.get(variable.name)
+        if raw and variable.sensitive:
+            needles |= _forms(raw.text)
     for needle in sorted(needles, key=len, reverse=True):
         if len(needle) >= _SHORTEST_SECRET:
             reason = reason.replace(needle, MASK)
@@ -151,7 +132,7 @@ def scrub(reason: str, root: Section, found: Mapping[str, Given]) -> str:
 
 
 def _forms(secret: str) -> set[str]:
-    """Return a secret, and what of it other code may show: a line, an item, a URL's password."""
+    """Return a secret and the parts that other code may show: a line, an item, a password."""
     _, sign, rest = secret.partition("://")
     userinfo = rest.rpartition("@")[0] if sign else ""
     parts = {secret, *secret.splitlines(), *userinfo.split(":", 1)}
@@ -164,7 +145,7 @@ def _forms(secret: str) -> set[str]:
 def misspelt(
     names: Iterable[str], known: set[str], sources: Environment | Sources
 ) -> list[Problem]:
-    """Return those of the names that look like one of ours."""
+    """Return a problem for each of the names that looks like a known one."""
     problems = []
     for name in names:
         meant = None if _is_service_link(name, sources) else closest_match(name, known)
@@ -175,7 +156,7 @@ def misspelt(
 
 def _is_service_link(name: str, sources: Environment | Sources) -> bool:
     try:
-        given = sources.find(name)
-    except UnusableError:
+        raw = sources.find(name)
+    except SourceError:
         return False
-    return given is not None and is_service_link(name, given.text)
+    return raw is not None and is_service_link(name, raw.text)

@@ -1,6 +1,6 @@
 """What the source of a class says about its fields: docstrings and comments.
 
-Only for people at a desk and for reports of what is wrong: a good start never comes here.
+Loaded only by `podready settings` and by reports of what is wrong.
 """
 
 from __future__ import annotations

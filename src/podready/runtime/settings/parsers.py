@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from podready.runtime.settings.secret import Secret
-from podready.values.booleans import parse_boolean
+from podready.values import parse_boolean
 
 Parse = Callable[[str], Any]
 
@@ -50,8 +50,8 @@ class Parser:
 
 
 def parser_for(hint: Any, separator: str = ",", key_separator: str = "=") -> Parser:
-    """Return the parser of a type hint; TypeError for a type that settings do not know."""
-    if type(hint) is type and hint in _SCALARS:
+    """Return the parser of a type hint; TypeError for an unknown type."""
+    if is_scalar(hint):
         return _SCALARS[hint]
     hint = plain_type(hint)
     origin = get_origin(hint) or hint
@@ -75,7 +75,7 @@ def _single(hint: Any) -> Parser:
     """Return the parser of a type that is no collection."""
     if hint in _SCALARS:
         return _SCALARS[hint]
-    from podready.runtime.settings.imported import reader_of
+    from podready.runtime.settings.types.importable import reader_of
 
     found = reader_of(hint)
     if found is not None:
@@ -83,6 +83,11 @@ def _single(hint: Any) -> Parser:
     if isinstance(hint, type) and issubclass(hint, Enum):
         return _enum(hint)
     raise TypeError(f"settings do not know the type {hint!r}: give var() a parser")
+
+
+def is_scalar(hint: Any) -> bool:
+    """Say whether a hint is one of Python's own types that are read as a whole, as most are."""
+    return type(hint) is type and hint in _SCALARS
 
 
 def plain_type(hint: Any) -> Any:
@@ -208,7 +213,7 @@ def _texts(text: str, separator: str) -> list[str]:
         if "" in parts:
             raise ValueError("has an empty item")
         return parts
-    from podready.runtime.settings.json_texts import items_of
+    from podready.runtime.settings.types.json_texts import items_of
 
     return items_of(text)
 
@@ -230,7 +235,7 @@ def _mapping(args: tuple[Any, ...], separator: str, sign: str) -> Parser:
 
 def _pairs(text: str, separator: str, sign: str) -> list[tuple[str, str]]:
     if text.lstrip().startswith("{"):
-        from podready.runtime.settings.json_texts import pairs_of
+        from podready.runtime.settings.types.json_texts import pairs_of
 
         return pairs_of(text)
     pairs = [part.partition(sign) for part in _texts(text, separator)]

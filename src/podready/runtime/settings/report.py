@@ -9,7 +9,7 @@ from podready.runtime.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Kind = Literal["missing", "empty", "invalid", "unknown"]
+ProblemKind = Literal["missing", "empty", "invalid", "unknown"]
 
 _SENSITIVE: Final = (
     "PASSWORD",
@@ -31,7 +31,7 @@ class Problem(NamedTuple):
     """One variable that cannot be used: what is wrong with it, and what is expected."""
 
     name: str
-    kind: Kind
+    kind: ProblemKind
     what: str
     note: str = ""
 
@@ -60,14 +60,14 @@ def _printable(problem: Problem) -> Problem:
 
 
 def quote(name: str, value: str, *, secret: bool) -> str:
-    """Return a value as it may be shown: hidden if secret by type or by name, else shortened."""
-    if secret or smells_secret(name):
+    """Return a value as it may be shown: hidden if its type or name is secret, else shortened."""
+    if secret or is_sensitive_name(name):
         return "(value hidden)"
     value = mask_userinfo(value)
     return f'"{value if len(value) <= 40 else value[:37] + "..."}"'
 
 
-def smells_secret(name: str) -> bool:
+def is_sensitive_name(name: str) -> bool:
     """Say whether a variable's name suggests that its value is a secret."""
     upper = name.upper()
     if any(word in upper for word in _SENSITIVE):

@@ -6,7 +6,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
-from podready.runtime.settings.parsers import SEQUENCES, Parser, parser_for, plain_type
+from podready.runtime.settings.parsers import SEQUENCES, Parser, is_scalar, parser_for, plain_type
 from podready.runtime.settings.secret import MASK, Secret
 from podready.runtime.settings.variable import COMPUTED, MISSING, Declaration, Missing, Options
 
@@ -29,16 +29,16 @@ class Field:
         self.aliases = aliases  # further names of its variable
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
-    """A class refused its values: (field, reason) pairs, with an empty field for all of them."""
+class ValidationError(Exception):
+    """A class rejects its values: (field, reason) pairs, with an empty field for all of them."""
 
     def __init__(self, reasons: Sequence[tuple[str, str]]) -> None:
         super().__init__(reasons)
         self.reasons = reasons
 
 
-class Dialect:
-    """The two things that settings need to know about a kind of class."""
+class Adapter:
+    """How classes of a library are read: their fields, and how an instance is made."""
 
     def __init__(
         self,
@@ -57,23 +57,23 @@ _MARKS: Final = {
 """An attribute of the classes of a library -> the adapter that is imported for them."""
 
 
-def dialect_of(kind: Any) -> Dialect | None:
-    """Return the dialect of a class with fields, None for any other type."""
+def adapter_of(kind: Any) -> Adapter | None:
+    """Return the adapter of a class with fields, None for any other type."""
     if not isinstance(kind, type) or kind.__module__ == "builtins":
         return None
     if hasattr(kind, "_declared"):
-        return OURS
+        return SETTINGS_CLASS
     for mark, module in _MARKS.items():
         if hasattr(kind, mark):
             from importlib import import_module
 
-            adapter = import_module(f"podready.runtime.settings.adapters.{module}")
-            return adapter.DIALECT  # type: ignore[no-any-return]
+            found = import_module(f"podready.runtime.settings.adapters.{module}")
+            return found.ADAPTER  # type: ignore[no-any-return]
     return None
 
 
 def hints_of(kind: type) -> dict[str, Any]:
-    """Return the types of a class' fields; TypeError for a name that nobody defined."""
+    """Return the types of a class' fields; TypeError for a name that is not defined."""
     try:
         return get_type_hints(kind)
     except NameError as error:
@@ -93,7 +93,7 @@ def _fields(kind: Any) -> list[Field]:
     return [Field(name, hints[name], declared) for name, declared in kind._declared.items()]
 
 
-OURS: Final = Dialect(_fields, make)
+SETTINGS_CLASS: Final = Adapter(_fields, make)
 
 
 class Variable:
@@ -122,15 +122,15 @@ class Variable:
 
         A default says it by being a URL with a password.
         """
-        from podready.runtime.settings.report import mask_userinfo, smells_secret
+        from podready.runtime.settings.report import is_sensitive_name, mask_userinfo
 
         text = "" if self.secret else self.default_text or ""
-        return self.secret or smells_secret(self.name) or mask_userinfo(text) != text
+        return self.secret or is_sensitive_name(self.name) or mask_userinfo(text) != text
 
-    def fresh_default(self) -> Any:
+    def make_default(self) -> Any:
         """Return the default; of a list, dict or set a copy, so that instances share nothing."""
-        held = self.default
-        return held.copy() if isinstance(held, list | dict | set) else held
+        default = self.default
+        return default.copy() if isinstance(default, list | dict | set) else default
 
     @property
     def default_text(self) -> str | None:
@@ -139,7 +139,7 @@ class Variable:
             return None
         if self.parser.write is not None:
             return self.parser.write(self.default)
-        from podready.runtime.settings.texts import text_of
+        from podready.runtime.settings.types.texts import text_of
 
         return text_of(self.default, self.declared)
 
@@ -170,14 +170,14 @@ class Section:
         self,
         kind: Any,
         field: str,
-        stem: str,
-        dialect: Dialect,
+        prefix: str,
+        adapter: Adapter,
         members: tuple[Variable | Section, ...],
         default: Any = MISSING,
         aliases: tuple[str, ...] = (),
     ) -> None:
-        self.kind, self.field, self.dialect = kind, field, dialect
-        self.stem = stem  # what the names of its variables begin with
+        self.kind, self.field, self.adapter = kind, field, adapter
+        self.prefix = prefix  # what the names of its variables begin with
         self.members = members
         self.default = default  # None: it may be missing as a whole
         self.aliases = aliases
@@ -199,70 +199,71 @@ class Section:
 
     def names(self) -> set[str]:
         """Return every name of a variable that is read."""
-        found = {name for section in self.sections() for name in section.aliases}
+        names = {name for section in self.sections() for name in section.aliases}
         for variable in self.variables():
-            found |= {variable.name, *variable.aliases}
-        return found
+            names |= {variable.name, *variable.aliases}
+        return names
 
 
 def section_of(kind: Any, options: Options) -> Section:
     """Return the tree of a class.
 
-    Raises TypeError for a type that settings do not know and for two fields with one name, and
-    ValueError for a default that its own type refuses: mistakes in the class, not in the
-    environment.
+    Raises TypeError for an unknown type and for two fields with one name, and ValueError for a
+    default that does not fit its own type: mistakes in the class, not in the environment.
     """
-    dialect = dialect_of(kind)
-    if dialect is None:
+    adapter = adapter_of(kind)
+    if adapter is None:
         raise TypeError(f"{kind!r} is no settings class, dataclass, attrs, msgspec or pydantic one")
-    members = _members(kind, dialect, options.prefix, options, MISSING, (kind,))
-    root = Section(kind, "", options.prefix, dialect, members)
-    _refuse_duplicates(root)
+    members = _members(kind, adapter, options.prefix, options, MISSING, (kind,))
+    root = Section(kind, "", options.prefix, adapter, members)
+    _check_duplicates(root)
     return root
 
 
 def _members(
     kind: Any,
-    dialect: Dialect,
-    stem: str,
+    adapter: Adapter,
+    prefix: str,
     options: Options,
     default: Any,
     outer: tuple[Any, ...],
 ) -> tuple[Variable | Section, ...]:
     """Return the members of a class; `default` is an instance whose values are the defaults."""
-    found: list[Variable | Section] = []
-    for field in dialect.fields(kind):
+    members: list[Variable | Section] = []
+    for field in adapter.fields(kind):
         if not isinstance(default, Missing):
-            field.declared = field.declared.but(default=getattr(default, field.attribute))
-        section = _section(field, stem, options, outer)
-        found.append(section or _variable(kind, field, stem))
-    return tuple(found)
+            field.declared = field.declared.replace(default=getattr(default, field.attribute))
+        section = _section(field, prefix, options, outer)
+        members.append(section or _variable(kind, field, prefix))
+    return tuple(members)
 
 
-def _section(field: Field, stem: str, options: Options, outer: tuple[Any, ...]) -> Section | None:
+def _section(field: Field, prefix: str, options: Options, outer: tuple[Any, ...]) -> Section | None:
     """Return the section that a field is, None if it is a variable."""
+    if is_scalar(field.hint):
+        return None
     declared = field.declared
     kind, optional = _without_none(plain_type(field.hint))
-    dialect = None if declared.parser or field.parser else dialect_of(kind)
-    if dialect is None:
+    adapter = None if declared.parser or field.parser else adapter_of(kind)
+    if adapter is None:
         return None
     if kind in outer:
         raise TypeError(f"{kind.__name__} contains itself: settings are a tree")
-    begin = _stem(kind, field, stem, options)
+    own_prefix = _prefix(kind, field, prefix, options)
     instance = declared.default if isinstance(declared.default, kind) else MISSING
-    members = _members(kind, dialect, begin, options, instance, (*outer, kind))
+    members = _members(kind, adapter, own_prefix, options, instance, (*outer, kind))
     absent = None if optional and declared.default is None else MISSING
-    return Section(kind, field.name, begin, dialect, members, absent, field.aliases)
+    return Section(kind, field.name, own_prefix, adapter, members, absent, field.aliases)
 
 
-def _stem(kind: Any, field: Field, stem: str, options: Options) -> str:
+def _prefix(kind: Any, field: Field, prefix: str, options: Options) -> str:
     """Return what a section's names begin with: its own prefix, if its class has one."""
     if field.declared.env:
         return field.declared.env + options.delimiter
     own: Options | None = getattr(kind, "_options", None)
     if isinstance(own, Options) and own.prefix:
         return own.prefix
-    return f"{stem}{field.name.upper()}{options.delimiter}"
+    return f"{prefix}{field.name.upper()}{options.delimiter}"
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:
@@ -273,22 +274,29 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
     return (kinds[0], True) if len(kinds) == 1 else (hint, False)
 
 
-def _variable(kind: Any, field: Field, stem: str) -> Variable:
+def _variable(kind: Any, field: Field, prefix: str) -> Variable:
     declared = field.declared
     try:
         parser = field.parser or _parser(field.hint, declared)
     except TypeError as error:
         raise TypeError(f"{kind.__name__}.{field.attribute}: {error}") from None
-    name = declared.env or f"{stem}{field.name.upper()}"
+    name = declared.env or f"{prefix}{field.name.upper()}"
     default = declared.default
     if field.parser is None:
         try:
             default = _default(field.hint, parser, default)
         except Exception as error:  # noqa: BLE001 - a parser given to var() may raise anything
-            from podready.runtime.settings.diagnosis import bad_default
-
-            raise ValueError(bad_default(kind, field, parser, error)) from None
+            raise ValueError(_bad_default(kind, field, parser, error)) from None
     return Variable(field, name, parser, default)
+
+
+def _bad_default(kind: Any, field: Field, parser: Parser, error: Exception) -> str:
+    """Return the sentence for the author of a class whose default does not fit its type."""
+    from podready.runtime.settings.app_errors import describe_error
+
+    default = "" if parser.secret else f" {field.declared.default!r}"
+    reason = "is not a valid secret" if parser.secret else describe_error(error, "cannot be parsed")
+    return f"{kind.__name__}.{field.attribute}: the default{default} {reason}"
 
 
 def _parser(hint: Any, declared: Declaration) -> Parser:
@@ -303,15 +311,15 @@ def _parser(hint: Any, declared: Declaration) -> Parser:
 
 def _default(hint: Any, parser: Parser, default: Any) -> Any:
     """Bring a default into the field's type: texts are parsed, tuples become lists."""
-    origin = get_origin(hint) or hint
-    if isinstance(default, str) and hint is not str and type(default) is str:
+    if type(default) is str and hint is not str:
         return parser.parse(default)
-    if origin in SEQUENCES and isinstance(default, list | tuple | set):
-        return SEQUENCES[origin](default)
+    if isinstance(default, list | tuple | set):
+        make = SEQUENCES.get(get_origin(hint) or hint)
+        return make(default) if make else default
     return default
 
 
-def _refuse_duplicates(root: Section) -> None:
+def _check_duplicates(root: Section) -> None:
     seen: set[str] = set()
     for variable in root.variables():
         if variable.name in seen:

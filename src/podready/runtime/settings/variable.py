@@ -1,4 +1,4 @@
-"""What a settings class says of itself: of each variable with `var`, of all by its options."""
+"""What a settings class declares: each variable with `var`, its options with class keywords."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ COMPUTED: Final = Missing()
 
 
 @dataclass_transform(kw_only_default=True)
-class Said:
-    """Base of what is said by keywords; what is not said is as in the class.
+class Keywords:
+    """Base of a set of keyword arguments; those that are not passed are as in the class.
 
     A dataclass to its reader, made in a tenth of the time.
     """
 
-    def __init__(self, **said: Any) -> None:
-        self.__dict__.update(said)
+    def __init__(self, **values: Any) -> None:
+        self.__dict__.update(values)
 
-    def but(self, **changes: Any) -> Self:
-        """Return a copy that says some things in another way."""
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with some values changed."""
         return type(self)(**{**self.__dict__, **changes})
 
 
-class Declaration(Said):
+class Declaration(Keywords):
     """The arguments of `var`.
 
     It has no hash, so that a plain dataclass refuses it as a default: it belongs into `Settings`.
@@ -53,14 +53,14 @@ class Declaration(Said):
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # see above
 
 
-class Options(Said):
+class Options(Keywords):
     """The options of a class; a subclass inherits them.
 
     `prefix` begins each variable's name. `unknown` is what a nearly right name with the prefix
     is. `delimiter` stands between the name of a section and the names of its variables.
     `directories` are searched for files that are named for variables (Docker's /run/secrets, a
     mounted ConfigMap or Secret, Spring's config tree). `env_file` is read outside Kubernetes
-    only. `unset_secrets` takes secrets out of the process's environment once they are read.
+    only. `unset_secrets` removes secrets from the process's environment once they are read.
     """
 
     prefix: str = ""
@@ -87,7 +87,7 @@ def var(
     `default` makes it optional; a text is parsed like the variable itself (`default="5m"` for a
     timedelta). `env` is the full name, where it is not prefix + upper-case field name; of a
     section, what the names of its variables begin with. `doc` is shown in error reports and by
-    `podready config`. `separator` divides lists and dicts, `key_separator` a dict's keys from
+    `podready settings`. `separator` divides lists and dicts, `key_separator` a dict's keys from
     their values. An empty value is an error unless `allow_empty` (then `X | None` reads as None).
     `expand` replaces `${NAME}` and `${NAME:-default}` in the text. `parser` replaces the type's
     own: it takes the text and raises ValueError.

@@ -7,14 +7,14 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from podready.runtime.settings.directory import files_in
-from podready.runtime.settings.load import FILE_SUFFIX
+from podready.runtime.settings.environment import FILE_SUFFIX
 from podready.runtime.settings.report import render_report
+from podready.runtime.settings.sources.directory import files_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from podready.runtime.settings.base import Schema
+    from podready.runtime.settings.load import Schema
 
 _log = logging.getLogger("podready.settings")
 
@@ -69,7 +69,7 @@ class Watch(Generic[T]):
         if stamp == self._stamp or (not stamp and self._stamp is None):
             return False
         self._stamp = stamp  # taken before the files are read: a later change is seen next time
-        reading = self._schema.read(self._environ, desk=True)
+        reading = self._schema.read(self._environ, allow_env_file=True)
         if self._look() != stamp:
             return False  # they changed meanwhile: some are old, some are new
         if reading.problems:
@@ -79,12 +79,12 @@ class Watch(Generic[T]):
         if reading.value == self.current:
             return False
         self.current = reading.value
-        return self._tell()
+        return self._notify()
 
-    def _tell(self) -> bool:
+    def _notify(self) -> bool:
         try:
             self._callback(self.current)
-        except Exception:  # noqa: BLE001 - the app's own code; what it raised is logged
+        except Exception:  # noqa: BLE001 - the app's own code; what it raises is logged
             _log.exception("the callback for changed settings failed")
         return True
 
@@ -105,7 +105,7 @@ class Watch(Generic[T]):
 
 def _identity(path: str) -> Stamp:
     try:
-        found = os.stat(path)  # noqa: PTH116 - the target's, through all links
+        status = os.stat(path)  # noqa: PTH116 - the target's, through all links
     except (OSError, ValueError) as error:
         return (type(error).__name__,)
-    return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+    return (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)

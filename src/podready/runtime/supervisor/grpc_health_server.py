@@ -1,6 +1,6 @@
 """The gRPC health service (grpc.health.v1), a process of its own beside the supervisor.
 
-It says what the supervisor's last line on stdin said: the service "" and `readyz` follow
+It answers what the supervisor's last message on stdin says: the service "" and `readyz` follow
 readiness, `livez` and `startupz` their probes. It ignores signals and ends with the supervisor.
 """
 
@@ -18,11 +18,12 @@ from grpc_health.v1.health import aio
 
 from podready.contract import READYZ
 from podready.runtime.loop.channel import Channel
+from podready.runtime.loop.messages import Listening, ProbeStatus, ServiceFailed, unexpected
 
 if TYPE_CHECKING:
-    from podready.runtime.loop.channel import Message
+    from podready.runtime.loop.messages import Message, Unreadable
 
-_MOST_CALLS: Final = 100
+_MAX_CALLS: Final = 100
 """At once, those of `Watch` included; the kubelet makes one at a time."""
 
 _WHOLE_POD: Final = ""
@@ -30,17 +31,17 @@ _WHOLE_POD: Final = ""
 
 
 class _Service:
-    """The servicer and what it is told."""
+    """The servicer, and the messages that it follows."""
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-        self._told: asyncio.Queue[Message | None] = asyncio.Queue()
+    def __init__(self, sock: socket.socket) -> None:
+        self._channel = Channel(sock, lambda _sentence: None)  # it sends two messages in its life
+        self._messages: asyncio.Queue[Message | Unreadable | None] = asyncio.Queue()
         self._servicer: Any = aio.HealthServicer()
 
     async def serve(self, address: str) -> None:
         """Serve on `address` until the supervisor is gone."""
         server = grpc.aio.server(
-            maximum_concurrent_rpcs=_MOST_CALLS,
+            maximum_concurrent_rpcs=_MAX_CALLS,
             options=[("grpc.so_reuseport", 0)],  # a port that is taken is an error
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
@@ -48,12 +49,15 @@ class _Service:
         try:
             port = server.add_insecure_port(address)
         except RuntimeError:  # grpcio tells no errno
-            self._channel.send("failed", message=_sentence(address))
+            self._channel.send(ServiceFailed(_sentence(address)))
             return
         await server.start()
-        self._channel.send("listening", port=port)
-        while (message := await self._told.get()) is not None:
-            await self._set(message["serving"])
+        self._channel.send(Listening(port))
+        while (message := await self._messages.get()) is not None:
+            if isinstance(message, ProbeStatus):
+                await self._set(message.passing)
+            else:
+                self._channel.send(ServiceFailed(f"the supervisor {unexpected(message)}"))
         await server.stop(0)
 
     def _receive(self) -> None:
@@ -61,12 +65,12 @@ class _Service:
         if messages is None:
             asyncio.get_running_loop().remove_reader(self._channel.sock.fileno())
         for message in (None,) if messages is None else messages:
-            self._told.put_nowait(message)
+            self._messages.put_nowait(message)
 
-    async def _set(self, serving: dict[str, bool]) -> None:
-        word = health_pb2.HealthCheckResponse
-        for name, good in serving.items():
-            status = word.SERVING if good else word.NOT_SERVING
+    async def _set(self, passing: dict[str, bool]) -> None:
+        response = health_pb2.HealthCheckResponse
+        for name, passes in passing.items():
+            status = response.SERVING if passes else response.NOT_SERVING
             await self._servicer.set(name, status)
             if f"/{name}" == READYZ:
                 await self._servicer.set(_WHOLE_POD, status)
@@ -81,13 +85,12 @@ def _sentence(address: str) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Be the process: HOST PORT on the command line, the supervisor on stdin."""
+    """Run the service: HOST PORT on the command line, the supervisor on stdin."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # meant for the supervisor, which ends us
     host, port = arguments
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    channel = Channel(socket.socket(fileno=0))
-    asyncio.run(_Service(channel).serve(address))
+    asyncio.run(_Service(socket.socket(fileno=0)).serve(address))
 
 
 if __name__ == "__main__":

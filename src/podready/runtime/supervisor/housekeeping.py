@@ -1,4 +1,4 @@
-"""What the supervisor looks after every second: silent workers and workers due for recycling."""
+"""Every second: kill silent workers, and replace those that have served long enough."""
 
 from __future__ import annotations
 
@@ -11,62 +11,65 @@ from podready.runtime.logs import log_event
 from podready.runtime.metrics.throttling import Throttling, throttled_seconds
 
 if TYPE_CHECKING:
-    from podready.runtime.supervisor.supervisor import Supervisor
-    from podready.runtime.supervisor.workers import WorkerHandle
+    from collections.abc import Callable
 
-_EVERY = 1.0
+    from podready.runtime.admin.worker_handle import WorkerHandle
+    from podready.runtime.supervisor.state import State
+
+_INTERVAL = 1.0
 _LATE = 2.0
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-class Upkeep:
-    """Runs on the supervisor's loop from its first tick on."""
+class Housekeeping:
+    """Runs on the supervisor's loop; `replace` replaces a worker, for the reason that it gets."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
+    def __init__(self, state: State, replace: Callable[[WorkerHandle, str], None]) -> None:
+        self._state = state
+        self._replace = replace
         self._throttling = Throttling()
-        self._ticked_at = supervisor.loop.time()
+        self._ticked_at = state.loop.time()
         self._excused: set[int] = set()
 
     def start(self) -> None:
-        """Begin to tick."""
-        self._supervisor.loop.call_later(_EVERY, self._tick)
+        """Run every second from now on."""
+        self._state.loop.call_later(_INTERVAL, self._tick)
 
     def _tick(self) -> None:
-        supervisor = self._supervisor
-        now = supervisor.loop.time()
-        supervisor.loop.call_later(_EVERY, self._tick)
+        state = self._state
+        now = state.loop.time()
+        state.loop.call_later(_INTERVAL, self._tick)
         self._throttling.sample(now, throttled_seconds())
-        late = now - self._ticked_at - _EVERY
+        late = now - self._ticked_at - _INTERVAL
         self._ticked_at = now
         if late > _LATE:
             # We did not run either: the machine slept or the container was held back.
-            for worker in supervisor.fleet:
-                worker.last_beat += late
-        if supervisor.lifecycle.phase is Phase.READY:
-            for worker in supervisor.fleet:
-                self._look_at(worker, now)
+            for worker in state.workers:
+                worker.excuse(late)
+        if state.lifecycle.phase is Phase.READY:
+            for worker in state.workers:
+                self._inspect(worker, now)
 
-    def _look_at(self, worker: WorkerHandle, now: float) -> None:
-        if not worker.listening or worker.retiring:
+    def _inspect(self, worker: WorkerHandle, now: float) -> None:
+        if not worker.serves:
             return
-        if len(self._supervisor.fleet) > 1 and self.stalled(worker, now) is not None:
-            silent = now - worker.last_beat
+        if len(self._state.workers) > 1 and self.stalled(worker, now) is not None:
+            silent = now - worker.last_heartbeat
             log_event("ERROR", f"worker {worker.pid} is silent for {silent:.0f}s: killing it")
             worker.kill(signal.SIGKILL)
             return
         reason = self._due(worker, now)
         if reason:
-            self._supervisor.rotation.replace(worker, reason)
+            self._replace(worker, reason)
 
     def stalled(self, worker: WorkerHandle, now: float) -> float | None:
         """Return how long the worker has been silent, if that is too long and its own fault."""
-        silent = now - worker.last_beat
-        if silent <= self._supervisor.config.stall_timeout:
+        silent = now - worker.last_heartbeat
+        if silent <= self._state.config.stall_timeout:
             self._excused.discard(worker.pid)
             return None
         self._throttling.sample(now, throttled_seconds())
-        if not self._throttling.explains(worker.last_beat, now):
+        if not self._throttling.explains(worker.last_heartbeat, now):
             return silent
         if worker.pid not in self._excused:
             self._excused.add(worker.pid)
@@ -78,9 +81,9 @@ class Upkeep:
         return None
 
     def _due(self, worker: WorkerHandle, now: float) -> str:
-        """Return why the worker shall be recycled, or ""."""
-        config = self._supervisor.config
-        served = int(worker.beat.get("served", 0))
+        """Return why the worker must be replaced, or ""."""
+        config = self._state.config
+        served = worker.heartbeat.served
         if config.max_requests and served >= config.max_requests * worker.jitter:
             return f"it has served {served} requests"
         if config.max_lifetime and now - worker.born >= config.max_lifetime * worker.jitter:

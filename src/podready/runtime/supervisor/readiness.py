@@ -1,4 +1,4 @@
-"""Whether the main listener answers, tested again and again through loop-back."""
+"""Whether the main listener answers, tested every five seconds through loop-back."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from podready.runtime.loop.loop import Loop, Timer
 
-_EVERY = 5.0
+_INTERVAL = 5.0
 _RETRY = 0.05
-_MISSES = 3
+_MAX_MISSES = 3
 
 
 class Readiness:
@@ -42,14 +42,14 @@ class Readiness:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._test = SelfTest(self._loop, self._address, self._secret, self._judge)
+        self._test = SelfTest(self._loop, self._address, self._secret, self._done)
 
-    def _judge(self, good: bool) -> None:
+    def _done(self, good: bool) -> None:
         self._test = None
         self._misses = 0 if good else self._misses + 1
-        if good or self._misses >= _MISSES:
+        if good or self._misses >= _MAX_MISSES:
             self.serving = good
-        self._timer = self._loop.call_later(_EVERY if self.serving else _RETRY, self.test)
+        self._timer = self._loop.call_later(_INTERVAL if self.serving else _RETRY, self.test)
         self._tested(self.serving)
 
     def stop(self) -> None:

@@ -12,24 +12,36 @@ from typing import TYPE_CHECKING
 from podready.runtime.logs import log_event
 
 if TYPE_CHECKING:
-    from podready.runtime.supervisor.supervisor import Supervisor
-    from podready.runtime.supervisor.workers import Exit, WorkerHandle
+    from collections.abc import Callable
+
+    from podready.runtime.admin.worker_handle import WorkerExit, WorkerHandle
+    from podready.runtime.supervisor.workers import WorkerPool
 
 
-class Rotation:
-    """The queue of workers that shall be replaced, and the one whose turn it is."""
+class RollingRestart:
+    """The queue of workers to replace, and the one that is being replaced.
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
+    `fork` asks for one more worker, `retire` lets a worker finish what it has and end.
+    """
+
+    def __init__(
+        self,
+        workers: WorkerPool,
+        fork: Callable[[], None],
+        retire: Callable[[WorkerHandle], None],
+    ) -> None:
+        self._workers = workers
+        self._fork = fork
+        self._retire = retire
         self._queue: deque[tuple[WorkerHandle, str]] = deque()
-        self._leaving: WorkerHandle | None = None
-        self._coming: WorkerHandle | None = None
+        self._old: WorkerHandle | None = None
+        self._successor: WorkerHandle | None = None
         self._awaiting_fork = False
 
     def replace_all(self) -> None:
         """Replace every worker, on SIGHUP."""
         log_event("INFO", "SIGHUP: replacing the workers one by one")
-        for worker in self._supervisor.fleet:
+        for worker in self._workers:
             self.replace(worker, "SIGHUP")
 
     def replace(self, worker: WorkerHandle, reason: str) -> None:
@@ -40,40 +52,40 @@ class Rotation:
         self._next()
 
     def _next(self) -> None:
-        if self._leaving is not None or not self._queue:
+        if self._old is not None or not self._queue:
             return
         worker, reason = self._queue.popleft()
-        if worker.pid not in self._supervisor.fleet.workers:
+        if worker not in self._workers:
             self._next()
             return
         log_event("INFO", f"replacing worker {worker.pid}: {reason}", worker=worker.pid)
-        self._leaving, self._awaiting_fork = worker, True
-        self._supervisor.want_fork()
+        self._old, self._awaiting_fork = worker, True
+        self._fork()
 
     def forked(self, worker: WorkerHandle) -> None:
-        """Hear of a new worker; if we asked for it, it is the successor."""
+        """Note a new worker; it is the successor if one was asked for."""
         if self._awaiting_fork:
-            self._awaiting_fork, self._coming = False, worker
+            self._awaiting_fork, self._successor = False, worker
 
     def listening(self, worker: WorkerHandle) -> None:
         """Retire the old worker once its successor accepts."""
-        if worker is not self._coming or self._leaving is None:
+        if worker is not self._successor or self._old is None:
             return
-        self._coming = None
-        self._leaving.retiring = True
-        self._supervisor.retire(self._leaving)
+        self._successor = None
+        self._retire(self._old)
 
-    def exited(self, ended: Exit) -> bool:
-        """Hear of a worker's end; True when it belongs to a replacement and needs no other."""
-        if ended.worker is self._leaving:
+    def exited(self, ended: WorkerExit) -> bool:
+        """Note a worker's end; True when it belongs to a replacement and needs no other."""
+        if ended.worker is self._old:
             # Retired as planned, or dead before its turn: then the successor takes its place.
-            self._leaving = self._coming = None
+            self._old = self._successor = None
             self._next()
             return True
-        if ended.worker is self._coming:
-            reason = (ended.worker.failure or {}).get("message", f"it {ended.text}")
+        if ended.worker is self._successor:
+            failure = ended.worker.failure
+            reason = failure.message if failure else f"it {ended.text}"
             log_event("ERROR", f"the new worker did not start, the old ones stay: {reason}")
-            self._coming = self._leaving = None
+            self._successor = self._old = None
             self._queue.clear()
             return True
         return False

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from podready.runtime.loop.loop import Loop
 
-_PATIENCE = 2.0
+_TIMEOUT = 2.0
 _GOOD = b"HTTP/1.1 204"
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 
 class SelfTest:
-    """One request; calls `done` with True for an answer of ours, else False."""
+    """One request; calls `done` with True when a worker of this pod has answered it, else False."""
 
     def __init__(
         self, loop: Loop, address: tuple[str, int], secret: str, done: Callable[[bool], None]
@@ -34,7 +34,7 @@ class SelfTest:
         self._answer = b""
         self.sock = socket.socket(family, socket.SOCK_STREAM)
         self.sock.setblocking(False)
-        self._deadline = loop.call_later(_PATIENCE, lambda: self._finish(good=False))
+        self._deadline = loop.call_later(_TIMEOUT, lambda: self._finish(good=False))
         self.sock.connect_ex((host, address[1]))
         loop.watch(self.sock, read=None, write=self._connected)
 
@@ -66,7 +66,7 @@ class SelfTest:
         self._done(good)
 
     def cancel(self) -> None:
-        """Give the test up without a result."""
+        """End the test without a result."""
         self._deadline.cancel()
         if self.sock.fileno() >= 0:
             self._loop.unwatch(self.sock)

@@ -1,59 +1,73 @@
-"""How the pod stands, as its supervisor knows it: what every probe is answered from."""
+"""The pod's status as the supervisor knows it: all probes are answered from it."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from podready.contract import Phase
-from podready.runtime.admin.probes import Standing
+from podready.runtime.admin.probes import PodStatus
 
 if TYPE_CHECKING:
-    from podready.runtime.supervisor.supervisor import Supervisor
-    from podready.runtime.supervisor.workers import WorkerHandle
+    from collections.abc import Callable
 
-_INNER = frozenset({"kind", "works"})
+    from podready.runtime.admin.worker_handle import WorkerHandle
+    from podready.runtime.supervisor.state import State
+
+Silence = float | None
+"""Seconds without a heartbeat, if they are too many and the worker's own fault."""
 
 
-def standing_of(supervisor: Supervisor) -> Standing:
-    """Return all that a probe's answer depends on, as it is now; no worker is asked."""
-    lifecycle = supervisor.lifecycle
-    now = supervisor.loop.time()
-    live = [each for each in supervisor.fleet if each.listening and not each.retiring]
+def status_of(
+    state: State, *, serving: bool, stalled: Callable[[WorkerHandle, float], Silence]
+) -> PodStatus:
+    """Return all that a probe's answer depends on, as it is now, without asking a worker.
+
+    `serving` says whether the main listener answers; `stalled` returns a worker's silence.
+    """
+    lifecycle = state.lifecycle
+    now = state.loop.time()
+    live = [each for each in state.workers if each.serves]
     unready = {name for worker in live for name in worker.unready(now)}
     if not live:
         unready.add("no-worker")
-    starting = [worker for worker in supervisor.fleet if not worker.listening]
-    return Standing(
+    starting = [worker for worker in state.workers if not worker.listening]
+    return PodStatus(
         phase=lifecycle.phase,
         started=lifecycle.since(Phase.READY) is not None,
-        stage=starting[0].stage if starting else lifecycle.phase,
+        startup_phase=starting[0].startup_phase if starting else lifecycle.phase,
         elapsed=now - lifecycle.started_at,
-        limit=supervisor.config.startup_timeout,
-        serving=supervisor.readiness is not None and supervisor.readiness.serving,
+        limit=state.config.startup_timeout,
+        serving=serving,
         unready=tuple(sorted(unready)),
-        unhealthy=next((why for each in live if (why := each.state.get("unhealthy"))), None),
-        stalled=_stalled(supervisor, live, now),
-        serves_draining=supervisor.config.drain_readiness == "serve",
+        unhealthy=next((each.health.unhealthy for each in live if each.health.unhealthy), None),
+        stalled=_silence_of_all(live, now, stalled) if lifecycle.phase is Phase.READY else None,
+        serves_draining=state.config.drain_readiness == "serve",
         progress=starting[0].progress if starting else None,
-        details={"workers": [_facts(worker, now) for worker in supervisor.fleet]},
+        details={"workers": [_facts(worker, now) for worker in state.workers]},
     )
 
 
-def _stalled(supervisor: Supervisor, live: list[WorkerHandle], now: float) -> float | None:
-    """Return how long every worker has been silent, if none beats any more."""
-    if supervisor.lifecycle.phase is not Phase.READY or not live:
-        return None
-    silences = [supervisor.upkeep.stalled(worker, now) for worker in live]
-    return None if None in silences else min(each for each in silences if each is not None)
+def _silence_of_all(
+    live: list[WorkerHandle], now: float, stalled: Callable[[WorkerHandle, float], Silence]
+) -> Silence:
+    """Return the shortest silence, None when a worker is not silent or there is none."""
+    silences = [stalled(worker, now) for worker in live]
+    known = [each for each in silences if each is not None]
+    return min(known) if known and len(known) == len(silences) else None
 
 
 def _facts(worker: WorkerHandle, now: float) -> dict[str, Any]:
+    heartbeat = asdict(worker.heartbeat)
+    del heartbeat["tasks"], heartbeat["serving"]
     return {
         "pid": worker.pid,
-        "stage": worker.stage,
+        "stage": worker.startup_phase,
         "age": round(now - worker.born, 3),
-        "last_beat": round(now - worker.last_beat, 3),
+        "last_heartbeat": round(now - worker.last_heartbeat, 3),
         "retiring": worker.retiring,
-        **{key: value for key, value in worker.beat.items() if key not in _INNER},
-        **worker.state.get("facts", {}),
+        **heartbeat,
+        "checks": worker.health.checks,
+        "unready": worker.health.unready,
+        "unhealthy": worker.health.unhealthy,
     }

@@ -1,101 +1,61 @@
-"""The supervisor's worker processes: forked, listened to, reaped."""
+"""The supervisor's worker processes: forked, read from, reaped, and replaced after a while."""
 
 from __future__ import annotations
 
 import gc
 import os
 import signal
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
-from podready.runtime.loop.channel import Channel, Message, channel_pair
+from podready.runtime.admin.worker_handle import WorkerExit, WorkerHandle, free_slot
+from podready.runtime.logs import log_event
+from podready.runtime.loop.channel import Channel, channel_pair
 from podready.runtime.metrics.shared import Shelf
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from podready.runtime.loop.loop import Loop
+    from podready.runtime.loop.messages import Message, Unreadable
+
+_FIRST_WAIT: Final = 0.1
+_MAX_WAIT: Final = 30.0
+_HEALTHY_AFTER: Final = 60.0
+"""Seconds; a process that lived this long died of something new, so the wait starts small again."""
 
 
-@dataclass(slots=True, eq=False)
-class WorkerHandle:
-    """What the supervisor knows of one worker."""
+class RestartBackoff:
+    """How long to wait before a process that died is replaced: doubles from 0.1 s to 30 s."""
 
-    pid: int
-    channel: Channel
-    born: float
-    shelf: Shelf
-    slot: int = 0  # a small number that a later worker may get again: a metric's label
-    stage: str = "forked"
-    progress: float | None = None
-    listening: bool = False
-    last_beat: float = 0.0
-    beat: dict[str, Any] = field(default_factory=dict)
-    failure: Message | None = None
-    stopped: Message | None = None
-    state: Message = field(default_factory=dict)
-    retiring: bool = False
-    jitter: float = field(default_factory=lambda: 0.9 + os.urandom(1)[0] / 1275)  # 0.9 to 1.1
+    def __init__(self) -> None:
+        self._deaths = 0
 
-    def unready(self, now: float) -> set[str]:
-        """Return the critical checks that fail, and all of them once their results are stale."""
-        failing = set(self.state.get("failing", ()))
-        stale_after = self.state.get("stale_after")
-        if stale_after is not None and now - self.last_beat > stale_after:
-            failing.add("checks-unknown")
-        return failing
-
-    def failing_in(self, group: str, now: float) -> list[str] | None:
-        """Return the checks of a group that fail; None when this worker knows no such group."""
-        names: list[str] | None = self.state.get("groups", {}).get(group)
-        if names is None:
-            return None
-        stale = self.state.get("stale_after")
-        return [*names, "checks-unknown"] if stale and now - self.last_beat > stale else names
-
-    def kill(self, number: int) -> None:
-        """Send a signal; a worker that is gone already is no error."""
-        try:
-            os.kill(self.pid, number)
-        except ProcessLookupError:
-            pass
+    def next(self, lived: float) -> float:
+        """Return the seconds to wait after a process died that had lived for `lived` seconds."""
+        self._deaths = 1 if lived >= _HEALTHY_AFTER else self._deaths + 1
+        return float(min(_FIRST_WAIT * 2 ** (self._deaths - 1), _MAX_WAIT))
 
 
-def free_slot(workers: Iterable[WorkerHandle]) -> int:
-    """Return the lowest number that none of the workers has."""
-    taken = {each.slot for each in workers}
-    return next(number for number in range(len(taken) + 1) if number not in taken)
+class WorkerPool:
+    """All workers that live. `on_message` is called from the loop."""
 
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How a worker ended: its exit code, or minus the signal that killed it."""
-
-    worker: WorkerHandle
-    code: int
-
-    @property
-    def text(self) -> str:
-        """The way it ended, in words."""
-        if self.code < 0:
-            return f"was killed by {signal.Signals(-self.code).name}"
-        return f"ended with exit code {self.code}"
-
-
-class Fleet:
-    """All workers by process id. `on_message` is called from the loop."""
-
-    def __init__(self, loop: Loop, on_message: Callable[[WorkerHandle, Message], None]) -> None:
+    def __init__(
+        self, loop: Loop, on_message: Callable[[WorkerHandle, Message | Unreadable], None]
+    ) -> None:
         self._loop = loop
         self._on_message = on_message
-        self.workers: dict[int, WorkerHandle] = {}
+        self._by_pid: dict[int, WorkerHandle] = {}
 
     def __iter__(self) -> Iterator[WorkerHandle]:
-        return iter(list(self.workers.values()))
+        return iter(list(self._by_pid.values()))
 
     def __len__(self) -> int:
-        return len(self.workers)
+        return len(self._by_pid)
+
+    def __contains__(self, worker: WorkerHandle) -> bool:
+        return worker.pid in self._by_pid
 
     def fork(self) -> tuple[Channel, frozenset[int], Shelf] | None:
         """Fork a worker; in the child return its end of the channel, the signal mask, its shelf.
@@ -103,7 +63,7 @@ class Fleet:
         Signals are held back around the fork, so that none is lost and none reaches the child
         while it still has its parent's handlers; the child takes its own and lifts the mask.
         """
-        ours, theirs = channel_pair()
+        ours, theirs = channel_pair(partial(log_event, "ERROR"))
         shelf = Shelf()
         gc.freeze()  # what exists now stays in pages shared with the child
         mask = frozenset(signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals)))
@@ -116,14 +76,14 @@ class Fleet:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.close()
         now = self._loop.time()
-        worker = WorkerHandle(pid, ours, now, shelf, free_slot(self), last_beat=now)
-        self.workers[pid] = worker
+        worker = WorkerHandle(pid, ours, now, shelf, free_slot(self))
+        self._by_pid[pid] = worker
         self._loop.watch(ours.sock, read=lambda: self._receive(worker), write=None)
         return None
 
     def youngest(self) -> WorkerHandle:
         """Return the worker that was forked last."""
-        return list(self.workers.values())[-1]
+        return list(self._by_pid.values())[-1]
 
     def _receive(self, worker: WorkerHandle) -> None:
         messages = worker.channel.receive()
@@ -133,19 +93,28 @@ class Fleet:
         for message in messages:
             self._on_message(worker, message)
 
-    def broadcast(self, kind: str, **fields: Any) -> None:
-        """Send one message to every worker."""
+    def broadcast(self, message: Message) -> None:
+        """Send a message to every worker."""
         for worker in self:
-            worker.channel.send(kind, **fields)
+            worker.channel.send(message)
 
     def kill_all(self, number: int) -> None:
         """Send a signal to every worker."""
         for worker in self:
             worker.kill(number)
 
-    def reap(self) -> list[Exit]:
-        """Collect every child that ended, our workers and, as PID 1, orphans of others."""
-        exits: list[Exit] = []
+    def wait_for_all(self) -> None:
+        """Wait until every worker has ended; for the end of the supervisor itself."""
+        while self._by_pid:
+            try:
+                pid, _status = os.waitpid(-1, 0)
+            except ChildProcessError:
+                return
+            self._by_pid.pop(pid, None)
+
+    def reap(self) -> list[WorkerExit]:
+        """Collect every child that ended: our workers and, as PID 1, orphans of other processes."""
+        exits: list[WorkerExit] = []
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -153,13 +122,13 @@ class Fleet:
                 return exits
             if pid == 0:
                 return exits
-            worker = self.workers.pop(pid, None)
+            worker = self._by_pid.pop(pid, None)
             if worker is not None:
-                self._hear_out(worker)
-                exits.append(Exit(worker, os.waitstatus_to_exitcode(status)))
+                self._read_last_messages(worker)
+                exits.append(WorkerExit(worker, os.waitstatus_to_exitcode(status)))
 
-    def _hear_out(self, worker: WorkerHandle) -> None:
-        """Read what the worker said last, then close its channel."""
+    def _read_last_messages(self, worker: WorkerHandle) -> None:
+        """Read what the worker has sent before it ended, then close its channel."""
         while messages := worker.channel.receive():
             for message in messages:
                 self._on_message(worker, message)

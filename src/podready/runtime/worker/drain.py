@@ -50,7 +50,7 @@ class Timeline:
     end_at: float
 
 
-class Drain:
+class WorkerDrain:
     """Carries the stop out; `cut` afterwards says how much work had to be cancelled."""
 
     def __init__(self, engine: Engine, inflight: InFlight, lifespan: Lifespan) -> None:

@@ -15,12 +15,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from podready.contract import ExitCode
-from podready.errors import PodreadyError, SettingsError, StartupError
+from podready.errors import PodreadyError, SettingsError, StartupError, UsageError
 from podready.runtime.app.check_runner import Checking
 from podready.runtime.app.checks import CHECKS, HEALTH
 from podready.runtime.app.hooks import SHUTDOWN, WARMUP, Hook
+from podready.runtime.app.interface import Interface
 from podready.runtime.app.lifespan import Lifespan
-from podready.runtime.app.loading import load_app, speaks_asgi
+from podready.runtime.app.loading import load_app
 from podready.runtime.app.shutdown_notice import NOTICE
 from podready.runtime.app.warmup import run_warmups
 from podready.runtime.engines import Engine, engine_class
@@ -28,6 +29,24 @@ from podready.runtime.logs import block_until, configure, end_blocking, lines_wa
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.logs.stack import shorten
 from podready.runtime.loop.listener import sentence_for
+from podready.runtime.loop.messages import (
+    Cancel,
+    Close,
+    Drain,
+    HealthReport,
+    Heartbeat,
+    Listening,
+    LogLevels,
+    Message,
+    RegistryRequest,
+    RegistryText,
+    StartupAborting,
+    StartupFailed,
+    StartupPhase,
+    Stopped,
+    Unreadable,
+    unexpected,
+)
 from podready.runtime.metrics import app_registry
 from podready.runtime.metrics.counters import METER
 from podready.runtime.metrics.http import HttpMetrics
@@ -41,17 +60,17 @@ from podready.runtime.requests.observer import Observer
 from podready.runtime.requests.route import watch_frameworks, watch_wsgi
 from podready.runtime.requests.stack_location import describe, oldest
 from podready.runtime.tracing.spans import FLUSH_SECONDS, start_tracing
-from podready.runtime.worker.drain import Drain, Timeline, finish_app
+from podready.runtime.worker.drain import Timeline, WorkerDrain, finish_app
 from podready.runtime.wsgi.bridge import WsgiBridge, wsgi_to_asgi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from podready.runtime.loop.channel import Channel, Message
+    from podready.runtime.loop.channel import Channel
     from podready.runtime.tracing.spans import Tracing
     from podready.runtime.worker.start import WorkerStart
 
-_BEAT = 0.5
+_HEARTBEAT = 0.5
 """Seconds between heartbeats, as lightweight and as frequent as microship's."""
 
 _OLD = 1.0
@@ -72,7 +91,7 @@ def run_worker(start: WorkerStart) -> int:
         _take_signals(start.signal_mask)
         return _run(start)
     except StartAborted:
-        start.channel.send("stopped", cut=0, log_waits=lines_wait())
+        start.channel.send(Stopped(log_waits=lines_wait()))
         return ExitCode.OK
     except PodreadyError as error:  # before SystemExit: a SettingsError is both
         return _failed(start.channel, error)
@@ -82,13 +101,17 @@ def run_worker(start: WorkerStart) -> int:
 
 def _failed(channel: Channel, error: PodreadyError) -> int:
     """Report a start that failed, with the exit code that the pod shall have."""
-    bad_settings = isinstance(error, SettingsError)
-    code = ExitCode.CONFIG if bad_settings else ExitCode.STARTUP_FAILED
+    of_the_user = isinstance(error, SettingsError | UsageError)
+    code = error.exit_code if of_the_user else ExitCode.STARTUP_FAILED
     trace = getattr(error, "trace", None)
-    said = getattr(error, "reported", False)
-    # Shortened: what does not fit into the socket at once would be lost with the process.
-    facts = {"trace": trace, "logged": said, "log_waits": lines_wait()}
-    channel.send("failed", exit=code, message=shorten(str(error)), **facts)
+    failure = StartupFailed(
+        exit=code,
+        message=shorten(str(error)),  # what does not fit into the socket would be lost
+        trace=trace,
+        logged=getattr(error, "reported", False),
+        log_waits=lines_wait(),
+    )
+    channel.send(failure)
     return code
 
 
@@ -98,7 +121,7 @@ def _exited(channel: Channel, error: SystemExit) -> int:
     wanted = ExitCode.CONFIG if code == ExitCode.CONFIG else ExitCode.STARTUP_FAILED
     said = f": {error.code}" if isinstance(error.code, str) else f" with exit code {error.code}"
     message = shorten(f"the app ended itself{said}")
-    channel.send("failed", exit=wanted, message=message, trace=None, log_waits=lines_wait())
+    channel.send(StartupFailed(exit=wanted, message=message, log_waits=lines_wait()))
     return wanted
 
 
@@ -123,18 +146,20 @@ def _abort_start(_number: int, _frame: object) -> None:
 def _run(start: WorkerStart) -> int:
     config = start.config
     configure(options=config.logs())
-    block_until(lambda: start.channel.has_arrived("close"))
+    block_until(lambda: start.channel.has_arrived(Close))
     inflight.managed = True
     METER.use(start.shelf)
-    start.channel.send("stage", stage="importing")
-    app = load_app(config.app, config.app_dir)
+    start.channel.send(StartupPhase("importing"))
+    loaded = load_app(
+        config.app, config.app_dir, interface=config.interface, factory=config.factory
+    )
+    app, asgi = loaded.call, loaded.interface is Interface.ASGI
     if config.log_takeover:
         take_over()
     watch_frameworks()
     tracing = start_tracing(os.environ)
     if tracing is not None:  # the first hook runs last
         SHUTDOWN.insert(0, Hook("telemetry", tracing.flush, FLUSH_SECONDS))
-    asgi = config.interface == "asgi" or (config.interface == "auto" and speaks_asgi(app))
     if not asgi:
         app = wsgi_to_asgi(watch_wsgi(app), config.threads)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -176,34 +201,34 @@ class _Worker:
             observer=Observer(HttpMetrics(start.shelf), tracing),
         )
         self._engine: Engine | None = None
-        self._drain: Drain | None = None
+        self._drain: WorkerDrain | None = None
         self._closing: asyncio.Future[Timeline] | None = None
         self._starting: asyncio.Task[None] | None = None
-        self._checking = Checking(CHECKS, self._tell_state)
+        self._checking = Checking(CHECKS, self._report_health)
 
     async def serve(self) -> int:
         """Start, serve until told to close, stop."""
         loop = asyncio.get_running_loop()
         self._rendering = app_registry.Rendering(
-            self._shelf.write_text, loop.call_soon_threadsafe, self._tell_registry
+            self._shelf.write_text, loop.call_soon_threadsafe, self._report_registry
         )
         self._closing = loop.create_future()
         self._wrapper.stay_on(loop)
         loop.add_reader(self._channel.sock.fileno(), self._receive)
-        beats = asyncio.create_task(self._beat(), name="heartbeat")
+        heartbeats = asyncio.create_task(self._send_heartbeats(), name="heartbeat")
         try:
             await self._start()
         except PodreadyError as error:
             # Told now: the loop's own end may hang on a thread that never returns.
             return _failed(self._channel, error)
         assert self._engine is not None
-        self._drain = Drain(self._engine, IN_FLIGHT, self._lifespan)
+        self._drain = WorkerDrain(self._engine, IN_FLIGHT, self._lifespan)
         timeline = await self._closing
         self._checking.stop()
         await self._drain.run(timeline, self._config.stream_window, SHUTDOWN)
-        beats.cancel()
-        told = {"cut": self._drain.cut, "stuck": self._drain.stuck[:_MOST_TOLD]}
-        self._channel.send("stopped", **told, log_waits=lines_wait())
+        heartbeats.cancel()
+        stuck = self._drain.stuck[:_MOST_TOLD]
+        self._channel.send(Stopped(cut=self._drain.cut, stuck=stuck, log_waits=lines_wait()))
         return ExitCode.CUT if self._drain.cut and self._config.strict_exit else ExitCode.OK
 
     async def _start(self) -> None:
@@ -219,15 +244,15 @@ class _Worker:
         loop.add_signal_handler(signal.SIGTERM, _nothing)
 
     async def _start_up(self) -> None:
-        self._channel.send("stage", stage="lifespan")
+        self._channel.send(StartupPhase("lifespan"))
         await self._lifespan.startup()
         if self._config.log_takeover:
             take_over()
-        await run_warmups(WARMUP, self._report_stage)
+        await run_warmups(WARMUP, self._report_phase)
         self._watch_word()
-        self._report_stage("checks", None)
+        self._report_phase("checks", None)
         await self._checking.first_run()
-        self._tell_state()
+        self._report_health()
         # All that the app and its libraries have made until now stays: a full collection would walk
         # it again and again, for 10-30 ms each time with FastAPI. It costs no memory, because
         # nothing is left to collect after the imports (see `gc.freeze`).
@@ -239,43 +264,39 @@ class _Worker:
             host, port = self._listener.getsockname()[:2]
             raise StartupError(sentence_for(error, host, port, "--port")) from error
         self._checking.start()
-        self._channel.send("listening")
+        self._channel.send(Listening())
 
-    def _report_stage(self, stage: str, fraction: float | None) -> None:
-        self._channel.send("stage", stage=stage, fraction=fraction)
+    def _report_phase(self, phase: str, fraction: float | None) -> None:
+        self._channel.send(StartupPhase(phase, fraction))
 
     def _watch_word(self) -> None:
         """Hear of set_ready() and mark_unhealthy(), from whatever thread they are called."""
         loop = asyncio.get_running_loop()
 
         def changed() -> None:
-            loop.call_soon_threadsafe(self._tell_state)
+            loop.call_soon_threadsafe(self._report_health)
 
         HEALTH.changed = changed
 
-    def _tell_state(self) -> None:
-        said = ["set_ready"] if HEALTH.unready is not None else []
-        self._channel.send(
-            "state",
-            failing=[*self._checking.failing(), *said],
+    def _report_health(self) -> None:
+        report = HealthReport(
+            failing=[*self._checking.failing(), *HEALTH.failing()],
             stale_after=self._checking.stale_after(),
             unhealthy=HEALTH.unhealthy,
+            unready=HEALTH.reason(),
             groups=self._checking.groups(),
-            facts={
-                "checks": self._checking.facts(),
-                "unready": HEALTH.unready,
-                "unhealthy": HEALTH.unhealthy,
-            },
+            checks=self._checking.facts(),
         )
+        self._channel.send(report)
 
     async def _abort(self) -> None:
         _log.info("start-up stopped by SIGTERM")
-        self._channel.send("aborting")
+        self._channel.send(StartupAborting())
         await finish_app(self._lifespan, SHUTDOWN, time.monotonic() + self._config.hook_time)
-        self._channel.send("stopped", cut=0, log_waits=lines_wait())
+        self._channel.send(Stopped(log_waits=lines_wait()))
 
-    async def _beat(self) -> None:
-        vitals = Vitals(self._shelf, _BEAT)
+    async def _send_heartbeats(self) -> None:
+        vitals = Vitals(self._shelf, _HEARTBEAT)
 
         def stalled(place: str, silent: float) -> None:
             vitals.stalled()
@@ -284,20 +305,23 @@ class _Worker:
         watchdog = Watchdog(stalled)
         while True:
             watchdog.beat()
-            self._channel.send(
-                "beat",
-                inflight=IN_FLIGHT.count(Kind.REQUEST, Kind.TASK),
-                streams=IN_FLIGHT.count(Kind.STREAM, Kind.WEBSOCKET),
-                connections=self._engine.open_connections() if self._engine else 0,
-                served=self._wrapper.served,
-                queued=self._queued(),
-                shed=self._limit.shed if self._limit else 0,
-                cpu=time.process_time(),
-                works=[describe(work) for work in oldest(IN_FLIGHT, _OLD, _MOST_TOLD)],
-                registry=app_registry.has_registry(),
-            )
+            self._channel.send(self._heartbeat())
+            self._wrapper.recheck_calls()
             vitals.beat()
-            await asyncio.sleep(_BEAT)
+            await asyncio.sleep(_HEARTBEAT)
+
+    def _heartbeat(self) -> Heartbeat:
+        return Heartbeat(
+            inflight=IN_FLIGHT.count(Kind.REQUEST, Kind.TASK),
+            streams=IN_FLIGHT.count(Kind.STREAM, Kind.WEBSOCKET),
+            connections=self._engine.open_connections() if self._engine else 0,
+            served=self._wrapper.served,
+            queued=self._queued(),
+            rejected=self._limit.shed if self._limit else 0,
+            cpu=time.process_time(),
+            tasks=[describe(work) for work in oldest(IN_FLIGHT, _OLD, _MOST_TOLD)],
+            registry=app_registry.has_registry(),
+        )
 
     def _queued(self) -> int:
         """Return how many requests wait: for a place, or for a thread."""
@@ -311,25 +335,28 @@ class _Worker:
             self._orphaned()
             return
         for message in messages:
-            self._obey(message)
+            self._handle(message)
 
-    def _obey(self, message: Message) -> None:
-        kind = message["kind"]
-        if kind == "drain":
-            self._wrapper.serving.draining = True
-            METER.draining()
-            NOTICE.give()
-        elif kind == "close":
-            self._close(Timeline(message["cancel_at"], message["end_at"]))
-        elif kind == "cancel" and self._drain is not None:
-            self._drain.hurry()
-        elif kind == "levels":
-            LEVELS.override(message["table"])
-        elif kind == "registry":
-            self._rendering.begin(message["openmetrics"], message["turn"])
+    def _handle(self, message: Message | Unreadable) -> None:
+        match message:
+            case Drain():
+                self._wrapper.serving.draining = True
+                METER.draining()
+                NOTICE.give()
+            case Close(cancel_at, end_at):
+                self._close(Timeline(cancel_at, end_at))
+            case Cancel():
+                if self._drain is not None:
+                    self._drain.hurry()
+            case LogLevels(levels):
+                LEVELS.override(levels)
+            case RegistryRequest(openmetrics, request_id):
+                self._rendering.begin(openmetrics, request_id)
+            case _:
+                _log.error("the supervisor %s", unexpected(message))
 
-    def _tell_registry(self, size: int, openmetrics: bool, turn: int) -> None:
-        self._channel.send("registry", bytes=size, openmetrics=openmetrics, turn=turn)
+    def _report_registry(self, size: int, openmetrics: bool, request_id: int) -> None:
+        self._channel.send(RegistryText(size, openmetrics, request_id))
 
     def _close(self, timeline: Timeline) -> None:
         end_blocking()

@@ -33,7 +33,7 @@ _STREAMS_PER_SECOND: Final = 100
 _log = logging.getLogger("podready.wrap")
 
 
-class ForeignDrain:
+class ProcessDrain:
     """Runs on the thread that answers the probes, from SIGTERM to `hand_over`."""
 
     def __init__(

@@ -1,42 +1,62 @@
-"""This process as one of a foreign server's workers: it counts on its shelf and tells the leader.
+"""This process as one of a server's workers: it counts in its shelf and reports to the leader.
 
-The leader is the process that has the admin port; it is a follower of its own, too. What a leader
-knew must not be lost when it ends, so each follower keeps two descriptors of it: the ledger, which
-holds what ended processes have counted, and its shelf. The next leader gets them with the hello.
+The leader is the process that has the admin port; it is a follower of itself, too. The leader's
+numbers must not be lost when it ends, so each follower keeps two descriptors of it: the ledger,
+which holds what ended processes have counted, and its shelf. The next leader gets them with the
+handshake.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from podready._version import __version__
 from podready.runtime.logs.levels import LEVELS
 from podready.runtime.loop.channel import DescriptorChannel
+from podready.runtime.loop.messages import (
+    DebugRequest,
+    Handshake,
+    HandshakeAccepted,
+    LogLevels,
+    RegistryRequest,
+    RegistryText,
+    unexpected,
+)
 from podready.runtime.metrics import app_registry
-from podready.runtime.wrap.rendezvous import SharedShelf, go_to_meeting
+from podready.runtime.wrap.rendezvous import SharedShelf, connect_to_leader
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from podready.runtime.loop.channel import Message
     from podready.runtime.loop.loop import Loop
+    from podready.runtime.loop.messages import HealthReport, Heartbeat, Message, Unreadable
+
+_REFUSED_RETRY: Final = 5.0
+"""Seconds; a leader that refuses this process for its version will do so again."""
+
+_log = logging.getLogger("podready.wrap")
 
 
 class Follower:
-    """Lives on the loop of the thread that answers the probes; `lost` hears of the leader's end."""
+    """Runs on the loop of the thread that answers the probes.
+
+    `lost` is called when the leader has ended, and a while after a leader has refused this process.
+    """
 
     def __init__(self, loop: Loop, lost: Callable[[], None]) -> None:
         self.shelf = SharedShelf()
         self._loop = loop
         self._lost = lost
+        self._is_accepted = False
         self._channel: DescriptorChannel | None = None
         self._leader = ""
-        self._left_by_leader: list[int] = []
+        self._leaders_descriptors: list[int] = []
         self._changes: dict[str, list[float]] = {}
         self._rendering = app_registry.Rendering(
-            self.shelf.write_text, loop.call_soon_threadsafe, self._tell_registry
+            self.shelf.write_text, loop.call_soon_threadsafe, self._report_registry
         )
 
     @property
@@ -45,78 +65,83 @@ class Follower:
         return self._channel is not None
 
     def seek(self, port: int) -> bool:
-        """Look for the leader; return whether it was found."""
-        sock = go_to_meeting(port)
+        """Connect to the leader; return whether there is one."""
+        sock = connect_to_leader(port)
         if sock is not None:
             self.join(sock)
         return sock is not None
 
     def join(self, sock: socket.socket) -> None:
-        """Say hello to a leader."""
-        self._channel = DescriptorChannel(sock)
-        self._loop.watch(sock, read=self._hear, write=None)
-        self._channel.send_descriptors(
-            "hello",
-            [self.shelf.fd, *self._left_by_leader],
-            pid=os.getpid(),
-            version=__version__,
-            leader=self._leader,
-            changes=self._changes,
+        """Begin the handshake with a leader."""
+        self._channel = DescriptorChannel(sock, _log.error)
+        self._is_accepted = False
+        self._loop.watch(sock, read=self._receive, write=None)
+        handshake = Handshake(
+            pid=os.getpid(), version=__version__, leader=self._leader, changes=self._changes
         )
+        self._channel.send_descriptors(handshake, [self.shelf.fd, *self._leaders_descriptors])
 
-    def beat(self, state: Message, facts: Message) -> None:
-        """Tell the leader how this process fares."""
-        if self._channel is not None and self._leader:
-            self._channel.send("state", **state)
-            self._channel.send("beat", **facts, registry=app_registry.has_registry())
+    def report(self, health: HealthReport, heartbeat: Heartbeat) -> None:
+        """Report this process's health and work to the leader."""
+        if self._channel is not None and self._is_accepted:
+            self._channel.send(health)
+            self._channel.send(heartbeat)
 
     def debug(self) -> None:
         """Ask for DEBUG in the whole pod (SIGUSR1)."""
         if self._channel is not None:
-            self._channel.send("debug")
+            self._channel.send(DebugRequest())
 
     def sockets(self) -> list[socket.socket]:
         """Return the socket, for a forked child to close."""
         return [self._channel.sock] if self._channel else []
 
-    def give_up(self) -> None:
-        """Let go of all descriptors, in a forked child, which gets a shelf of its own."""
-        for fd in self._left_by_leader:
+    def release(self) -> None:
+        """Close all descriptors, in a forked child, which gets a shelf of its own."""
+        for fd in self._leaders_descriptors:
             os.close(fd)
-        self.shelf.give_up()
+        self.shelf.release()
 
-    # What the leader says
+    # Messages of the leader
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         assert self._channel is not None
         messages = self._channel.receive()
         if messages is None:
             self._loop.unwatch(self._channel.sock)
             self._channel.close()
             self._channel = None
-            self._lost()
+            self._leader_gone()
             return
         for message in messages:
-            self._obey(message)
+            self._handle(message)
 
-    def _obey(self, message: Message) -> None:
-        kind = message["kind"]
-        if kind == "welcome":
-            self._welcomed(message)
-        elif kind == "levels":
-            table = message["table"]
-            self._changes = {name: [table[name], until] for name, until in message["until"].items()}
-            LEVELS.override(table)
-        elif kind == "registry":
-            self._rendering.begin(message["openmetrics"], message["turn"])
+    def _handle(self, message: Message | Unreadable) -> None:
+        match message:
+            case HandshakeAccepted(leader):
+                self._accepted(leader)
+            case LogLevels(levels, ends):
+                self._changes = {name: [levels[name], until] for name, until in ends.items()}
+                LEVELS.override(levels)
+            case RegistryRequest(openmetrics, request_id):
+                self._rendering.begin(openmetrics, request_id)
+            case _:
+                _log.error("podready's leader %s", unexpected(message))
 
-    def _welcomed(self, message: Message) -> None:
+    def _leader_gone(self) -> None:
+        if self._is_accepted:
+            self._lost()
+            return
+        _log.warning("podready's leader has refused this process; see its log")
+        self._loop.call_later(_REFUSED_RETRY, self._lost)
+
+    def _accepted(self, leader: str) -> None:
         assert self._channel is not None
-        for fd in self._left_by_leader:
+        for fd in self._leaders_descriptors:
             os.close(fd)
-        self._left_by_leader = self._channel.take_descriptors()
-        self._leader = message["leader"]
+        self._leaders_descriptors = self._channel.take_descriptors()
+        self._leader, self._is_accepted = leader, True
 
-    def _tell_registry(self, size: int, openmetrics: bool, turn: int) -> None:
+    def _report_registry(self, size: int, openmetrics: bool, request_id: int) -> None:
         if self._channel is not None:
-            self._channel.send("registry", bytes=size, openmetrics=openmetrics, turn=turn)
+            self._channel.send(RegistryText(size, openmetrics, request_id))

@@ -1,8 +1,8 @@
-"""The pod of a foreign server, as the process that has the admin port knows it.
+"""The pod of a wrapped app's server, as the process that has the admin port knows it.
 
-Every process of the server that has called `podready.wrap` is a follower of it, itself included:
-it hands over its shelf and tells twice a second how it fares. So the pages of the admin port are
-those of `podready run`: one /metrics for all workers, levels for all of them.
+Every process of the server that has called `podready.wrap` is a follower, the leader included: it
+hands over its shelf and reports twice a second. So the pages of the admin port are those of
+`podready run`: one /metrics for all workers, log levels for all of them.
 """
 
 from __future__ import annotations
@@ -10,24 +10,40 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from podready._version import __version__
 from podready.runtime.admin.loggers import Loggers
 from podready.runtime.admin.metrics import MetricsPage
 from podready.runtime.admin.pages import Pages
 from podready.runtime.admin.server import AdminServer
+from podready.runtime.admin.worker_handle import WorkerHandle, free_slot
 from podready.runtime.logs import log_event
 from podready.runtime.loop.channel import DescriptorChannel
-from podready.runtime.supervisor.workers import WorkerHandle, free_slot
-from podready.runtime.wrap.rendezvous import SharedShelf, hold_meeting, is_ours, shelf_of
+from podready.runtime.loop.messages import (
+    DebugRequest,
+    Handshake,
+    HandshakeAccepted,
+    HealthReport,
+    Heartbeat,
+    Message,
+    RegistryText,
+    Unreadable,
+    unexpected,
+)
+from podready.runtime.wrap.rendezvous import (
+    SharedShelf,
+    is_same_user,
+    listen_for_followers,
+    shelf_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from podready.runtime.admin.probes import Standing
+    from podready.runtime.admin.probes import PodStatus
     from podready.runtime.lifecycle import Lifecycle
-    from podready.runtime.loop.channel import Message
     from podready.runtime.loop.loop import Loop
     from podready.runtime.run_config import RunConfig
 
@@ -41,7 +57,7 @@ _SERVERS: Final = (
 
 
 class Followers:
-    """The processes that have said hello and live."""
+    """The processes whose handshake was accepted and that live."""
 
     def __init__(self) -> None:
         self.by_channel: dict[DescriptorChannel, WorkerHandle] = {}
@@ -49,14 +65,14 @@ class Followers:
     def __iter__(self) -> Iterator[WorkerHandle]:
         return iter(list(self.by_channel.values()))
 
-    def broadcast(self, kind: str, **fields: Any) -> None:
-        """Send one message to all of them."""
+    def broadcast(self, message: Message) -> None:
+        """Send a message to all of them."""
         for worker in self:
-            worker.channel.send(kind, **fields)
+            worker.channel.send(message)
 
 
 class Leader:
-    """Keeps the pages; `standing` is how this process itself stands, which the probes tell."""
+    """Serves the admin port; the probes there answer with `status`, this process's own."""
 
     supervised = False
 
@@ -65,37 +81,38 @@ class Leader:
         loop: Loop,
         config: RunConfig,
         lifecycle: Lifecycle,
-        standing: Callable[[], Standing],
+        status: Callable[[], PodStatus],
         shelf: SharedShelf,
     ) -> None:
         self.loop = loop
         self.config = config
         self.lifecycle = lifecycle
-        self.standing = standing
-        self.fleet = Followers()
-        self.loggers = Loggers(self)
+        self.status = status
+        self.workers = Followers()
+        self._loggers = Loggers(self)
         self.several = False
         self._name = os.urandom(8).hex()
         self._shelf = shelf
         self._ledger = SharedShelf()
-        self._strangers: dict[DescriptorChannel, None] = {}
-        self.metrics = MetricsPage(self, self._ledger)
+        self._unidentified: dict[DescriptorChannel, None] = {}
+        self._metrics = MetricsPage(self, self._ledger)
         self._admin: AdminServer
-        self._meeting: socket.socket | None = None
+        self._rendezvous: socket.socket | None = None
 
     @property
     def server(self) -> str:
-        """The foreign server's name."""
+        """The server's name."""
         return next((name for module, name in _SERVERS if module in sys.modules), "unknown")
 
     def open(self, admin: socket.socket) -> socket.socket:
-        """Answer on the admin port and let followers come; return the socket for our own."""
-        self._admin = AdminServer(self.loop, admin, Pages(self).answer)
-        self._meeting = hold_meeting(admin.getsockname()[1])
-        if self._meeting is not None:
-            self.loop.watch(self._meeting, read=self._accept, write=None)
+        """Answer on the admin port and accept followers; return the socket of the leader's own."""
+        pages = Pages(self, self._metrics, self._loggers)
+        self._admin = AdminServer(self.loop, admin, pages.answer)
+        self._rendezvous = listen_for_followers(admin.getsockname()[1])
+        if self._rendezvous is not None:
+            self.loop.watch(self._rendezvous, read=self._accept, write=None)
         ours, theirs = socket.socketpair()
-        self._receive(ours)
+        self._add(ours)
         return theirs
 
     @property
@@ -105,85 +122,90 @@ class Leader:
 
     def sockets(self) -> list[socket.socket]:
         """Return every socket, for a forked child to close."""
-        channels = [*self._strangers, *self.fleet.by_channel]
-        meeting = [self._meeting] if self._meeting is not None else []
-        return [*self._admin.sockets(), *meeting, *(channel.sock for channel in channels)]
+        channels = [*self._unidentified, *self.workers.by_channel]
+        rendezvous = [self._rendezvous] if self._rendezvous is not None else []
+        return [*self._admin.sockets(), *rendezvous, *(channel.sock for channel in channels)]
 
-    def give_up(self) -> None:
-        """Let go of the ledger, in a forked child."""
-        self._ledger.give_up()
+    def release(self) -> None:
+        """Close the ledger's descriptor, in a forked child."""
+        self._ledger.release()
 
     def _accept(self) -> None:
-        assert self._meeting is not None
+        assert self._rendezvous is not None
         try:
-            sock, _ = self._meeting.accept()
+            sock, _ = self._rendezvous.accept()
         except OSError:
             return
-        if is_ours(sock):
-            self._receive(sock)
+        if is_same_user(sock):
+            self._add(sock)
         else:
             sock.close()
 
-    def _receive(self, sock: socket.socket) -> None:
-        channel = DescriptorChannel(sock)
-        self._strangers[channel] = None
-        self.loop.watch(sock, read=lambda: self._hear(channel), write=None)
+    def _add(self, sock: socket.socket) -> None:
+        channel = DescriptorChannel(sock, partial(log_event, "ERROR"))
+        self._unidentified[channel] = None
+        self.loop.watch(sock, read=lambda: self._receive(channel), write=None)
 
-    def _hear(self, channel: DescriptorChannel) -> None:
+    def _receive(self, channel: DescriptorChannel) -> None:
         try:
             messages = channel.receive()
             for message in messages or ():
-                self._heed(channel, message)
-        except (ValueError, LookupError, TypeError) as error:  # it is ours by its user only
-            log_event(
-                "WARNING", f"a process speaks to podready's leader what it knows not: {error}"
-            )
+                self._handle(channel, message)
+        except (ValueError, LookupError, TypeError) as error:  # only its user is known to be ours
+            log_event("WARNING", f"podready's leader refuses a process: {error}")
             messages = None
         if messages is None:
             self._gone(channel)
 
-    def _heed(self, channel: DescriptorChannel, message: Message) -> None:
-        worker = self.fleet.by_channel.get(channel)
+    def _handle(self, channel: DescriptorChannel, message: Message | Unreadable) -> None:
+        """Handle a message; raises ValueError for one that does not belong here."""
+        worker = self.workers.by_channel.get(channel)
         if worker is not None:
-            self._note(worker, message)
-        elif message["version"] != __version__:
-            raise ValueError(f"podready {message['version']}, this is {__version__}")
+            self._handle_worker(worker, message)
+        elif not isinstance(message, Handshake):
+            raise ValueError(f"it {unexpected(message)}")
+        elif message.version != __version__:
+            raise ValueError(f"it has podready {message.version}, the leader {__version__}")
         else:
-            self._greet(channel, message)
+            self._accept_worker(channel, message)
 
-    def _greet(self, channel: DescriptorChannel, message: Message) -> None:
-        """Take a process in, with what it has of a leader before us."""
-        shelf, *left = map(shelf_of, channel.take_descriptors())
+    def _accept_worker(self, channel: DescriptorChannel, handshake: Handshake) -> None:
+        """Add a follower, and the numbers and log levels of a leader before this one."""
+        shelves = [shelf_of(fd) for fd in channel.take_descriptors()]
+        if not shelves:
+            raise ValueError("it sent no shelf")
+        shelf, *left = shelves
         now = self.loop.time()
-        slot = free_slot(self.fleet)
-        worker = WorkerHandle(message["pid"], channel, now, shelf, slot, last_beat=now)
-        self._strangers.pop(channel, None)
-        self.fleet.by_channel[channel] = worker
-        channel.send_descriptors("welcome", [self._ledger.fd, self._shelf.fd], leader=self._name)
-        if message["leader"] != self._name:  # several followers bring the same memory of it
+        worker = WorkerHandle(handshake.pid, channel, now, shelf, free_slot(self.workers))
+        self._unidentified.pop(channel, None)
+        self.workers.by_channel[channel] = worker
+        accepted = HandshakeAccepted(self._name)
+        channel.send_descriptors(accepted, [self._ledger.fd, self._shelf.fd])
+        if handshake.leader != self._name:  # several followers bring the same memory of it
             for each in left:
-                self.metrics.retire(each)
-            self.loggers.inherit(message["changes"])
-        self.loggers.tell(worker)
+                self._metrics.retire(each)
+            self._loggers.inherit(handshake.changes)
+        self._loggers.send_to(worker)
 
-    def _note(self, worker: WorkerHandle, message: Message) -> None:
-        worker.last_beat = self.loop.time()
-        kind = message["kind"]
-        if kind == "beat":
-            worker.beat = message
-            worker.listening = message["serving"]
-            self.several = self.several or sum(each.listening for each in self.fleet) > 1
-        elif kind == "state":
-            worker.state = message
-        elif kind == "registry":
-            self.metrics.hear(worker, message)
-        elif kind == "debug":
-            self.loggers.debug()
+    def _handle_worker(self, worker: WorkerHandle, message: Message | Unreadable) -> None:
+        worker.record(message, self.loop.time())
+        match message:
+            case Heartbeat():
+                serving = sum(each.listening for each in self.workers)
+                self.several = self.several or serving > 1
+            case HealthReport():
+                pass
+            case RegistryText():
+                self._metrics.receive(worker, message)
+            case DebugRequest():
+                self._loggers.debug()
+            case _:
+                raise ValueError(f"it {unexpected(message)}")
 
     def _gone(self, channel: DescriptorChannel) -> None:
         self.loop.unwatch(channel.sock)
         channel.close()
-        self._strangers.pop(channel, None)
-        worker = self.fleet.by_channel.pop(channel, None)
+        self._unidentified.pop(channel, None)
+        worker = self.workers.by_channel.pop(channel, None)
         if worker is not None:
-            self.metrics.note_gone(worker)
+            self._metrics.record_gone(worker)

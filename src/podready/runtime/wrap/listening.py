@@ -1,4 +1,4 @@
-"""Whether this process has a socket that accepts connections, told by the kernel."""
+"""Whether this process has a socket that accepts connections, as the kernel sees it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Observing requests on many threads at once, as a foreign WSGI server serves them.
+"""Observing requests on many threads at once, as WSGI servers serve them.
 
 A cell has one writer; where threads share it, each step is taken under one lock.
 """

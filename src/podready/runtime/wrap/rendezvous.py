@@ -1,8 +1,8 @@
-"""How the processes of a foreign server find each other, and what they share: memory, no files.
+"""How the processes of a server find each other, and what they share: memory, no files.
 
-They meet at an abstract Unix socket (unix(7)), which needs no writable directory, belongs to the
-pod's network namespace and is gone with the process that has it. Both sides look at who the other
-one is, because such a socket has no owner and no mode.
+The leader listens on an abstract Unix socket, the rendezvous socket (unix(7)): it needs no writable
+directory, belongs to the pod's network namespace and is gone with its process. Both sides check the
+user of the other one, because such a socket has no owner and no mode.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class SharedShelf(Shelf):
         os.ftruncate(self.fd, SHELF_BYTES)
         super().__init__(mmap.mmap(self.fd, SHELF_BYTES))
 
-    def give_up(self) -> None:
-        """Close the descriptor, as in a forked child; cells that are in use stay mapped."""
+    def release(self) -> None:
+        """Close the descriptor, in a forked child; cells that are in use stay mapped."""
         os.close(self.fd)
 
 
@@ -42,11 +42,11 @@ def _memory_file() -> int:
 
 
 def shelf_of(fd: int) -> Shelf:
-    """Return the shelf in somebody's memory and close `fd`; ValueError when it is none."""
+    """Return the shelf in another process's memory and close `fd`; ValueError when it is none."""
     try:
         return Shelf(mmap.mmap(fd, SHELF_BYTES))
     except OSError as error:
-        raise ValueError(f"not a shelf: {error}") from error
+        raise ValueError(f"it sent what is not a shelf: {error}") from error
     finally:
         os.close(fd)
 
@@ -55,8 +55,8 @@ def _address(port: int) -> str:
     return f"\0podready/{os.getuid()}/{port}"
 
 
-def hold_meeting(port: int) -> socket.socket | None:
-    """Listen where the processes of the server with this admin port meet; None if it cannot be."""
+def listen_for_followers(port: int) -> socket.socket | None:
+    """Return the rendezvous socket of the server with this admin port; None if it cannot be had."""
     if not _LINUX:
         return None
     sock = socket.socket(socket.AF_UNIX)
@@ -70,15 +70,15 @@ def hold_meeting(port: int) -> socket.socket | None:
     return sock
 
 
-def go_to_meeting(port: int) -> socket.socket | None:
-    """Connect to whoever holds the meeting; None when nobody does, or a stranger."""
+def connect_to_leader(port: int) -> socket.socket | None:
+    """Connect to the rendezvous socket; None when there is none, or it is another user's."""
     if not _LINUX:
         return None
     sock = socket.socket(socket.AF_UNIX)
     try:
         sock.setblocking(False)
         sock.connect(_address(port))
-        if is_ours(sock):
+        if is_same_user(sock):
             return sock
     except OSError:
         pass
@@ -86,8 +86,8 @@ def go_to_meeting(port: int) -> socket.socket | None:
     return None
 
 
-def is_ours(sock: socket.socket) -> bool:
-    """Return whether the peer runs as the same user, as the processes of one server do."""
+def is_same_user(sock: socket.socket) -> bool:
+    """Return whether the peer runs as this user, as all processes of one server do."""
     if not _LINUX:
         return True
     raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)

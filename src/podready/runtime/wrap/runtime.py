@@ -1,8 +1,8 @@
-"""The runtime inside a process that a foreign server owns: probes, pages and drain on one thread.
+"""The runtime inside a process of another server: probes, pages and drain on one thread.
 
 There is no supervisor here. A daemon thread answers on the admin port (of several workers the
 first one that gets the port is the leader, all are its followers, and another takes over when it
-is gone) and keeps the time of the drain (`foreign_drain`).
+is gone) and keeps the deadlines of the drain (`wrap.drain`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from podready.contract import LIVEZ, READYZ, STARTUPZ, Phase
 from podready.errors import StartupError
-from podready.runtime.admin.probes import Answer, Standing, answer_probe
+from podready.runtime.admin.probes import Answer, PodStatus, answer_probe
+from podready.runtime.app.call_failures import CallFailures
 from podready.runtime.app.check_runner import Checking
 from podready.runtime.app.checks import CHECKS, HEALTH
 from podready.runtime.app.shutdown_notice import NOTICE
@@ -25,6 +26,8 @@ from podready.runtime.lifecycle import Lifecycle
 from podready.runtime.logs import take_over
 from podready.runtime.loop.listener import bind, listen
 from podready.runtime.loop.loop import Loop
+from podready.runtime.loop.messages import HealthReport, Heartbeat
+from podready.runtime.metrics import app_registry
 from podready.runtime.metrics.counters import METER
 from podready.runtime.metrics.http import HttpMetrics
 from podready.runtime.metrics.interpreter import Vitals
@@ -33,7 +36,7 @@ from podready.runtime.requests.loop_watchdog import Watchdog, log_stall
 from podready.runtime.requests.observer import Observer
 from podready.runtime.requests.route import watch_frameworks
 from podready.runtime.requests.stack_location import describe, oldest
-from podready.runtime.wrap.drain import ForeignDrain
+from podready.runtime.wrap.drain import ProcessDrain
 from podready.runtime.wrap.follower import Follower
 from podready.runtime.wrap.hypercorn import hold_hypercorn
 from podready.runtime.wrap.leader import Leader
@@ -54,21 +57,21 @@ PROBES: Final = frozenset({LIVEZ, READYZ, STARTUPZ})
 _CLAIM: Final = 0.25
 """Seconds between two tries to get the admin port while there is no leader."""
 
-_PATIENT_TRIES: Final = 20
+_QUIET_TRIES: Final = 20
 
-_BEAT: Final = 0.5
+_HEARTBEAT: Final = 0.5
 _OLD: Final = 1.0
-_MOST_TOLD: Final = 20
+_MAX_TASKS: Final = 20
 """As in `worker`: work that is shown in /tasks, by its age in seconds and its number."""
 
-_LIFESPAN_PATIENCE: Final = 2.0
+_LIFESPAN_TIMEOUT: Final = 2.0
 """Seconds after the import in which a server that speaks lifespan has begun to."""
 
 _log = logging.getLogger("podready.wrap")
 
 
 class InProcess:
-    """One process's runtime; `wrap` and its faces tell it what they see."""
+    """One process's runtime; the middlewares of `wrap` report to it what they see."""
 
     def __init__(
         self, config: RunConfig, *, asgi: bool, tracing: Tracing | None = None, logs: bool = True
@@ -78,17 +81,19 @@ class InProcess:
         self.wrappers: list[Wrapper] = []
         self.observer = Observer()
         self.config = config
+        self.answered = False  # a WSGI app has begun an answer
+        self.call_failures = CallFailures()
         self._asgi = asgi
         self._tracing = tracing
         self._takes_over = logs and config.log_takeover
-        self._sigterm = Sigterm(lambda: self.stop(self._sigterm.hand_over))
+        self._sigterm = Sigterm(lambda: self.stop(self._sigterm.release_signal))
         self._pid = 0
         self._used = False  # the server has called the app, so there is something to drain
         self._lifespan: bool | None = None  # None: not seen; else whether its start-up is over
         self._vitals: Vitals | None = None
         self._loop: Loop
         self._follower: Follower
-        self._drain: ForeignDrain
+        self._drain: ProcessDrain
         self._forget()
         os.register_at_fork(after_in_child=self._forked)
 
@@ -96,8 +101,8 @@ class InProcess:
         now = time.monotonic()
         self.lifecycle = Lifecycle(now)
         self._app_loop: asyncio.AbstractEventLoop | None = None
-        self._last_beat = now
-        self._beat_due = 0.0  # the app's loop has been asked for a beat since then
+        self._last_heartbeat = now
+        self._heartbeat_due = 0.0  # the app's loop has been asked for a heartbeat since then
         self._watchdog: Watchdog | None = None
         self._leader: Leader | None = None
         self._tries = 0  # to get the admin port or find the leader
@@ -105,21 +110,21 @@ class InProcess:
         self._checking: Checking | None = None
         self._checked = False
 
-    # What the app's side tells
+    # Called by the middlewares and by the server
 
     def start(self) -> None:
         """Begin: at import, and again in a process that was forked after it."""
         self._loop = Loop()
         self._loop.hear_threads()
         self._follower = Follower(self._loop, self._claim)
-        self._drain = ForeignDrain(
+        self._drain = ProcessDrain(
             self._loop, self.config.budget(), self.config.stream_window, self._close
         )
         self._drain.tracing = self._tracing
         self._count()
         self._sigterm.install()
         hold_hypercorn(self.stop)
-        self._hear_sigusr1()
+        self._handle_sigusr1()
         self._pid = os.getpid()
         threading.Thread(target=self._run, name="podready", daemon=True).start()
 
@@ -127,17 +132,17 @@ class InProcess:
         """Count on this process's shelf from now on."""
         shelf = self._follower.shelf
         METER.use(shelf)
-        self._vitals = Vitals(shelf, _BEAT)
+        self._vitals = Vitals(shelf, _HEARTBEAT)
         observer = Observer if self._asgi else LockedObserver
         self.observe(observer(HttpMetrics(shelf), self._tracing))
 
     def observe(self, observer: Observer) -> None:
-        """Have every face use this observer."""
+        """Have every middleware use this observer."""
         self.observer = observer
         for wrapper in self.wrappers:
             wrapper.observer = observer
 
-    def _hear_sigusr1(self) -> None:
+    def _handle_sigusr1(self) -> None:
         """Log DEBUG for a while on SIGUSR1, where the server has no use of its own for it."""
         if threading.current_thread() is not threading.main_thread():
             return
@@ -145,35 +150,35 @@ class InProcess:
             signal.signal(signal.SIGUSR1, self._debug)
 
     def _debug(self, _number: int, _frame: object) -> None:
-        """Pass SIGUSR1 on; a child that was forked and has not served yet has no ears."""
+        """Pass SIGUSR1 on; a forked child that has not served yet ignores it."""
         if self._pid == os.getpid():
             self._loop.call_soon_threadsafe(self._follower.debug)
 
     def _forked(self) -> None:
-        """Let go of what is the parent's: in a child its thread is missing, its sockets are not."""
+        """Close what belongs to the parent: a child has its sockets but not its thread."""
         if not self._pid:
             return
         leader = self._leader
         for sock in (*self._follower.sockets(), *(leader.sockets() if leader else ())):
             sock.close()
         self._loop.close()
-        self._follower.give_up()
+        self._follower.release()
         if leader is not None:
-            leader.give_up()
+            leader.release()
         if self._vitals is not None:
             self._vitals.close()
         self._pid = 0
         self._forget()
 
     def used(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        """Hear that the server calls the app, on `loop` if it is an ASGI app."""
+        """Note that the server calls the app, on `loop` if it is an ASGI app."""
         if self._pid != os.getpid():
             self._start_once()
         if not self._used:
             self._used = True
-            self._look_around()
+            self._integrate()
         if loop is not self._app_loop and loop is not None:
-            self._last_beat = time.monotonic()
+            self._last_heartbeat = time.monotonic()
             self._app_loop = loop
 
     def _start_once(self) -> None:
@@ -183,19 +188,19 @@ class InProcess:
                 self.start()
 
     def lifespan(self, *, started: bool) -> None:
-        """Hear that the server runs the app's lifespan, and when its start-up is complete."""
+        """Note that the server runs the app's lifespan, and when its start-up is complete."""
         self._lifespan = started
         if started:
-            self._look_around()
+            self._integrate()
 
-    def _look_around(self) -> None:
-        """See what has been imported or put up since `wrap`."""
+    def _integrate(self) -> None:
+        """Take in frameworks and log handlers that came after `wrap`."""
         watch_frameworks()
         if self._takes_over:
             take_over()
 
-    def stop(self, hand_over: Callable[[], object]) -> bool:
-        """Begin the drain and call `hand_over` at its end; False: nothing to wait for.
+    def stop(self, release_signal: Callable[[], object]) -> bool:
+        """Begin the drain and call `release_signal` at its end; False: nothing to wait for.
 
         Called from a signal handler: it takes no lock and leaves the rest to the thread. A second
         signal hurries, and a process that never served (gunicorn's arbiter) passes it on.
@@ -206,7 +211,7 @@ class InProcess:
             wrapper.serving.draining = True
         if again or self._pid != os.getpid() or not self._used:
             return False
-        self._loop.call_soon_threadsafe(lambda: self._begin_drain(hand_over))
+        self._loop.call_soon_threadsafe(lambda: self._begin_drain(release_signal))
         return True
 
     # The thread
@@ -217,7 +222,7 @@ class InProcess:
         self._loop.run()
 
     def _claim(self) -> None:
-        """Follow the leader, or be it: whoever gets the admin port."""
+        """Become the leader if the admin port can be had, else follow the leader."""
         if self._follower.connected:
             return
         try:
@@ -238,82 +243,89 @@ class InProcess:
         return sock
 
     def _wait_for_port(self, error: StartupError) -> None:
-        """Try again; a leader that is not there after a while is somebody else."""
+        """Try again; after a while the port belongs to a process that is no leader."""
         self._tries += 1
-        if self._tries == _PATIENT_TRIES:
+        if self._tries == _QUIET_TRIES:
             _log.warning("this process has no probes: %s", error)
         self._loop.call_later(_CLAIM, self._claim)
 
     def _lead(self, admin: socket.socket) -> None:
         self._leader = Leader(
-            self._loop, self.config, self.lifecycle, self._standing, self._follower.shelf
+            self._loop, self.config, self.lifecycle, self._status, self._follower.shelf
         )
         self._follower.join(self._leader.open(admin))
         self._tries = 0
 
     def _tick(self) -> None:
-        """Look twice a second at what nobody tells: the listener, the app's loop."""
-        self._loop.call_later(_BEAT, self._tick)
+        """Look twice a second at what reports nothing by itself: the listener, the app's loop."""
+        self._loop.call_later(_HEARTBEAT, self._tick)
         if self.lifecycle.phase is Phase.STARTING and self._has_started():
             self.lifecycle.advance(Phase.READY, time.monotonic())
         if self._checking is None and not self._unsure():
             self._checking = Checking(CHECKS, lambda: None)
             self._start_checks(self._checking)
-        self._ask_for_beat()
-        self._tell_leader()
+        self._request_heartbeat()
+        self.call_failures.recheck(worked=self.answered)
+        for wrapper in self.wrappers:
+            wrapper.recheck_calls()
+        self._report_to_leader()
 
-    def _ask_for_beat(self) -> None:
-        """Have the app's loop beat; one that has not answered yet is not asked again."""
+    def _request_heartbeat(self) -> None:
+        """Ask the app's loop for a heartbeat, unless it still has to answer an earlier one."""
         loop = self._app_loop
         if loop is None or loop.is_closed():
             if self._vitals is not None:
                 self._vitals.sample(None)
-        elif not self._beat_due:
-            self._beat_due = time.monotonic()
-            loop.call_soon_threadsafe(self._beat)
+        elif not self._heartbeat_due:
+            self._heartbeat_due = time.monotonic()
+            loop.call_soon_threadsafe(self._note_heartbeat)
 
-    def _beat(self) -> None:
-        """Say, on the app's loop, that it turns."""
-        now = self._last_beat = time.monotonic()
+    def _note_heartbeat(self) -> None:
+        """Note, on the app's loop, that it turns."""
+        now = self._last_heartbeat = time.monotonic()
         if self._watchdog is None:
             self._watchdog = Watchdog(self._stalled)
         self._watchdog.beat()
         if self._vitals is not None:
-            self._vitals.sample(now - self._beat_due)
-        self._beat_due = 0.0
+            self._vitals.sample(now - self._heartbeat_due)
+        self._heartbeat_due = 0.0
 
     def _stalled(self, place: str, silent: float) -> None:
         if self._vitals is not None:
             self._vitals.stalled()
         log_stall(place, silent)
 
-    def _tell_leader(self) -> None:
+    def _report_to_leader(self) -> None:
+        heartbeat = Heartbeat(
+            serving=self._used,
+            inflight=IN_FLIGHT.count(Kind.REQUEST, Kind.TASK),
+            streams=IN_FLIGHT.count(Kind.STREAM, Kind.WEBSOCKET),
+            cpu=time.process_time(),
+            tasks=[describe(work) for work in oldest(IN_FLIGHT, _OLD, _MAX_TASKS)],
+            registry=app_registry.has_registry(),
+        )
+        self._follower.report(self._health(), heartbeat)
+
+    def _health(self) -> HealthReport:
         checking = self._checking
-        state = {
-            "failing": checking.failing() if checking else [],
-            "stale_after": checking.stale_after() if checking else None,
-            "unhealthy": HEALTH.unhealthy,
-            "groups": checking.groups() if checking else {},
-            "facts": {
-                "checks": checking.facts() if checking else {},
-                "unready": HEALTH.unready,
-                "unhealthy": HEALTH.unhealthy,
-            },
-        }
-        facts = {
-            "serving": self._used,
-            "inflight": IN_FLIGHT.count(Kind.REQUEST, Kind.TASK),
-            "streams": IN_FLIGHT.count(Kind.STREAM, Kind.WEBSOCKET),
-            "cpu": time.process_time(),
-            "works": [describe(work) for work in oldest(IN_FLIGHT, _OLD, _MOST_TOLD)],
-        }
-        self._follower.beat(state, facts)
+        if checking is None:
+            return HealthReport(
+                failing=HEALTH.failing(), unhealthy=HEALTH.unhealthy, unready=HEALTH.reason()
+            )
+        return HealthReport(
+            failing=[*checking.failing(), *HEALTH.failing()],
+            stale_after=checking.stale_after(),
+            unhealthy=HEALTH.unhealthy,
+            unready=HEALTH.reason(),
+            groups=checking.groups(),
+            checks=checking.facts(),
+        )
 
     def _unsure(self) -> bool:
         """Whether the server may be about to start the app, or is doing so."""
         if self._lifespan is not None or not self._asgi:
             return self._lifespan is False
-        return time.monotonic() - self.lifecycle.started_at < _LIFESPAN_PATIENCE
+        return time.monotonic() - self.lifecycle.started_at < _LIFESPAN_TIMEOUT
 
     def _has_started(self) -> bool:
         if self._unsure() or (CHECKS and not self._checked):
@@ -338,11 +350,11 @@ class InProcess:
         self._checked = True
         checking.start()
 
-    def _begin_drain(self, hand_over: Callable[[], object]) -> None:
+    def _begin_drain(self, release_signal: Callable[[], object]) -> None:
         if self.lifecycle.advance(Phase.DRAINING, time.monotonic()):
             METER.draining()
             NOTICE.give_soon()
-            self._drain.begin(hand_over)
+            self._drain.begin(release_signal)
 
     def _close(self) -> None:
         self.lifecycle.advance(Phase.CLOSING, time.monotonic())
@@ -352,20 +364,20 @@ class InProcess:
 
     def answer(self, path: str, *, verbose: bool = False) -> Answer | None:
         """Return the answer to a probe, None for any other path; from any thread."""
-        return answer_probe(path, self._standing(), verbose=verbose)
+        return answer_probe(path, self._status(), verbose=verbose)
 
-    def _standing(self) -> Standing:
+    def _status(self) -> PodStatus:
         now = time.monotonic()
         phase = self.lifecycle.phase
         if self.draining and phase in {Phase.STARTING, Phase.READY}:
             phase = Phase.DRAINING  # the thread will say so too in a moment
-        unready = ["set_ready"] if HEALTH.unready is not None else []
+        unready = HEALTH.failing()
         unready += self._checking.failing() if self._checking else []
-        silent = now - self._last_beat if self._app_loop and phase is Phase.READY else 0.0
-        return Standing(
+        silent = now - self._last_heartbeat if self._app_loop and phase is Phase.READY else 0.0
+        return PodStatus(
             phase=phase,
             started=self.lifecycle.since(Phase.READY) is not None,
-            stage=phase,
+            startup_phase=phase,
             elapsed=now - self.lifecycle.started_at,
             limit=0.0,
             unready=tuple(unready),
@@ -376,7 +388,7 @@ class InProcess:
                 "pid": os.getpid(),
                 "inflight": len(IN_FLIGHT.works),
                 "checks": self._checking.facts() if self._checking else {},
-                "unready": HEALTH.unready,
+                "unready": HEALTH.reason(),
                 "unhealthy": HEALTH.unhealthy,
             },
         )

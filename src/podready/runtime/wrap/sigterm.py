@@ -1,11 +1,11 @@
-"""Standing before a foreign server's own SIGTERM handler, however and whenever it is installed.
+"""Running before the server's own SIGTERM handler, however and whenever that is installed.
 
 Servers listen for SIGTERM in three ways: `signal.signal` (uvicorn, gunicorn's WSGI workers,
 granian for WSGI), `loop.add_signal_handler` (gunicorn's ASGI worker, granian for ASGI), or an
-event shared with their parent process (hypercorn, see `hypercorn_stop`). Some do so before they
+event shared with their parent process (hypercorn, see `wrap.hypercorn`). Some do so before they
 import the app, some after, some from a place where no code of ours runs on the main thread. So
 the first two functions are replaced, for SIGTERM only: what is installed through them is
-remembered as theirs, and ours stays in front.
+kept as the server's handler, and podready's stays in front.
 """
 
 from __future__ import annotations
@@ -27,51 +27,51 @@ _get_handler = signal.getsignal
 
 
 class Sigterm:
-    """Asks `holds` first; their handler runs at once where it says no, else at `hand_over`.
+    """Asks `holds` first; the server's handler runs at once if it says no, else at the release.
 
     `holds` is called inside the signal handler, so it must be short and take no lock.
     """
 
     def __init__(self, holds: Callable[[], bool]) -> None:
         self._holds = holds
-        self._theirs: Any = signal.SIG_DFL
-        self._open = False
+        self._servers_handler: Any = signal.SIG_DFL
+        self._released = False
         self.installed = False
 
     def install(self) -> None:
-        """Step in front, on the main thread; elsewhere nothing can be installed."""
+        """Install the handler, on the main thread; elsewhere nothing can be installed."""
         if self.installed or threading.current_thread() is not threading.main_thread():
             return
-        self._theirs = self._handler_of_loop() or _get_handler(_SIGTERM)
-        _set_handler(_SIGTERM, self._came)
+        self._servers_handler = self._handler_of_loop() or _get_handler(_SIGTERM)
+        _set_handler(_SIGTERM, self._handle)
         patched: Any = signal
         patched.signal, patched.getsignal = self._signal, self._getsignal
         for loop_class in _loop_classes():
             loop_class.add_signal_handler = self._for_loop(loop_class)
         self.installed = True
 
-    def hand_over(self) -> None:
-        """Let their handler have the signal; from any thread."""
-        self._open = True
+    def release_signal(self) -> None:
+        """Send the signal on to the server's handler; from any thread."""
+        self._released = True
         os.kill(os.getpid(), _SIGTERM)  # only the main thread may run a handler
 
-    def _came(self, number: int, frame: Any) -> None:
-        if not self._open and self._holds():
+    def _handle(self, number: int, frame: Any) -> None:
+        if not self._released and self._holds():
             return
-        if callable(self._theirs):
-            self._theirs(number, frame)
-        elif self._theirs == signal.SIG_DFL:
+        if callable(self._servers_handler):
+            self._servers_handler(number, frame)
+        elif self._servers_handler == signal.SIG_DFL:
             _set_handler(_SIGTERM, signal.SIG_DFL)
             os.kill(os.getpid(), _SIGTERM)
 
     def _signal(self, number: int, handler: Any) -> Any:
         if number != _SIGTERM or threading.current_thread() is not threading.main_thread():
             return _set_handler(number, handler)
-        theirs, self._theirs = self._theirs, handler
-        return theirs
+        previous, self._servers_handler = self._servers_handler, handler
+        return previous
 
     def _getsignal(self, number: int) -> Any:
-        return self._theirs if number == _SIGTERM else _get_handler(number)
+        return self._servers_handler if number == _SIGTERM else _get_handler(number)
 
     def _for_loop(self, loop_class: Any) -> Callable[..., None]:
         """Return an `add_signal_handler` that leaves all other signals to the class's own."""
@@ -79,7 +79,7 @@ class Sigterm:
 
         def add_signal_handler(loop: Any, sig: int, callback: Any, *arguments: Any) -> None:
             if sig == _SIGTERM:
-                self._theirs = _through(loop, callback, arguments)
+                self._servers_handler = _through(loop, callback, arguments)
             else:
                 own(loop, sig, callback, *arguments)
 

@@ -14,7 +14,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from podready.errors import SettingsError
-from podready.runtime.app.loading import speaks_asgi
+from podready.runtime.app.interface import AUTO, Interface, finished_app_interface
 from podready.runtime.engines.granian_websocket import ClosableSocket
 from podready.runtime.logs import configure, is_configured
 from podready.runtime.logs.announce import announce
@@ -22,7 +22,7 @@ from podready.runtime.logs.intake.takeover import silence_access_logs
 from podready.runtime.requests import inflight
 from podready.runtime.requests.inflight import IN_FLIGHT
 from podready.runtime.requests.middleware import Wrapper
-from podready.runtime.run_config import RunConfig, load_config
+from podready.runtime.run_config import RunConfig, config_from_environment
 from podready.runtime.tracing.spans import start_tracing
 from podready.runtime.wrap.runtime import PROBES, InProcess
 from podready.runtime.wrap.wsgi import WsgiFace
@@ -38,7 +38,11 @@ _processes: list[InProcess] = []
 
 
 def wrap(
-    app: Callable[..., Any], *, probes_on_main_port: bool = False, logs: bool = True
+    app: Callable[..., Any],
+    *,
+    probes_on_main_port: bool = False,
+    logs: bool = True,
+    interface: str = AUTO,
 ) -> Callable[..., Any]:
     """Return `app`, ASGI or WSGI, with probes, drain, logs, metrics and traces.
 
@@ -47,12 +51,15 @@ def wrap(
     With `probes_on_main_port` /livez, /readyz and /startupz are answered on the app's own port
     too, before the app sees them. With `logs=False` the log stays what it is, the server's access
     lines included; otherwise it becomes podready's, unless the app has configured that itself.
-    Under `podready run` the app is returned as it is, because the runtime does all of this
-    better. Raises SettingsError for settings that do not fit.
+    `interface` is asgi or wsgi for an app whose parameters do not tell. Under `podready run` the
+    app is returned as it is, because the runtime does all of this better. Raises StartupError
+    for a factory, a class or anything else that is no app, SettingsError for settings that do
+    not fit.
     """
+    interface = finished_app_interface(app, "the app of podready.wrap", interface)
+    asgi = interface is Interface.ASGI
     if inflight.managed:
         return app
-    asgi = speaks_asgi(app)
     if not _processes:
         _processes.append(_begin(asgi=asgi, logs=logs))
     process = _processes[0]
@@ -78,7 +85,7 @@ def _begin(*, asgi: bool, logs: bool) -> InProcess:
 
 def _config() -> RunConfig:
     try:
-        return load_config(["the wrapped app"], os.environ)
+        return config_from_environment("the wrapped app", os.environ, "podready.wrap")
     except SettingsError as error:
         raise announce(error) from None
 

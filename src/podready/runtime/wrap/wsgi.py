@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from podready.runtime.app.call_failures import call_site
 from podready.runtime.metrics.counters import METER
 from podready.runtime.requests.access_line import log_access
 from podready.runtime.requests.inflight import CURRENT, IN_FLIGHT, Kind
@@ -73,6 +74,7 @@ class _Answer:
         self._start_response = start_response
         self._access_log = access_log
 
+    @call_site
     def of(self, app: WsgiApp, environ: dict[str, Any]) -> Iterable[bytes]:
         """Call the app, and return its answer, counted."""
         work = self.work
@@ -82,6 +84,7 @@ class _Answer:
         try:
             chunks = app(environ, self.start)
         except BaseException as error:
+            self._process.call_failures.note(error, worked=self._process.answered)
             self.over(error)
             raise  # the server will log it on this thread, and that line shall have its ids
         CURRENT.set(None)
@@ -92,6 +95,7 @@ class _Answer:
     def start(self, status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
         """Begin the answer, with `Connection: close` while draining."""
         self.work.status = int(status[:3])
+        self._process.answered = True
         for name, value in headers:
             if name.lower() == "content-type" and value.startswith(_EVENT_STREAM):
                 self.work.kind = Kind.STREAM
@@ -112,6 +116,10 @@ class _Answer:
         ends = self.work.kind is Kind.STREAM and chunk.endswith(_EVENT_ENDS)
         return self.work.over or (self._process.ending and ends)
 
+    def failed(self, error: TypeError) -> None:
+        """Note that the answer cannot be iterated over, if that is what it says."""
+        self._process.call_failures.note(error, worked=self._process.answered)
+
     def over(self, failure: BaseException | None = None) -> None:
         """Count the work out."""
         work = self.work
@@ -130,12 +138,17 @@ class _Counted:
         self._chunks = chunks
         self._answer = answer
 
+    @call_site
     def __iter__(self) -> Iterator[bytes]:
         CURRENT.set(self._answer.work)  # for what the app logs between two chunks
-        for chunk in self._chunks:
-            yield chunk
-            if self._answer.sent(chunk):
-                break
+        try:
+            for chunk in self._chunks:
+                yield chunk
+                if self._answer.sent(chunk):
+                    break
+        except TypeError as error:
+            self._answer.failed(error)
+            raise
         if CURRENT.get() is self._answer.work:  # else a server goes on on another thread
             CURRENT.set(None)
 

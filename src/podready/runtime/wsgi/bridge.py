@@ -78,12 +78,15 @@ class WsgiBridge:
 
     def _work(self) -> None:
         """Body of a thread."""
-        while (exchange := self._jobs.get()) is not None:
+        while True:
+            exchange = self._jobs.get()
+            if exchange is None:
+                return
             exchange.context.run(exchange.run, self._app)
             del exchange  # or the last request would live until the next one
 
     def close(self) -> None:
-        """End each thread after what it does: for a process that outlives the app, as tests do."""
+        """End the threads that are idle, and the others after their request."""
         for _ in range(self._threads):
             self._jobs.put(None)
 

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from podready.runtime.app.call_failures import call_site
 from podready.runtime.app.timeouts import ExitCalledError
 from podready.runtime.requests.inflight import CURRENT
 from podready.runtime.wsgi.environ import environ_of
@@ -101,6 +102,7 @@ class Exchange:
         self._finished = True
         self._tell()
 
+    @call_site
     def _call(self, app: WsgiApp) -> None:
         chunks = app(environ_of(self._scope, self._input), self._start_response)
         try:

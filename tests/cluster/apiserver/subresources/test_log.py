@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from podready.cluster.apiserver.subresources.log import LogOptions, container_of, log_of
+from podready.cluster.apiserver.subresources.log import PodLogOptions, container_of, log_of
 from podready.kube.status import BadRequest
 
 
@@ -27,7 +27,7 @@ class Pieces:
 
 
 async def shown(logs: Pieces, **query: str) -> bytes:
-    options = LogOptions.parse(query)
+    options = PodLogOptions.parse(query)
     return b"".join([piece async for piece in log_of(logs, "n", "p", "c", options)])
 
 
@@ -68,7 +68,7 @@ async def test_bytes_are_limited() -> None:
 def test_options_that_are_not_served_are_refused(query: dict[str, str]) -> None:
     """Rather than showing something else than was asked for."""
     with pytest.raises(BadRequest):
-        LogOptions.parse(query)
+        PodLogOptions.parse(query)
 
 
 def pod(**statuses: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +95,7 @@ UP: dict[str, Any] = {"state": {"running": {}}}
 def test_logs_that_are_not_there(obj: Any, query: dict[str, str], message: str) -> None:
     """The real API server's sentences."""
     with pytest.raises(BadRequest, match=message):
-        container_of(obj, LogOptions.parse(query))
+        container_of(obj, PodLogOptions.parse(query))
 
 
 def test_the_only_container_need_not_be_named() -> None:
@@ -104,6 +104,6 @@ def test_the_only_container_need_not_be_named() -> None:
         "state": {"waiting": {"reason": "CrashLoopBackOff"}},
         "lastState": {"terminated": {"exitCode": 1}},
     }
-    assert container_of(pod(web=UP), LogOptions.parse({})) == "web"
-    assert container_of(pod(web=crashed), LogOptions.parse({})) == "web"
-    assert container_of(pod(web=crashed), LogOptions.parse({"previous": "1"})) == "web"
+    assert container_of(pod(web=UP), PodLogOptions.parse({})) == "web"
+    assert container_of(pod(web=crashed), PodLogOptions.parse({})) == "web"
+    assert container_of(pod(web=crashed), PodLogOptions.parse({"previous": "1"})) == "web"

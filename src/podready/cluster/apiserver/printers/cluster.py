@@ -25,12 +25,12 @@ _ROLE = "node-role.kubernetes.io/"
 
 def _node_status(node: Object, _: datetime) -> Cell:
     ready = get_condition(node, "Ready")
-    words = ["Unknown"] if ready is None else []
+    states = ["Unknown"] if ready is None else []
     if ready is not None:
-        words = ["Ready" if ready.get("status") == "True" else "NotReady"]
+        states = ["Ready" if ready.get("status") == "True" else "NotReady"]
     if dig(node, "spec", "unschedulable"):
-        words.append("SchedulingDisabled")
-    return ",".join(words)
+        states.append("SchedulingDisabled")
+    return ",".join(states)
 
 
 def _roles(node: Object, _: datetime) -> Cell:

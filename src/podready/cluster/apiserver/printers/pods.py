@@ -52,7 +52,7 @@ def _init_status(pod: Object) -> str | None:
 
 
 def _container_status(pod: Object, reason: str) -> str:
-    """Walk the containers from last to first; each overwrites what the one before said."""
+    """Walk the containers from last to first; each overwrites the reason of the one before."""
     running = False
     for status in reversed(dig(pod, "status", "containerStatuses", default=[])):
         state = status.get("state") or {}

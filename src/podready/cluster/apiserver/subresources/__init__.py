@@ -1,1 +1,1 @@
-"""What stands below an object's path: scale, binding, eviction, log."""
+"""The subresources of objects: scale, binding, eviction, log."""

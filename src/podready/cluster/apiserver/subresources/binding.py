@@ -1,4 +1,4 @@
-"""`pods/x/binding`: the scheduler's word that a pod goes to a node."""
+"""`pods/x/binding`: the scheduler binds a pod to a node."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class PodLogs(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class LogOptions:
+class PodLogOptions:
     """What of a log a client wants to see."""
 
     container: str
@@ -58,8 +58,8 @@ class LogOptions:
         )
 
 
-def container_of(pod: Object, options: LogOptions) -> str:
-    """Return the container that is meant; BadRequest if unclear, unknown or not started."""
+def container_of(pod: Object, options: PodLogOptions) -> str:
+    """Return the name of the container; BadRequest if unclear, unknown or not started."""
     name = pod["metadata"]["name"]
     inits, mains = (
         [c["name"] for c in dig(pod, "spec", part, default=[])]
@@ -97,7 +97,7 @@ def _check_started(pod: Object, container: str, *, previous: bool) -> None:
 
 
 async def log_of(
-    logs: PodLogs, namespace: str, pod: str, container: str, options: LogOptions
+    logs: PodLogs, namespace: str, pod: str, container: str, options: PodLogOptions
 ) -> AsyncGenerator[bytes, None]:
     """Yield the wanted part of a log."""
     start = 0

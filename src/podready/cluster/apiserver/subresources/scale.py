@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from podready.kube.labels import from_label_selector, to_text
 from podready.kube.meta import Object, copy_of, dig
-from podready.kube.status import Cause, Conflict, Invalid
+from podready.kube.status import Conflict, Invalid, StatusCause
 
 if TYPE_CHECKING:
     from podready.kube.gvk import Resource
@@ -38,7 +38,7 @@ def scaled(resource: Resource, workload: Object, scale: Object) -> Object:
     replicas = dig(scale, "spec", "replicas", default=0)
     if not isinstance(replicas, int) or replicas < 0:
         text = f"Invalid value: {replicas}: must be greater than or equal to 0"
-        raise Invalid.of(resource, name, [Cause("FieldValueInvalid", text, "spec.replicas")])
+        raise Invalid.of(resource, name, [StatusCause("FieldValueInvalid", text, "spec.replicas")])
     changed = copy_of(workload)
     changed["spec"]["replicas"] = replicas
     return changed

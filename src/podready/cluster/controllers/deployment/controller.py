@@ -42,7 +42,7 @@ from podready.kube.workloads import is_terminal
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from podready.cluster.reconcile.context import Change, ControllerContext
+    from podready.cluster.reconcile.context import ControllerContext, ObjectChange
 
 
 def build(context: ControllerContext) -> Controller[str]:
@@ -66,7 +66,7 @@ class DeploymentReconciler:
 
     # -- what wakes it ----------------------------------------------------------------------
 
-    def replica_set_changed(self, change: Change) -> list[str]:
+    def replica_set_changed(self, change: ObjectChange) -> list[str]:
         """Name the Deployment of this ReplicaSet, or those that would adopt it."""
         namespace = namespace_of(change.latest)
         references = [controller_of(rs) for rs in (change.old, change.new) if rs]
@@ -79,7 +79,7 @@ class DeploymentReconciler:
         labels = labels_of(orphan)
         return [key_of(d) for d in deployments if _selector(d).matches(labels)]
 
-    def pod_changed(self, change: Change) -> list[str]:
+    def pod_changed(self, change: ObjectChange) -> list[str]:
         """Name the Deployment whose last old pod may just have gone: Recreate waits for that."""
         if change.new is not None:
             return []

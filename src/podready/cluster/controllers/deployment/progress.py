@@ -60,9 +60,9 @@ def note_pause(deployment: Object, now: datetime) -> None:
     if reason == TIMED_OUT or paused == (reason == PAUSED):
         return
     status = deployment.setdefault("status", {})
-    word, text = (PAUSED, "paused") if paused else (RESUMED, "resumed")
+    reason, text = (PAUSED, "paused") if paused else (RESUMED, "resumed")
     message = f"Deployment is {text}"
-    put_condition(conditions_in(status), "Progressing", "Unknown", word, message, now)
+    put_condition(conditions_in(status), "Progressing", "Unknown", reason, message, now)
 
 
 def next_status(rollout: Rollout, now: datetime) -> Object:
@@ -83,10 +83,10 @@ def next_status(rollout: Rollout, now: datetime) -> Object:
     }
     if "collisionCount" in before:
         status["collisionCount"] = before["collisionCount"]
-    word = "Available" if available >= bounds.least else "Unavailable"
-    yes, has = ("True", "has") if word == "Available" else ("False", "does not have")
+    state = "Available" if available >= bounds.least else "Unavailable"
+    yes, has = ("True", "has") if state == "Available" else ("False", "does not have")
     message = f"Deployment {has} minimum availability."
-    put_condition(status["conditions"], "Available", yes, f"MinimumReplicas{word}", message, now)
+    put_condition(status["conditions"], "Available", yes, f"MinimumReplicas{state}", message, now)
     return status
 
 

@@ -44,7 +44,7 @@ KEPT_REVISIONS = 10
 
 
 class ReplicaSets:
-    """The writes that a rollout needs; each keeps the `Rollout` it is given up to date."""
+    """The writes that a rollout needs; each keeps its `Rollout` up to date."""
 
     def __init__(self, context: ControllerContext, recorder: Recorder) -> None:
         self._context = context
@@ -188,7 +188,7 @@ class ReplicaSets:
             name = name_of(rs)
             await self._client.delete(REPLICA_SET, namespace_of(rs), name, uid=uid_of(rs))
         except NotFound:
-            pass  # deleted already; the cache has not heard of it
+            pass  # deleted already; the cache does not show it yet
 
 
 def _is_empty(rs: Object) -> bool:

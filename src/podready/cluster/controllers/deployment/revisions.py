@@ -28,7 +28,7 @@ _HISTORY_CHARACTERS = 2000
 
 @dataclass(slots=True)
 class Rollout:
-    """A Deployment (a copy of ours) and its ReplicaSets as they are now, oldest first."""
+    """A Deployment (our own copy) and its ReplicaSets as they are now, oldest first."""
 
     deployment: Object
     new: Object | None
@@ -95,7 +95,7 @@ def next_revision(old: Sequence[Object]) -> int:
 
 
 def size_annotations(bounds: Bounds) -> dict[str, str]:
-    """Return what a ReplicaSet remembers of its Deployment's size, for proportional scaling."""
+    """Return the annotations with the Deployment's size, for proportional scaling."""
     return {DESIRED_REPLICAS: str(bounds.replicas), MAX_REPLICAS: str(bounds.most)}
 
 

@@ -1,4 +1,4 @@
-"""One call of grpc.health.v1.Health/Check over a socket that is given: what a gRPC probe sends.
+"""One call of grpc.health.v1.Health/Check over an open socket: what a gRPC probe sends.
 
 HTTP/2 is h2's business, over our own socket: grpcio would want to open the connection itself, and
 could not do so inside the pod's network. Insecure and one call a connection, as the kubelet's own
@@ -36,7 +36,7 @@ class ServingStatus(IntEnum):
 
 
 class GrpcRequestError(Exception):
-    """No status: worded as the kubelet words it."""
+    """There was no status; the message is the kubelet's."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 GET over a socket that is given: what probes and hooks send.
+"""One HTTP/1.1 GET over an open socket: what probes and hooks send.
 
 No pool, no keep-alive, no proxy, no certificate check, as the kubelet's own client
 (pkg/probe/http). The parser is httptools' llhttp, in its strict mode.
@@ -64,7 +64,7 @@ class HttpAnswer:
 
 
 class HttpRequestError(Exception):
-    """No answer: the connection failed, or what came was not HTTP; worded as Go words it."""
+    """There was no HTTP answer; the message is the one of Go's client."""
 
 
 async def get(
@@ -138,7 +138,7 @@ async def _exchange(sock: socket.socket, target: HttpTarget, user_agent: str) ->
 
 
 def _no_questions() -> ssl.SSLContext:
-    """Return a TLS context that trusts anybody: probes ask for life, not for identity."""
+    """Return a TLS context that verifies nothing, as the kubelet does for probes."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

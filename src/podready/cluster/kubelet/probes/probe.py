@@ -49,7 +49,7 @@ class ProbeTarget(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """Whether the probe succeeded; `warning` is told as an event of its own."""
+    """Whether the probe succeeded; `warning` becomes an event of its own."""
 
     ok: bool
     message: str = ""
@@ -165,9 +165,9 @@ async def _exec(action: Object, target: ProbeTarget, timeout: float) -> ProbeRes
         reason = f'exec: "{argv[0] if argv else ""}": {error.strerror or error}'
         return ProbeResult(ok=False, message=reason)
     if result.timed_out:
-        words = " ".join(argv)
+        command = " ".join(argv)
         return ProbeResult(
-            ok=False, message=f'command timed out: "{words}" timed out after {timeout:g}s'
+            ok=False, message=f'command timed out: "{command}" timed out after {timeout:g}s'
         )
     output = result.output.decode(errors="replace").strip()
     return ProbeResult(result.code == 0, output or f"exit code {result.code}")

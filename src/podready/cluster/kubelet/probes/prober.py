@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ProberHooks:
-    """What a prober needs from its container, and whom it tells."""
+    """What a prober needs from its container, and the callbacks for its results."""
 
     run: Callable[[], Awaitable[ProbeResult]]
     may_run: Callable[[], bool]
@@ -32,8 +32,8 @@ class ProberHooks:
 class Prober:
     """Runs a probe by its period and counts equal results; `ok` is the state they settled on.
 
-    `on_change` hears each new state; a failed startup or liveness probe, and a startup probe
-    that succeeded, ends the prober: the container's next run gets a new one.
+    `on_change` is called with each new state; a failed startup or liveness probe, and a startup
+    probe that succeeded, ends the prober: the container's next run gets a new one.
     """
 
     def __init__(

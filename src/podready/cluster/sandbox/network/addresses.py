@@ -1,4 +1,4 @@
-"""Addresses for pods: given out in turn, so that one just given back rests the longest."""
+"""Addresses for pods, handed out in order: the one returned last is reused last."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _SECONDS: Final = 10.0
 class NodeNetwork:
     """The network that all pods are wired to; see `interface.ServiceNetwork`.
 
-    `namespace` is a descriptor of it, for the helpers of pods; `joins_pods` tells whether pods
+    `namespace` is a descriptor of it, for the helpers of pods; `joins_pods` says whether pods
     reach one another by address.
     """
 
@@ -27,17 +27,17 @@ class NodeNetwork:
     @classmethod
     def open(cls, zygote: socket.socket) -> Self:
         """Have the zygote fork its helper; OSError with the kernel's reason when refused."""
-        ours, theirs = channel()
-        ours.settimeout(_SECONDS)
+        node_end, helper_end = channel()
+        node_end.settimeout(_SECONDS)
         order = {"op": "node", "services": str(SERVICE_NETWORK)}
-        with theirs:
-            send(zygote, order, (theirs.fileno(),))
+        with helper_end:
+            send(zygote, order, (helper_end.fileno(),))
         try:
-            answer, fds = _answer(ours)
+            answer, fds = _answer(node_end)
         except OSError:
-            ours.close()
+            node_end.close()
             raise
-        return cls(ours, fds[0], joins_pods=answer["forwards"])
+        return cls(node_end, fds[0], joins_pods=answer["forwards"])
 
     def listen(self, ip: str, port: int) -> socket.socket:
         """Return a listening TCP socket on an address of a Service (~0.2 ms)."""

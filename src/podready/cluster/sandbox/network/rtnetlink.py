@@ -1,6 +1,6 @@
 """Network devices, addresses and routes by rtnetlink(7), as the `ip` command makes them.
 
-Only what a pod's wire needs. A channel speaks for the network namespace in which it was opened,
+Only what a pod's wire needs. A channel acts on the network namespace in which it was opened,
 also after its process has moved to another one. It imports next to nothing, because every pod's
 helper process carries it.
 """

@@ -45,9 +45,9 @@ def listening(diag: socket.socket, ip: str, port: int, *, exact: bool = False) -
     answer = diag.recv(_SIZE)
     if _HEADER.unpack_from(answer)[1] != _SOCK_DIAG_BY_FAMILY:
         return False  # NLMSG_ERROR with ENOENT
-    told = answer[_HEADER.size :]
-    source = told[_ANSWER.size + _PORTS.size :]
-    is_listener = _ANSWER.unpack_from(told)[1] == _TCP_LISTEN
+    body = answer[_HEADER.size :]
+    source = body[_ANSWER.size + _PORTS.size :]
+    is_listener = _ANSWER.unpack_from(body)[1] == _TCP_LISTEN
     mapped = bytes(10) + b"\xff\xff" + address
     return is_listener and (not exact or source[:4] == address or source[:16] == mapped)
 

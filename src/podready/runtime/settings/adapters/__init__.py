@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from podready.runtime.settings.base import Schema, Settings
+from podready.runtime.settings.base import Settings
+from podready.runtime.settings.load import Schema
 from podready.runtime.settings.variable import Options
 
 if TYPE_CHECKING:
@@ -33,12 +34,12 @@ def adapt(
     env_file: str | None = None,
     unset_secrets: bool = False,
 ) -> Schema:
-    """Return what loads and describes a class that is not ours.
+    """Return what loads and describes a class of another library.
 
     The options are those of `Settings`. A pydantic-settings class is loaded by pydantic-settings
     itself, so its own configuration counts: of the options only `unknown` and `unset_secrets`
-    are heard then. Our own classes come with their options. Raises TypeError for a class without
-    fields, or with a field of a type that settings do not know.
+    count then. A `Settings` class comes with its own options. Raises TypeError for a class without
+    fields, or with a field of an unknown type.
     """
     if isinstance(kind, type) and issubclass(kind, Settings):
         return kind.schema()
@@ -46,12 +47,11 @@ def adapt(
         from podready.runtime.settings.adapters.pydantic_settings import PydanticSchema
 
         return PydanticSchema(kind, Options(unknown=unknown, unset_secrets=unset_secrets))
-    found = tuple(map(str, directories))
     options = Options(
         prefix=prefix,
         unknown=unknown,
         delimiter=delimiter,
-        directories=found,
+        directories=tuple(map(str, directories)),
         env_file=env_file,
         unset_secrets=unset_secrets,
     )

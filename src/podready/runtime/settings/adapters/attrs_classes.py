@@ -1,6 +1,6 @@
 """attrs classes: types as in `Settings`, converters and validators as attrs runs them.
 
-`metadata={"env": "PORT", "doc": "where the app listens", "separator": ":"}` says what `var` says.
+`metadata={"env": "PORT", "doc": "where the app listens", "separator": ":"}` is what `var` declares.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import attrs
 
-from podready.runtime.settings.diagnosis import said_by
+from podready.runtime.settings.app_errors import describe_error
 from podready.runtime.settings.parsers import Parser
-from podready.runtime.settings.schema import Dialect, Field, Refused
+from podready.runtime.settings.schema import Adapter, Field, ValidationError
 from podready.runtime.settings.variable import COMPUTED, MISSING, Declaration
 
 
@@ -25,13 +25,13 @@ def _fields(kind: Any) -> list[Field]:
 
 
 def _field(attribute: Any) -> Field:
-    said = attribute.metadata
+    metadata = attribute.metadata
     declared = Declaration(
         default=_default(attribute.default),
-        env=said.get("env"),
-        doc=said.get("doc", ""),
-        separator=said.get("separator", ","),
-        key_separator=said.get("key_separator", "="),
+        env=metadata.get("env"),
+        doc=metadata.get("doc", ""),
+        separator=metadata.get("separator", ","),
+        key_separator=metadata.get("key_separator", "="),
     )
     parser = _converted(attribute) if attribute.converter else None
     return Field(attribute.alias, attribute.type or str, declared, parser, attribute.name)
@@ -65,32 +65,32 @@ def _make(kind: Any, values: dict[str, Any]) -> Any:
         reasons = _reasons(kind, values)
         if not reasons:
             raise
-        raise Refused(reasons) from None
+        raise ValidationError(reasons) from None
 
 
 def _reasons(kind: Any, values: dict[str, Any]) -> list[tuple[str, str]]:
-    """Run every validator on its own, so that each field that is refused is named."""
+    """Run every validator on its own, so that each rejected field is named."""
     with attrs.validators.disabled():
         try:
             instance = kind(**values)
-        except Exception:  # noqa: BLE001 - no validator's doing: it is reported of the whole
+        except Exception:  # noqa: BLE001 - not a validator: it is reported for the class
             return []
-    found = []
+    reasons = []
     for attribute in attrs.fields(kind):
         if attribute.validator is None:
             continue
         try:
             attribute.validator(instance, attribute, getattr(instance, attribute.name))
         except Exception as error:  # noqa: BLE001 - validators may raise anything
-            found.append((attribute.alias, _said(error)))
-    return found
+            reasons.append((attribute.alias, _reason_of(error)))
+    return reasons
 
 
-def _said(error: Exception) -> str:
+def _reason_of(error: Exception) -> str:
     """Return the sentence; attrs' own errors carry the field and the value beside it."""
     if isinstance(error, ValueError | TypeError) and error.args:
         return str(error.args[0])
-    return said_by(error, "is refused")
+    return describe_error(error, "is refused")
 
 
-DIALECT: Final = Dialect(_fields, _make)
+ADAPTER: Final = Adapter(_fields, _make)

@@ -1,6 +1,6 @@
 """msgspec Structs: types as in `Settings`, else as msgspec reads them; `Meta` constraints hold.
 
-`Meta(description=..., extra={"env": "PORT", "separator": ":"})` says what `var` says.
+`Meta(description=..., extra={"env": "PORT", "separator": ":"})` is what `var` declares.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, get_args, get_origin
 import msgspec
 
 from podready.runtime.settings.parsers import Parser, parser_for
-from podready.runtime.settings.schema import Dialect, Field, make
+from podready.runtime.settings.schema import Adapter, Field, make
 from podready.runtime.settings.variable import MISSING, Declaration
 
 
@@ -23,15 +23,15 @@ def _fields(kind: Any) -> list[Field]:
 
 def _field(info: Any) -> Field:
     metas = _metas(info.type)
-    said: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
     for meta in metas:
-        said |= meta.extra or {}
+        extra |= meta.extra or {}
     declared = Declaration(
         default=_default(info),
-        env=said.get("env"),
+        env=extra.get("env"),
         doc=next((meta.description for meta in metas if meta.description), ""),
-        separator=said.get("separator", ","),
-        key_separator=said.get("key_separator", "="),
+        separator=extra.get("separator", ","),
+        key_separator=extra.get("key_separator", "="),
     )
     plain = get_args(info.type)[0] if metas else info.type
     if hasattr(plain, "__struct_fields__"):
@@ -100,4 +100,4 @@ def _convert(value: Any, hint: Any) -> Any:
         raise ValueError(f"is refused: {error}") from None
 
 
-DIALECT: Final = Dialect(_fields, make)
+ADAPTER: Final = Adapter(_fields, make)

@@ -1,7 +1,7 @@
 """Plain dataclasses: types as in `Settings`.
 
-`field(metadata={"env": "PORT", "doc": "where the app listens", "separator": ":"})` says what `var`
-says.
+`field(metadata={"env": "PORT", "doc": "where the app listens", "separator": ":"})` is what `var`
+declares.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Final
 
-from podready.runtime.settings.schema import Dialect, Field, hints_of, make
+from podready.runtime.settings.schema import Adapter, Field, hints_of, make
 from podready.runtime.settings.variable import MISSING, Declaration
 
 
@@ -23,14 +23,14 @@ def _fields(kind: Any) -> list[Field]:
 
 
 def declared_of(field: dataclasses.Field[Any]) -> Declaration:
-    """Return what a field of a dataclass says of itself."""
-    said = field.metadata
+    """Return what a field of a dataclass declares."""
+    metadata = field.metadata
     return Declaration(
         default=_default(field),
-        env=said.get("env"),
-        doc=said.get("doc", ""),
-        separator=said.get("separator", ","),
-        key_separator=said.get("key_separator", "="),
+        env=metadata.get("env"),
+        doc=metadata.get("doc", ""),
+        separator=metadata.get("separator", ","),
+        key_separator=metadata.get("key_separator", "="),
     )
 
 
@@ -42,4 +42,4 @@ def _default(field: dataclasses.Field[Any]) -> Any:
     return MISSING
 
 
-DIALECT: Final = Dialect(_fields, make)
+ADAPTER: Final = Adapter(_fields, make)

@@ -11,15 +11,15 @@ import pydantic
 from pydantic_core import PydanticUndefined
 
 from podready.runtime.settings.parsers import Parser, parser_for
-from podready.runtime.settings.schema import Dialect, Field, Refused
+from podready.runtime.settings.schema import Adapter, Field, ValidationError
 from podready.runtime.settings.variable import COMPUTED, MISSING, Declaration
 
-_SAYS_NOTHING: Final = {"value_error", "assertion_error"}
+_APP_ERRORS: Final = {"value_error", "assertion_error"}
 """Errors of an app's own validators, whose text is all there is to say."""
 
 
 def declared_of(info: Any) -> Declaration:
-    """Return what a pydantic field says of itself."""
+    """Return what a pydantic field declares."""
     return Declaration(default=_default(info), doc=info.description or "")
 
 
@@ -65,7 +65,7 @@ def _adapter(info: Any) -> pydantic.TypeAdapter[Any]:
 
 def reason_of(error: Any) -> str:
     """Return the second half of a sentence that begins with the value, without the value."""
-    if error["type"] in _SAYS_NOTHING:
+    if error["type"] in _APP_ERRORS:
         return f"is refused: {error['msg'].partition(', ')[2] or error['msg']}"
     return f"is refused: {error['msg'][:1].lower()}{error['msg'][1:]}"
 
@@ -133,7 +133,7 @@ def _make(kind: Any, values: dict[str, Any]) -> Any:
             (str(each["loc"][0]) if each["loc"] else "", reason_of(each))
             for each in error.errors(include_url=False)
         ]
-        raise Refused(reasons) from None
+        raise ValidationError(reasons) from None
 
 
-DIALECT: Final = Dialect(_fields, _make)
+ADAPTER: Final = Adapter(_fields, _make)

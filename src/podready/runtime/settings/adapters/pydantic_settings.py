@@ -1,7 +1,7 @@
 """pydantic-settings classes, loaded by pydantic-settings itself and reported by podready.
 
-What pydantic reads, and how, stays as it is. New are the names of the environment in what is
-wrong, all of it at once, near misses, `NAME_FILE`, and that no value of a secret is shown.
+pydantic reads as it does alone. podready adds one report with the names of the environment,
+misspelt names, `NAME_FILE`, and that no value of a secret is shown.
 """
 
 from __future__ import annotations
@@ -18,22 +18,17 @@ import pydantic
 import pydantic_settings
 
 from podready.runtime.settings.adapters.pydantic_models import (
-    DIALECT,
+    ADAPTER,
     alias_names,
     declared_of,
     is_optional,
     pydantic_parser,
     reason_of,
 )
-from podready.runtime.settings.base import Schema
-from podready.runtime.settings.diagnosis import describe, said_by, scrub
-from podready.runtime.settings.load import (
-    FILE_SUFFIX,
-    Given,
-    Reading,
-    UnusableError,
-    unknown_variables,
-)
+from podready.runtime.settings.app_errors import describe_error
+from podready.runtime.settings.diagnosis import describe, scrub
+from podready.runtime.settings.environment import FILE_SUFFIX, RawValue, SourceError
+from podready.runtime.settings.load import Reading, Schema, unknown_variables
 from podready.runtime.settings.report import Problem, quote
 from podready.runtime.settings.schema import Field, Section, Variable
 from podready.runtime.settings.sources import Sources, open_sources
@@ -51,32 +46,33 @@ class PydanticSchema(Schema):
         config = kind.model_config
         secrets, file = config.get("secrets_dir"), config.get("env_file")
         self.kind = kind
-        self.options = options.but(
+        self.options = options.replace(
             prefix=_cased(config.get("env_prefix", ""), config),
             directories=_paths(secrets),
             env_file=next(iter(_paths(file)), None),
         )
         self.section = _section(kind, "", self.options.prefix, ())
 
-    def read(self, environ: Mapping[str, str], *, desk: bool = False) -> Reading:
-        """Let pydantic-settings read; name what it refuses by the environment's names."""
+    def read(self, environ: Mapping[str, str], *, allow_env_file: bool = False) -> Reading:
+        """Let pydantic-settings read; name what it rejects by the environment's names."""
         sensitive = bool(self.kind.model_config.get("case_sensitive"))
         folded = environ if sensitive else {name.upper(): text for name, text in environ.items()}
         names = self.section.names()
-        sources = open_sources(self.options, names, folded, desk=desk)
-        problems, found = self._locate(sources)
+        sources = open_sources(self.options, names, folded, allow_env_file=allow_env_file)
+        problems, raw_values = self._locate(sources)
         files = {
-            name: given.text for name, given in found.items() if folded.get(name + FILE_SUFFIX)
+            name: raw.text for name, raw in raw_values.items() if folded.get(name + FILE_SUFFIX)
         }
         with _environment({**environ, **files}):
-            attempt = _Attempt(self.section, found, _texts(self.section, folded, found), desk=desk)
-            value, refused = attempt.make()
+            texts = _texts(self.section, folded, raw_values)
+            attempt = _Attempt(self.section, raw_values, texts, allow_env_file=allow_env_file)
+            value, rejected = attempt.make()
         named = {problem.name for problem in problems}
-        problems += [problem for problem in refused if problem.name not in named]
+        problems += [problem for problem in rejected if problem.name not in named]
         if self.options.prefix and self.options.unknown == "error":
             problems += unknown_variables(names, sources, self.options.prefix)
         problems = self._ordered(problems)
-        return Reading(None if problems else value, problems, found)
+        return Reading(None if problems else value, problems, raw_values)
 
     def _ordered(self, problems: list[Problem]) -> list[Problem]:
         """Return the first problem of each variable, in the order of the fields."""
@@ -84,17 +80,17 @@ class PydanticSchema(Schema):
         first = {problem.name: problem for problem in reversed(problems)}
         return sorted(first.values(), key=lambda problem: places.get(problem.name, len(places)))
 
-    def _locate(self, sources: Sources) -> tuple[list[Problem], dict[str, Given]]:
-        problems, found = [], {}
+    def _locate(self, sources: Sources) -> tuple[list[Problem], dict[str, RawValue]]:
+        problems, raw_values = [], {}
         for variable in self.variables():
             try:
-                given = sources.find(variable.name, variable.aliases)
-            except UnusableError as error:
-                problems.append(Problem(error.name, "invalid", error.what))
+                raw = sources.find(variable.name, variable.aliases)
+            except SourceError as error:
+                problems.append(Problem(error.name, "invalid", error.reason))
                 continue
-            if given is not None:
-                found[variable.name] = given
-        return problems, found
+            if raw is not None:
+                raw_values[variable.name] = raw
+        return problems, raw_values
 
 
 class _Attempt:
@@ -103,14 +99,14 @@ class _Attempt:
     def __init__(
         self,
         root: Section,
-        found: Mapping[str, Given],
-        texts: Mapping[str, Given],
+        raw_values: Mapping[str, RawValue],
+        texts: Mapping[str, RawValue],
         *,
-        desk: bool,
+        allow_env_file: bool,
     ) -> None:
-        self._root, self._found = root, found
-        self._texts = texts  # all that pydantic may have read, for the secrets in it
-        self._arguments: dict[str, Any] = {} if desk else {"_env_file": None}
+        self._root, self._raw_values = root, raw_values
+        self._texts = texts  # everything that pydantic may have read, for the secrets in it
+        self._arguments: dict[str, Any] = {} if allow_env_file else {"_env_file": None}
         self.problems: list[Problem] = []
 
     def make(self) -> tuple[Any, list[Problem]]:
@@ -181,51 +177,51 @@ class _Attempt:
         self._fail_whole(section, reason_of(error))
 
     def _note_failure(self, section: Section, error: Exception) -> None:
-        self._fail_whole(section, said_by(error, "cannot be made"))
+        self._fail_whole(section, describe_error(error, "cannot be made"))
 
     def _fail_whole(self, section: Section, reason: str) -> None:
         reason = scrub(reason, self._root, self._texts)
         name = section.kind.__name__
-        self.problems.append(Problem(f"{section.stem}*", "invalid", reason, name))
+        self.problems.append(Problem(f"{section.prefix}*", "invalid", reason, name))
 
     def _note_missing(self, member: Variable | Section) -> None:
         wanted = [member] if isinstance(member, Variable) else list(member.variables())
         for variable in wanted:
-            if variable.required and variable.name not in self._found:
+            if variable.required and variable.name not in self._raw_values:
                 self.problems.append(describe(self._root, variable, "missing", "required"))
 
     def _fail(self, member: Variable | Section, reason: str) -> None:
         if isinstance(member, Section):
             self.problems.append(Problem(member.aliases[0], "invalid", reason, "(JSON)"))
             return
-        given = self._found.get(member.name)
-        if given is not None and not given.text:
+        raw = self._raw_values.get(member.name)
+        if raw is not None and not raw.text:
             self.problems.append(describe(self._root, member, "empty", "set but empty"))
             return
         if member.sensitive:
             what = f"is not a valid {member.parser.name}"
         else:
-            shown = quote(member.name, given.text, secret=False) if given else ""
+            shown = quote(member.name, raw.text, secret=False) if raw else ""
             what = f"{shown} {scrub(reason, self._root, self._texts)}".strip()
         self.problems.append(describe(self._root, member, "invalid", what))
 
 
 def _texts(
-    root: Section, environ: Mapping[str, str], found: Mapping[str, Given]
-) -> dict[str, Given]:
+    root: Section, environ: Mapping[str, str], raw_values: Mapping[str, RawValue]
+) -> dict[str, RawValue]:
     """Return every text that may have become a variable's value, a line for each.
 
-    Beside those that were found, what stands beside its file, and the parts of a section's JSON.
+    These are the raw values, variables beside their file, and the parts of a section's JSON.
     """
-    lines = {name: [given.text] for name, given in found.items()}
+    lines = {name: [raw.text] for name, raw in raw_values.items()}
     for variable in root.variables():
-        given = [environ[name] for name in (variable.name, *variable.aliases) if name in environ]
-        lines.setdefault(variable.name, []).extend(given)
+        texts = [environ[name] for name in (variable.name, *variable.aliases) if name in environ]
+        lines.setdefault(variable.name, []).extend(texts)
     for section in root.sections():
         parts = [part for name in section.aliases for part in _parts(environ.get(name, ""))]
         for variable in section.variables() if parts else ():
             lines[variable.name] += parts
-    return {name: Given("\n".join(texts), "") for name, texts in lines.items()}
+    return {name: RawValue("\n".join(texts), "") for name, texts in lines.items()}
 
 
 def _parts(text: str) -> list[str]:
@@ -244,19 +240,19 @@ def _parts(text: str) -> list[str]:
     return found
 
 
-def _section(kind: Any, field: str, stem: str, aliases: tuple[str, ...]) -> Section:
+def _section(kind: Any, field: str, prefix: str, aliases: tuple[str, ...]) -> Section:
     """Return a settings class with its own names."""
     members = tuple(
-        _member(name, info, kind.model_config, stem) for name, info in kind.model_fields.items()
+        _member(name, info, kind.model_config, prefix) for name, info in kind.model_fields.items()
     )
-    return Section(kind, field, stem, DIALECT, members, aliases=aliases)
+    return Section(kind, field, prefix, ADAPTER, members, aliases=aliases)
 
 
-def _member(name: str, info: Any, config: Any, stem: str) -> Variable | Section:
+def _member(name: str, info: Any, config: Any, prefix: str) -> Variable | Section:
     """Return a field of a settings class, named by pydantic-settings' rules."""
     names = [_cased(each, config) for each in alias_names(info)]
     if not names or config.get("populate_by_name") or config.get("validate_by_name"):
-        names.append(_cased(f"{stem}{name}", config))
+        names.append(_cased(f"{prefix}{name}", config))
     model = _model(info.annotation)
     delimiter = config.get("env_nested_delimiter")
     if model is not None and hasattr(model, "settings_customise_sources") and _has_default(info):
@@ -265,7 +261,7 @@ def _member(name: str, info: Any, config: Any, stem: str) -> Variable | Section:
         return _variable(name, info, names, decoded=bool(config.get("enable_decoding", True)))
     begin = names[0] + _cased(delimiter, config)
     inner = tuple(_member(n, i, config, begin) for n, i in model.model_fields.items())
-    return Section(model, name, begin, DIALECT, inner, _absent(info), tuple(names))
+    return Section(model, name, begin, ADAPTER, inner, _absent(info), tuple(names))
 
 
 def _variable(name: str, info: Any, names: list[str], *, decoded: bool) -> Variable:
@@ -331,10 +327,10 @@ def _cased(name: str, config: Any) -> str:
     return name if config.get("case_sensitive") else name.upper()
 
 
-def _paths(said: Any) -> tuple[str, ...]:
-    if not said:
+def _paths(value: Any) -> tuple[str, ...]:
+    if not value:
         return ()
-    return tuple(map(str, said)) if isinstance(said, list | tuple) else (str(said),)
+    return tuple(map(str, value)) if isinstance(value, list | tuple) else (str(value),)
 
 
 _one_at_a_time: Final = threading.RLock()

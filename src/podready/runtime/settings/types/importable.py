@@ -77,7 +77,7 @@ def _size(hint: Any) -> Read:
 
 
 def _level(_hint: Any) -> Read:
-    from podready.runtime.settings.levels import parse_level
+    from podready.runtime.settings.types.levels import parse_level
 
     return parse_level
 
@@ -112,9 +112,9 @@ _TYPES: Final[dict[tuple[str, str], tuple[str, Callable[[Any], Read]]]] = {
         "IPv6 interface",
         _checked("an IPv6 interface", "fd00::1/64"),
     ),
-    ("podready.runtime.settings.sizes", "ByteSize"): ("size", _size),
-    ("podready.runtime.settings.levels", "LogLevel"): ("log level", _level),
-    ("podready.runtime.settings.urls", "Url"): ("url", _itself),
+    ("podready.runtime.settings.types.sizes", "ByteSize"): ("size", _size),
+    ("podready.runtime.settings.types.levels", "LogLevel"): ("log level", _level),
+    ("podready.runtime.settings.types.urls", "Url"): ("url", _itself),
 }
 """Module and attribute -> the type's name for people, and what makes its reader.
 

@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from podready.runtime.settings.files import read_text
-from podready.runtime.settings.load import Given, UnusableError
+from podready.runtime.settings.environment import RawValue, SourceError, read_text
 
-_DEEPEST: Final = 8
+_MAX_DEPTH: Final = 8
 """Levels of folders in a config tree; more is a loop of links."""
 
 
@@ -23,18 +22,18 @@ class Directory:
         for path in files_in(root):
             self._files.setdefault(_normal(os.path.relpath(path, root)), []).append(path)
 
-    def find(self, name: str, aliases: tuple[str, ...] = ()) -> Given | None:
+    def find(self, name: str, aliases: tuple[str, ...] = ()) -> RawValue | None:
         """Return what is in the file of the first of the names, with or without the prefix."""
         return next(filter(None, map(self._value, (name, *aliases))), None)
 
-    def _value(self, name: str) -> Given | None:
+    def _value(self, name: str) -> RawValue | None:
         short = name.removeprefix(self._prefix)
         paths = [path for each in dict.fromkeys((name, short)) for path in self._at(each)]
         if not paths:
             return None
         if len(paths) > 1:
-            raise UnusableError(name, f"both {paths[0]} and {paths[1]} are there")
-        return Given(read_text(paths[0], name), f"file {paths[0]}")
+            raise SourceError(name, f"both {paths[0]} and {paths[1]} are there")
+        return RawValue(read_text(paths[0], name), f"file {paths[0]}")
 
     def _at(self, name: str) -> list[str]:
         return self._files.get(_normal(name), [])
@@ -44,7 +43,7 @@ class Directory:
         return self._files
 
 
-def files_in(root: str, depth: int = _DEEPEST) -> Iterator[str]:
+def files_in(root: str, depth: int = _MAX_DEPTH) -> Iterator[str]:
     """Yield the files of a config tree, following links, without those that begin with a dot.
 
     The kubelet keeps the versions of a volume in folders such as `..data`: each file is met

@@ -1,4 +1,4 @@
-"""The places that a class is read from when the environment is not the only one.
+"""The sources of a class that is read from more than the environment.
 
 From high to low: `NAME` and `NAME_FILE` in the environment; then directories of files that are
 named for variables; then, outside Kubernetes only, a `.env` file. The first that has a variable
@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from podready.runtime.settings.load import Environment
+from podready.runtime.settings.environment import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from podready.runtime.settings.directory import Directory
-    from podready.runtime.settings.load import Given
+    from podready.runtime.settings.environment import RawValue
     from podready.runtime.settings.report import Problem
+    from podready.runtime.settings.sources.directory import Directory
     from podready.runtime.settings.variable import Options
 
 _IN_KUBERNETES: Final = "KUBERNETES_SERVICE_HOST"
@@ -24,17 +24,17 @@ _IN_KUBERNETES: Final = "KUBERNETES_SERVICE_HOST"
 
 
 class Sources:
-    """All places that a settings class is read from, in their order."""
+    """All sources that a settings class is read from, in their order."""
 
     def __init__(self, layers: list[Environment | Directory], problems: list[Problem]) -> None:
         self._layers, self.problems = layers, problems
 
-    def find(self, name: str, aliases: tuple[str, ...] = ()) -> Given | None:
-        """Return the first text of a variable; UnusableError if it cannot be read."""
+    def find(self, name: str, aliases: tuple[str, ...] = ()) -> RawValue | None:
+        """Return the first text of a variable; SourceError if it cannot be read."""
         for layer in self._layers:
-            found = layer.find(name, aliases)
-            if found is not None:
-                return found
+            raw = layer.find(name, aliases)
+            if raw is not None:
+                return raw
         return None
 
     def names(self) -> list[str]:
@@ -43,17 +43,17 @@ class Sources:
 
 
 def open_sources(
-    options: Options, declared: set[str], environ: Mapping[str, str], *, desk: bool
+    options: Options, declared: set[str], environ: Mapping[str, str], *, allow_env_file: bool
 ) -> Sources:
-    """Return the places of a class; `desk` allows `.env`, though never inside Kubernetes."""
+    """Return the sources of a class; `.env` only if allowed, and never inside Kubernetes."""
     layers: list[Environment | Directory] = [Environment(environ, declared)]
     if options.directories:
-        from podready.runtime.settings.directory import Directory
+        from podready.runtime.settings.sources.directory import Directory
 
         layers += [Directory(root, options.prefix) for root in options.directories]
     problems: list[Problem] = []
-    if desk and options.env_file and _IN_KUBERNETES not in environ:
-        from podready.runtime.settings.dotenv import read_dotenv
+    if allow_env_file and options.env_file and _IN_KUBERNETES not in environ:
+        from podready.runtime.settings.sources.dotenv import read_dotenv
 
         values, problems = read_dotenv(options.env_file)
         layers.append(Environment(values, declared, options.env_file))

@@ -1,4 +1,4 @@
-"""`.env` files: the environment of a developer's desk, never of a pod.
+"""`.env` files: the environment of a developer's machine, never of a pod.
 
 The format is what python-dotenv and Docker Compose agree on: `NAME=value`, `export NAME=value`,
 `# comments`, 'single quotes' without escapes, and "double quotes" with them; quoted values may
@@ -11,8 +11,7 @@ import os
 import re
 from typing import Final, NamedTuple
 
-from podready.runtime.settings.files import read_text
-from podready.runtime.settings.load import UnusableError
+from podready.runtime.settings.environment import SourceError, read_text
 from podready.runtime.settings.report import Problem
 
 _ENTRY: Final = re.compile(
@@ -51,7 +50,7 @@ class NotDotenvError(ValueError):
 def parse_dotenv(text: str) -> list[Line]:
     """Return the entries of a file; NotDotenvError for the first line that is none."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-    found: list[Line] = []
+    lines: list[Line] = []
     position = 0
     while position < len(text):
         blank = _BLANK.match(text, position)
@@ -60,9 +59,9 @@ def parse_dotenv(text: str) -> list[Line]:
         if entry is None:
             raise NotDotenvError(number)
         if blank is None:
-            found.append(Line(entry["name"], _value(entry, number), number))
+            lines.append(Line(entry["name"], _value(entry, number), number))
         position = entry.end()
-    return found
+    return lines
 
 
 def _value(entry: re.Match[str], number: int) -> str:
@@ -88,6 +87,6 @@ def read_dotenv(path: str) -> tuple[dict[str, str], list[Problem]]:
         lines = parse_dotenv(read_text(path, path, strip=False))
     except NotDotenvError as error:
         return {}, [Problem(f"{path}:{error.number}", "invalid", "is not NAME=value")]
-    except UnusableError as error:
-        return {}, [Problem(error.name, "invalid", error.what)]
+    except SourceError as error:
+        return {}, [Problem(error.name, "invalid", error.reason)]
     return {line.name: line.text for line in lines}, []

@@ -1,0 +1,64 @@
+"""The pytest plugin: fixtures that are there when podready and pytest are installed.
+
+It is loaded at every start of pytest, so it imports nothing before a fixture is used.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from podready.testing import RunningApp, ServedApp
+
+
+@pytest.fixture
+def run_app(request: pytest.FixtureRequest) -> Iterator[Callable[..., RunningApp]]:
+    """Return `podready.testing.run_app` as a function: the app ends with the test.
+
+    The app runs in pytest's root directory unless `cwd` says otherwise.
+    """
+    from podready.testing import run_app as run
+
+    with ExitStack() as stack:
+
+        def start(app: str | Sequence[str], **options: Any) -> RunningApp:
+            options.setdefault("cwd", request.config.rootpath)
+            return stack.enter_context(run(app, **options))
+
+        yield start
+
+
+@pytest.fixture
+def serve_app() -> Iterator[Callable[..., ServedApp]]:
+    """Return `podready.testing.serve_app` as a function: the app ends with the test."""
+    from podready.testing import serve_app as serve
+
+    with ExitStack() as stack:
+
+        def start(app: Callable[..., Any], **options: Any) -> ServedApp:
+            return stack.enter_context(serve(app, **options))
+
+        yield start
+
+
+@pytest.fixture
+def settings_env() -> Iterator[Callable[..., Path]]:
+    """Return `podready.testing.settings_env` as a function: it holds until the end of the test."""
+    from podready.testing import settings_env as replace
+
+    with ExitStack() as stack:
+
+        def use(
+            variables: Mapping[str, str] | None = None,
+            *,
+            secret_files: Mapping[str, str] | None = None,
+        ) -> Path:
+            return stack.enter_context(replace(variables, secret_files=secret_files))
+
+        yield use
