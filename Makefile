@@ -8,7 +8,7 @@ DEMO_OUT ?= podready-report
 
 # Most tests wait for processes most of the time, so more run at once than there are cores.
 WORKERS ?= $(shell echo $$((3 * $$(nproc))))
-PYTEST  := $(BIN)/python -m pytest --dist loadgroup -n
+PYTEST  := $(BIN)/python -m pytest -n
 SEED    ?= $(shell date +%s)
 
 .DEFAULT_GOAL := help

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("leftovers")]
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,7 +45,10 @@ import asyncio, contextvars, gc, locale, logging, os, resource, signal, socket, 
 import sys, threading, time, types, warnings
 import pytest
 from podready.runtime import logs
-from tests.leftovers import KINDS, nothing_left_by_a_file, nothing_left_by_a_test
+from tests import leftovers
+from tests.leftovers import nothing_left_by_a_file, nothing_left_by_a_test
+
+leftovers.PATIENCE = 2.0
 
 warnings.simplefilter("ignore")
 LIMIT = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -18,7 +18,8 @@ SRC = ROOT / "src" / "podready"
 REFERENCE = ROOT / "docs" / "reference"
 
 PRIVATE = {"__main__", "cli", "cluster", "kube", "rehearse", "runtime"}
-BASE = {"_version", "clock", "contract", "dockerfile", "errors", "journal", "project", "values"}
+BASE = {"_version", "clock", "contract", "dockerfile", "errors", "journal", "project"}
+BASE |= {"socket_path", "values"}
 """Modules that users need not import, though podready.errors is there for `except`."""
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)

@@ -29,7 +29,6 @@ pytestmark = [
     pytest.mark.docker,
     pytest.mark.slow,
     pytest.mark.timeout(900),
-    pytest.mark.xdist_group("docker"),  # one engine
 ]
 
 REPOSITORY = EXAMPLES.parent

@@ -16,7 +16,6 @@ from podready.runtime.app.timeouts import call_bounded
 pytestmark = [
     pytest.mark.postgres,
     pytest.mark.timeout(200),
-    pytest.mark.xdist_group("postgres"),  # one server
 ]
 
 NOWHERE = "postgresql://hello:s3cret@127.0.0.1:1/postgres"
