@@ -94,6 +94,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LEAVES)
 def test_a_test_that_leaves_something_behind_fails_by_its_name(
     told: dict[str, str], kind: str

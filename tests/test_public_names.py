@@ -94,12 +94,14 @@ def docstrings(door: ModuleType) -> Iterator[str]:
             yield from (inspect.getdoc(member) or "" for member in members)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", user_texts(), ids=relative)
 def test_no_text_for_users_names_the_runtime(path: Path) -> None:
     """Users import from the doors, so that what is behind them can move."""
     assert "podready.runtime" not in path.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", user_texts(), ids=relative)
 def test_every_name_that_a_text_uses_can_be_imported(path: Path) -> None:
     """`podready.x.y` and `from podready.x import y` in Python code lead somewhere."""

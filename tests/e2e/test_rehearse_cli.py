@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from tests.e2e.conftest import BEFORE_OTHERS, PODREADY, SHORT, Footprint, Rehearse, Start
 
+pytestmark = pytest.mark.slow
+
 SPINNER = set("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 MARKUP = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 

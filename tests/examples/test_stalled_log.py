@@ -8,7 +8,10 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from tests.examples.conftest import until
+
+pytestmark = pytest.mark.slow
 
 REQUESTS = 3000
 """Three times what it takes to hang uvicorn with its own access log (1,084 requests)."""

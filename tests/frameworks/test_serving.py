@@ -13,6 +13,8 @@ from tests.frameworks.pod import PORT, Client, Pod, until
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def serving_pod(

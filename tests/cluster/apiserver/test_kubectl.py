@@ -16,7 +16,7 @@ from podready.cluster.apiserver.registry import Registry
 from podready.cluster.client.protocol import PatchType
 from podready.kube.gvk import DEPLOYMENT
 
-pytestmark = pytest.mark.kubectl
+pytestmark = [pytest.mark.kubectl, pytest.mark.slow]
 
 MANIFEST = """\
 apiVersion: apps/v1

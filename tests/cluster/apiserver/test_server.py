@@ -181,6 +181,7 @@ async def test_a_watch_list_and_a_table_watch(http: aiohttp.ClientSession) -> No
         assert (last["type"], last["object"]["columnDefinitions"]) == ("DELETED", [])
 
 
+@pytest.mark.slow
 async def test_too_old_a_version_is_410(http: aiohttp.ClientSession, registry: Registry) -> None:
     """The client lists again."""
     for n in range(4200):

@@ -110,6 +110,7 @@ def _namespace_pids(member: int) -> set[int]:
     return found
 
 
+@pytest.mark.slow
 async def test_two_pods_bind_the_same_port(netns: NetnsSandbox, spec: Spec) -> None:
     """Each pod has a network of its own, and `dial` reaches the pod that was meant."""
     pods = [await netns.pod("default", name, name) for name in ("one", "two")]
@@ -123,6 +124,7 @@ async def test_two_pods_bind_the_same_port(netns: NetnsSandbox, spec: Spec) -> N
     assert not pods[0].listening(8001)
 
 
+@pytest.mark.slow
 async def test_a_server_on_localhost_is_not_reachable(netns: NetnsSandbox, spec: Spec) -> None:
     """A server bound to 127.0.0.1 refuses the pod's IP, but other containers can reach it."""
     pod = await netns.pod("default", "web", "web")
@@ -322,6 +324,7 @@ HOLD = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("way", "name"), [("netns", "NetnsSandbox"), ("plain", "PlainSandbox")])
 async def test_nothing_survives_a_killed_cluster(tmp_path: Path, way: str, name: str) -> None:
     """kill -9 of the cluster's process takes every process of every pod along."""
@@ -340,6 +343,7 @@ async def test_nothing_survives_a_killed_cluster(tmp_path: Path, way: str, name:
     await until(lambda: not any(is_alive(pid) for pid in family), "the whole family is gone")
 
 
+@pytest.mark.slow
 async def test_an_ordinary_user(nobody: Callable[..., subprocess.Popen[str]]) -> None:
     """Pods work the same without root, where user namespaces do."""
     with tempfile.TemporaryDirectory() as folder:  # pytest's own is root's alone

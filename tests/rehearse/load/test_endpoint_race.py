@@ -21,6 +21,8 @@ from podready.rehearse.load.generator import Generator
 from podready.rehearse.load.plan import Connection, DialerTarget, LoadPlan, Outcome, Sample
 from podready.rehearse.load.summary import LoadSummary
 
+pytestmark = pytest.mark.slow
+
 MakePlan = Callable[..., LoadPlan]
 Play = Callable[..., Awaitable[tuple[list[Sample], LoadSummary]]]
 LAG, RATE, NODES = 0.6, 200.0, 4

@@ -20,6 +20,7 @@ async def app(scope, receive, send): ...
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -53,6 +54,7 @@ def test_a_plain_server_leaves_the_report_as_termination_message(
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_podready_run_leaves_it_too(tmp_path: Path) -> None:
     """The supervisor's own message holds the same text."""
     (tmp_path / "main.py").write_text(APP)

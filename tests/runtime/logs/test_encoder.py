@@ -91,6 +91,7 @@ def decoded(value: object) -> Any:
     return json.loads(line)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "read"),
     [
@@ -177,6 +178,7 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(ANYTHING)
 def test_any_value_is_one_line_of_json(value: object) -> None:
@@ -184,6 +186,7 @@ def test_any_value_is_one_line_of_json(value: object) -> None:
     assert decoded(value)["severity"] == "INFO"
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.dictionaries(st.text(st.characters()), ANYTHING, max_size=5))
 def test_any_fields_are_one_line_of_json(fields: dict[str, Any]) -> None:
@@ -193,6 +196,7 @@ def test_any_fields_are_one_line_of_json(fields: dict[str, Any]) -> None:
     assert json.loads(line)["severity"] == "INFO"
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     fields=st.dictionaries(st.text(st.characters()), ANYTHING, max_size=5),

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from tests.runtime.conftest import StartPod, eventually
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path("/sys/fs/cgroup")
 MIB = 2**20
 

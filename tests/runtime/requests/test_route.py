@@ -143,6 +143,7 @@ async def test_a_parameter_that_changed_its_look_hides_the_mount() -> None:
     assert seen == [("/m/{n}/x", "200"), ("/x", "200")]
 
 
+@pytest.mark.slow
 async def test_fastapi_with_included_routers_and_a_mounted_app() -> None:
     """The prefixes of routers are part of the template, also where FastAPI keeps them apart."""
     fastapi = pytest.importorskip("fastapi")
@@ -174,6 +175,7 @@ async def test_fastapi_with_included_routers_and_a_mounted_app() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 async def test_litestar() -> None:
     """Litestar says it in scope["path_template"]."""
@@ -202,6 +204,7 @@ def bridge() -> Iterator[Callable[[Any], WsgiBridge]]:
         each.close()
 
 
+@pytest.mark.slow
 async def test_flask(bridge: Callable[[Any], WsgiBridge]) -> None:
     """Flask's rule is found in the WSGI environment, for blueprints too."""
     flask = pytest.importorskip("flask")
@@ -255,6 +258,7 @@ def django() -> Any:
     del sys.modules["shop_urls"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interface", ["asgi", "wsgi"])
 async def test_django(django: Any, interface: str, bridge: Callable[[Any], WsgiBridge]) -> None:
     """Django's resolver says it, over ASGI and over WSGI."""
@@ -319,6 +323,7 @@ async def test_a_mount_and_its_route_may_call_a_parameter_the_same() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("noted_mounts")
 async def test_fastapi_in_a_mount_of_the_same_parameter() -> None:
     """One series, whatever the client writes."""

@@ -21,6 +21,7 @@ async def test_over_the_limit_without_patience() -> None:
     assert limit.shed == 1
 
 
+@pytest.mark.slow
 async def test_waiting_for_a_place() -> None:
     """A waiting request gets the place that is given back; too many waiting are refused."""
     limit = Limit(1, 20)
@@ -57,6 +58,7 @@ async def test_a_client_that_leaves_while_waiting() -> None:
     assert await second
 
 
+@pytest.mark.slow
 def test_shedding_leaves_readiness_alone(start_pod: StartPod) -> None:
     """Over the limit there is 503 with Retry-After; the probes and the request go on."""
     pod = start_pod(

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from tests.runtime.conftest import StartPod, eventually
 
+pytestmark = pytest.mark.slow
+
 TIGHT = ("--grace", "4s", "--hook-time", "1s")
 
 HELLO = """

@@ -24,6 +24,8 @@ from podready.runtime.supervisor import grpc_health
 from podready.runtime.supervisor.state import State
 from podready.runtime.supervisor.workers import WorkerPool
 
+pytestmark = pytest.mark.slow
+
 SERVING = HealthCheckResponse.SERVING
 NOT_SERVING = HealthCheckResponse.NOT_SERVING
 

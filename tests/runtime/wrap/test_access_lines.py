@@ -19,6 +19,8 @@ from tests.runtime.wrap.server import GUNICORN, Server, Start
 from podready.runtime.logs.formats.shape import Request
 from podready.runtime.logs.intake.server_access import read_access
 
+pytestmark = pytest.mark.slow
+
 SOURCE = """
 from podready.runtime import logs
 logs.configure()

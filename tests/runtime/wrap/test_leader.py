@@ -18,6 +18,8 @@ from podready.runtime.metrics.http import HttpMetrics
 from podready.runtime.metrics.shared import Shelf
 from podready.runtime.wrap.rendezvous import SharedShelf, shelf_of
 
+pytestmark = pytest.mark.slow
+
 GET = {"method": "GET", "scheme": "http"}
 
 

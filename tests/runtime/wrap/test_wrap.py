@@ -26,6 +26,8 @@ from podready.runtime.run_config import RunConfig
 from podready.runtime.wrap import wrap as wrapping
 from podready.runtime.wrap.runtime import InProcess
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_it_serves_through_the_drain_delay(start: Start, name: str) -> None:

@@ -15,6 +15,7 @@ from podready.runtime.app.timeouts import call_bounded
 
 pytestmark = [
     pytest.mark.postgres,
+    pytest.mark.slow,
     pytest.mark.timeout(200),
 ]
 

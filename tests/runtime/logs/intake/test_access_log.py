@@ -153,6 +153,7 @@ def output(monkeypatch: pytest.MonkeyPatch) -> Output:
 TEXT = st.text(st.characters(codec="latin-1"), max_size=50)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(method=st.sampled_from(["GET", "BREW"]), path=TEXT, agent=TEXT, client=TEXT, given_id=TEXT)
 def test_the_line_by_hand_is_the_line_of_the_encoder(
@@ -181,6 +182,7 @@ def test_the_line_by_hand_is_the_line_of_the_encoder(
 HEX = st.text("0123456789abcdef", min_size=1, max_size=32)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     trace_id=HEX | TEXT,

@@ -11,6 +11,8 @@ import pytest
 from podready.runtime.logs.intake.prints import PrintedLines
 from podready.runtime.logs.output import Output
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from tests.runtime.logs.conftest import Events
 
