@@ -1,4 +1,4 @@
-"""No test leaves anything behind in the process: whoever does fails, by name.
+"""No test leaves anything behind in the process: the test that does fails, by name.
 
 Around each test, and around each file for its fixtures, the state of the process is looked at
 before and after. What differs is told and put back, so that nobody else fails for it. pytest
@@ -27,7 +27,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-PATIENCE: Final = 5.0
+ENDING_SECONDS: Final = 5.0
 """Seconds in which a thread, a process or a descriptor that is about to end may end."""
 
 
@@ -260,11 +260,11 @@ def _put_back_logging(before: dict[str, Any]) -> None:
     configurator.configure = before["dictConfig"]  # type: ignore[method-assign]
 
 
-_Standing = tuple[int, tuple[object, ...], bool, bool]
-_UNTOUCHED: Final[_Standing] = (0, (), True, False)
+_LoggerState = tuple[int, tuple[object, ...], bool, bool]
+_UNTOUCHED: Final[_LoggerState] = (0, (), True, False)
 
 
-def _loggers() -> dict[str, _Standing]:
+def _loggers() -> dict[str, _LoggerState]:
     """Return every logger that somebody has changed; those of the libraries' imports are new."""
     return {
         name: (each.level, tuple(each.handlers), each.propagate, each.disabled)
@@ -274,7 +274,7 @@ def _loggers() -> dict[str, _Standing]:
     }
 
 
-def _put_back_loggers(before: dict[str, _Standing]) -> None:
+def _put_back_loggers(before: dict[str, _LoggerState]) -> None:
     for name in {**_loggers(), **before}:
         logger = logging.getLogger(name)
         level, handlers, logger.propagate, logger.disabled = before.get(name, _UNTOUCHED)
@@ -287,21 +287,21 @@ def _put_back_loggers(before: dict[str, _Standing]) -> None:
 
 def _own_log() -> tuple[object, ...]:
     """Return whether podready's log is configured, and the levels that were asked for."""
-    output = getattr(sys.modules.get("podready.runtime.logs.output"), "OUTPUT", None)
-    if output is None:
+    module = sys.modules.get("podready.runtime.logs.log")
+    if module is None:
         return False, 20, {}, {}
-    levels = sys.modules["podready.runtime.logs.levels"].LEVELS
+    levels = module.LOG.levels
     named = {name: level for name, level in levels._base.items() if name}
-    return output.is_configured, levels._base[""], named, dict(levels._over)
+    return module.LOG.is_configured, levels._base[""], named, dict(levels._over)
 
 
 def _put_back_own_log(before: tuple[Any, ...]) -> None:
-    output = sys.modules["podready.runtime.logs.output"].OUTPUT
-    output.is_configured, root, named, over = before
-    if not output.is_configured:
-        output.__init__()
-    levels = sys.modules["podready.runtime.logs.levels"].LEVELS
+    log = sys.modules["podready.runtime.logs.log"].LOG
+    log.is_configured, root, named, over = before
+    levels = log.levels  # whose own methods would set the standard library's levels, too
     levels._base, levels._over = {"": root, **named}, dict(over)
+    for name, each in levels._filters.items():
+        each.level = levels.of(name)
 
 
 # --- what runs or is open
@@ -403,7 +403,7 @@ def _is_left(kind: Kind, old: Any, new: Any) -> bool:
 
 def _after_a_while(kind: Kind, old: Any) -> str:
     """Return the difference in words once it has had its time to go away."""
-    deadline = time.monotonic() + (PATIENCE if kind.ends else 0)
+    deadline = time.monotonic() + (ENDING_SECONDS if kind.ends else 0)
     gc.collect()
     while _is_left(kind, old, new := kind.look()) and time.monotonic() < deadline:
         time.sleep(0.01)

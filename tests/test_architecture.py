@@ -108,26 +108,13 @@ def _drawn_by_parent(folder: str, drawn: set[str]) -> bool:
     return any(parent in drawn for parent in parents)
 
 
-# Circles and full folders that are still there; each is taken off the list when it is gone.
-_CIRCLES = {
-    "podready.runtime.admin.loggers",
-    "podready.runtime.settings.base",
-    "podready.runtime.settings.diagnosis",
-    "podready.runtime.supervisor.grpc_health",
-}
-_FULL_FOLDERS = {
-    "podready/runtime/settings",
-}
-
-
 def test_no_module_is_part_of_a_circle_and_no_folder_is_full() -> None:
     """Arrows only fall, those of types and of lazy imports too; a folder holds twenty files."""
     script = [sys.executable, str(ROOT / "scripts" / "import_graph.py")]
-    printed = subprocess.run(script, capture_output=True, text=True, check=False).stdout
-    circles = re.findall(r"^circle of \d+: (.*)$", printed, flags=re.MULTILINE)
-    assert [names for names in circles if _CIRCLES.isdisjoint(names.split())] == []
-    full = re.findall(r"^folder (\S+): .*more than", printed, flags=re.MULTILINE)
-    assert [folder for folder in full if folder not in _FULL_FOLDERS] == []
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.startswith("circle") or "more than" in line] == []
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -69,11 +69,14 @@ def test_every_setting_has_its_default_and_reason() -> None:
 
 
 def test_every_module_that_is_named_exists() -> None:
-    """Pages that follow the code by file names are followed by them."""
+    """Files and folders that pages name are there, in the source or in the tests."""
     named = {
         (page.name, name)
         for page in PAGES
-        for name in re.findall(r"`(runtime/[\w/]+\.py)`", page.read_text(encoding="utf-8"))
+        for name in re.findall(
+            r"`((?:runtime|cluster|rehearse|kube|cli)/[\w/]+(?:\.py|/))`",
+            page.read_text(encoding="utf-8"),
+        )
     }
     rooms = (ROOT / "src" / "podready", ROOT / "tests")
     assert [pair for pair in named if not any((room / pair[1]).exists() for room in rooms)] == []

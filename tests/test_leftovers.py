@@ -34,7 +34,7 @@ LEAVES = {
     "context variables": "VARIABLE.set(1)",
     "logging": "logging.getLogger().addHandler(logging.NullHandler())",
     "loggers": "logging.getLogger('left').setLevel('DEBUG')",
-    "podready's log": "logs.OUTPUT.is_configured = True",
+    "podready's log": "LOG.is_configured = True",
     "threads": "threading.Thread(target=time.sleep, args=(6,), daemon=True).start()",
     "children": "KEPT_PROCESSES.append(subprocess.Popen(['sleep', '60']))",
     "descriptors": "KEPT_SOCKETS.append(socket.create_server(('127.0.0.1', 0)))",
@@ -44,11 +44,11 @@ FILE = """
 import asyncio, contextvars, gc, locale, logging, os, resource, signal, socket, subprocess
 import sys, threading, time, types, warnings
 import pytest
-from podready.runtime import logs
+from podready.runtime.logs.log import LOG
 from tests import leftovers
 from tests.leftovers import nothing_left_by_a_file, nothing_left_by_a_test
 
-leftovers.PATIENCE = 2.0
+leftovers.ENDING_SECONDS = 2.0
 
 warnings.simplefilter("ignore")
 LIMIT = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

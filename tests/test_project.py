@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from podready.errors import ProjectError
-from podready.project import Request, load_project
+from podready.project import RequestSettings, load_project
 
 
 def test_a_project_without_settings_has_defaults(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_a_project_without_settings_has_defaults(tmp_path: Path) -> None:
     assert project.manifests == (tmp_path / "deploy",)
     assert project.dockerfile == tmp_path / "Dockerfile"
     assert (project.service, project.namespace) == ("", "default")
-    assert project.rehearse.requests == (Request("root"),)
+    assert project.rehearse.requests == (RequestSettings("root"),)
     assert (project.rehearse.rps, project.rehearse.endpoint_lag) == (300.0, 1.0)
 
 
@@ -60,8 +60,8 @@ path = "/"
     assert (settings.rps, settings.rounds, settings.endpoint_lag) == (200.0, 2, 1.5)
     assert settings.streams == ("/events",)
     assert settings.requests == (
-        Request("write", "POST", "/items", 0.1, "{}", 201, 4.0),
-        Request("GET /"),
+        RequestSettings("write", "POST", "/items", 0.1, "{}", 201, 4.0),
+        RequestSettings("GET /"),
     )
 
 
@@ -107,7 +107,7 @@ MISTAKES = [
     ("[tool.podready.rehearse]\nhost-ports = [0]\n", "pyproject.toml:2", "list of ports"),
     ("[tool.podready.rehearse]\nhost-ports = ['x']\n", "pyproject.toml:2", "list of ports"),
     ("[tool.podready.rehearse]\nenv = 'x'\n", "pyproject.toml:2", "must be a table"),
-    ("[tool.podready.rehearse.env]\n'A B' = 'x'\n", "pyproject.toml:2", "A B: is no name"),
+    ("[tool.podready.rehearse.env]\n'A B' = 'x'\n", "pyproject.toml:2", "A B: is not a name"),
     ("[tool.podready]\nname = ", "pyproject.toml:2", "not valid TOML: Invalid value"),
 ]
 

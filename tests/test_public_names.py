@@ -27,7 +27,7 @@ DOTTED = re.compile(r"(?<![\w.\"'\[/-])podready(?:\.[A-Za-z_]\w*)+(?![\w/-])")
 IMPORTED = re.compile(r"from (podready[\w.]*) import ([\w, ]+)")
 
 
-def doors() -> list[str]:
+def public_modules() -> list[str]:
     """Return the modules that users import from: all but the base, the commands and the rooms."""
     found = ["podready"]
     for path in sorted(SRC.rglob("*.py")):
@@ -56,18 +56,18 @@ def relative(path: object) -> str:
     return str(path.relative_to(ROOT)) if isinstance(path, Path) else str(path)
 
 
-@pytest.mark.parametrize("name", doors())
-def test_every_name_of_a_door_can_be_imported(name: str) -> None:
+@pytest.mark.parametrize("name", public_modules())
+def test_every_public_name_can_be_imported(name: str) -> None:
     """`__all__` is sorted, holds what is there, and `dir` shows it."""
-    door = import_module(name)
-    assert sorted(door.__all__) == list(door.__all__)
-    assert [each for each in door.__all__ if not hasattr(door, each)] == []
-    assert set(door.__all__) <= set(dir(door))
+    module = import_module(name)
+    assert sorted(module.__all__) == list(module.__all__)
+    assert [each for each in module.__all__ if not hasattr(module, each)] == []
+    assert set(module.__all__) <= set(dir(module))
     with pytest.raises(AttributeError, match="no_such_name"):
-        door.no_such_name  # noqa: B018 - the access is the test
+        module.no_such_name  # noqa: B018 - the access is the test
 
 
-@pytest.mark.parametrize("name", doors())
+@pytest.mark.parametrize("name", public_modules())
 def test_every_public_name_is_in_the_reference(name: str) -> None:
     """Some page of docs/reference has each name in backticks."""
     text = "".join(page.read_text(encoding="utf-8") for page in REFERENCE.glob("*.md"))
@@ -77,17 +77,17 @@ def test_every_public_name_is_in_the_reference(name: str) -> None:
     assert [each for each in missing if each != "__version__"] == []
 
 
-@pytest.mark.parametrize("name", doors())
+@pytest.mark.parametrize("name", public_modules())
 def test_docstrings_of_public_names_name_no_private_module(name: str) -> None:
     """`help(...)` sends nobody into the runtime."""
     assert [text for text in docstrings(import_module(name)) if "podready.runtime" in text] == []
 
 
-def docstrings(door: ModuleType) -> Iterator[str]:
-    """Yield the docstring of a door, of its names, and of their public methods."""
-    yield door.__doc__ or ""
-    for each in door.__all__:
-        value = getattr(door, each)
+def docstrings(module: ModuleType) -> Iterator[str]:
+    """Yield the docstring of a module, of its names, and of their public methods."""
+    yield module.__doc__ or ""
+    for each in module.__all__:
+        value = getattr(module, each)
         yield inspect.getdoc(value) or ""
         if inspect.isclass(value):
             members = (member for key, member in vars(value).items() if not key.startswith("_"))
@@ -97,7 +97,7 @@ def docstrings(door: ModuleType) -> Iterator[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", user_texts(), ids=relative)
 def test_no_text_for_users_names_the_runtime(path: Path) -> None:
-    """Users import from the doors, so that what is behind them can move."""
+    """Users import public modules, so that private ones can move."""
     assert "podready.runtime" not in path.read_text(encoding="utf-8")
 
 

@@ -29,7 +29,7 @@ DEFAULT_LAG_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RequestSettings:
     """One kind of request of the rehearsal's mix; `weight` is its share, `timeout` in seconds."""
 
     name: str
@@ -49,7 +49,7 @@ class RehearseSettings:
     environment of the app's manifests, and may hold secrets.
     """
 
-    requests: tuple[Request, ...] = (Request("root"),)
+    requests: tuple[RequestSettings, ...] = (RequestSettings("root"),)
     rps: float = DEFAULT_RPS
     rounds: int = 1
     endpoint_lag: float = DEFAULT_LAG_SECONDS
@@ -98,7 +98,7 @@ class _Source:
         self._text = file.read_text(encoding="utf-8") if file.is_file() else ""
 
     def parse(self) -> dict[str, Any]:
-        """Return the whole file; `ProjectError` with the parser's own line when it is no TOML."""
+        """Return the whole file; `ProjectError` with the parser's own line when it is not TOML."""
         try:
             return tomllib.loads(self._text)
         except tomllib.TOMLDecodeError as error:
@@ -179,13 +179,15 @@ def _find_table(root: Path) -> tuple[object, _Source, str]:
     return source.parse(), source, name
 
 
-def _manifest_paths(root: Path, given: tuple[str, ...] | None, source: _Source) -> tuple[Path, ...]:
-    if given is None:
+def _manifest_paths(
+    root: Path, configured: tuple[str, ...] | None, source: _Source
+) -> tuple[Path, ...]:
+    if configured is None:
         return tuple(root / name for name in MANIFEST_FOLDERS if (root / name).is_dir())
-    for name in given:
+    for name in configured:
         if not (root / name).exists():
             raise source.error("", "manifests", f"{name!r} does not exist in {root}")
-    return tuple(root / name for name in given)
+    return tuple(root / name for name in configured)
 
 
 _Reader = Callable[[object], Any]
@@ -256,7 +258,7 @@ def _variables(value: object) -> dict[str, str]:
         raise ValueError('must be a table of NAME = "value"')
     for name, text in table.items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise _NestedError(name, "is no name for an environment variable")
+            raise _NestedError(name, "is not a name for an environment variable")
         if not isinstance(text, str):
             raise _NestedError(name, "must be a text: put its value in quotes")
     return dict(table)
@@ -275,7 +277,7 @@ def _method(value: object) -> str:
     return method
 
 
-def _requests(value: object) -> tuple[Request, ...]:
+def _requests(value: object) -> tuple[RequestSettings, ...]:
     if not isinstance(value, list) or not value:
         raise ValueError("must be one or more [[…requests]] tables")
     if not all(isinstance(item, dict) for item in value):
@@ -283,7 +285,7 @@ def _requests(value: object) -> tuple[Request, ...]:
     return tuple(_request(item) for item in value)
 
 
-def _request(item: dict[str, object]) -> Request:
+def _request(item: dict[str, object]) -> RequestSettings:
     values: dict[str, Any] = {}
     for key, value in item.items():
         if key not in _REQUEST_KEYS:
@@ -295,7 +297,7 @@ def _request(item: dict[str, object]) -> Request:
         except ValueError as error:
             raise _NestedError(key, str(error)) from None
     values.setdefault("name", f"{values.get('method', 'GET')} {values.get('path', '/')}")
-    return Request(**values)
+    return RequestSettings(**values)
 
 
 def _any(value: object) -> object:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from podready.cli.main import run_cli
-from podready.cli.rehearse import RehearseOptions, _report, _tcp_target
+from podready.cli.rehearse_options import RehearseOptions
+from podready.cli.rehearse_run import _report, _tcp_target
 from podready.cli.rehearse_view import LiveView, PlainView, open_view
 from podready.errors import UsageError
 from podready.rehearse.load.plan import TcpTarget
@@ -104,7 +107,7 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
     """Every option, the exit codes, and something to copy."""
     assert run_cli(["rehearse", "--help"]) == 0
     out = capsys.readouterr().out
-    for words in ("--endpoint-lag", "--scenario", "Examples:", "Exit codes:"):
+    for words in ("--endpoint-lag", "--scenario", "examples:", "exit codes:"):
         assert words in out
 
 
@@ -151,3 +154,35 @@ def test_live_view_shows_counts_and_escapes_markup() -> None:
     assert "1,234 sent" in text
     assert "5 dropped" in text
     assert "[3 ready]" in text
+
+
+_WITHOUT_EXTRA = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"aiohttp", "jinja2", "lightkube", "rich", "ruamel"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+from podready.cli.main import run_cli
+sys.exit(run_cli(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (["rehearse", "--help"], 0, "--endpoint-lag"),
+        (["rehearse", "."], 2, "`podready rehearse` needs the 'rehearse' extra: pip install"),
+    ],
+)
+def test_the_help_needs_no_extra(
+    tmp_path: Path, arguments: list[str], code: int, text: str
+) -> None:
+    """Who has installed podready alone can read what a rehearsal is, and how to install it."""
+    command = [sys.executable, "-c", _WITHOUT_EXTRA, *arguments]
+    (tmp_path / "podready.toml").write_text('name = "web"\n')
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, text in done.stdout + done.stderr) == (code, True)
+    assert "Traceback" not in done.stderr

@@ -283,7 +283,7 @@ spec:
           image: tiny:1
           env:
             - {name: PODREADY_DRAIN_DELAY, value: 1s}
-            - {name: PODREADY_GRACE, value: "15"}
+            - {name: PODREADY_GRACE_PERIOD, value: "15"}
           readinessProbe: {httpGet: {path: /readyz, port: 9000}, periodSeconds: 1}
 """
 

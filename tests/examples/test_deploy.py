@@ -24,10 +24,10 @@ def documents(example: str, *files: str) -> dict[str, Any]:
 
 @READY
 def test_the_app_knows_the_grace_period_of_its_pod(example: str) -> None:
-    """PODREADY_GRACE repeats terminationGracePeriodSeconds, which the downward API cannot give."""
+    """PODREADY_GRACE_PERIOD repeats what the downward API cannot give."""
     pod = documents(example, "deployment.yaml")["Deployment"]["spec"]["template"]["spec"]
     environ = {entry["name"]: entry["value"] for entry in pod["containers"][0]["env"]}
-    assert environ["PODREADY_GRACE"] == str(pod["terminationGracePeriodSeconds"])
+    assert environ["PODREADY_GRACE_PERIOD"] == str(pod["terminationGracePeriodSeconds"])
 
 
 @READY

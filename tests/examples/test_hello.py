@@ -61,7 +61,7 @@ def test_a_bad_environment_ends_with_one_report(start: Start, example: str) -> N
     """Exit code 78, both mistakes in one log line, and every line still JSON."""
     app = start(example, SECRET_KEY="", PRODUCTION="maybe")
     assert app.exit_code() == 78
-    reports = [event["message"] for event in app.log if "config: " in event["message"]]
+    reports = [event["message"] for event in app.log if "settings: " in event["message"]]
     assert len(reports) == 1
     assert "PRODUCTION  invalid" in reports[0]
     assert "SECRET_KEY  empty" in reports[0]

@@ -20,7 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 
 pytestmark = pytest.mark.slow
 
-FLAGS = ("--drain-delay", "100s", "--grace", "150s")
+FLAGS = ("--drain-delay", "100s", "--grace-period", "150s")
 
 
 @dataclass

@@ -19,7 +19,7 @@ SOURCE = "\n\n".join(re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL))
 @pytest.fixture
 def pod(start_pod: StartPod) -> Pod:
     """The page's app, which all its pieces make together."""
-    return start_pod(SOURCE, "--grace", "20s").ready()
+    return start_pod(SOURCE, "--grace-period", "20s").ready()
 
 
 def test_the_bodies_of_the_page(pod: Pod) -> None:

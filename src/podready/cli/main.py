@@ -19,32 +19,40 @@ if TYPE_CHECKING:
 RUN = "run"
 
 WORKSHOP: Final = {
-    "config": (
-        "podready.cli.config:config",
+    "rehearse": ("podready.cli.rehearse:rehearse", "rehearse", "rehearse a rollout under load"),
+    "settings": (
+        "podready.cli.settings:settings",
         "rehearse",
         "show, check and document what an app reads from its environment",
     ),
-    "rehearse": ("podready.cli.rehearse:rehearse", "rehearse", "rehearse a rollout under load"),
 }
 """Command -> click command, the extra it needs, and its line in the help."""
 
-_HELP = """\
+RENAMED: Final = {"config": "settings"}
+"""Commands of earlier versions -> their present names."""
+
+_RUN_HELP: Final = "run an ASGI or WSGI app in its pod: probes, drain, one grace budget"
+_DESCRIPTION: Final = """
 podready makes a Python web application container- and Kubernetes-ready, and proves it.
-
-usage: podready COMMAND ...
-
-commands:
-  run        run an ASGI or WSGI app in its pod: probes, drain, one grace budget
-{commands}
-
-examples:
-  podready run main:app
-  podready rehearse .
-
-options:
-  --version  print the version
-  --help     print this; podready COMMAND --help tells more
 """
+_OPTIONS: Final = (
+    ("-V, --version", "print the version"),
+    ("-h, --help", "print this; podready COMMAND --help has the options of a command"),
+)
+_EXAMPLES: Final = (
+    "podready run main:app",
+    "podready rehearse .",
+    "podready settings main:AppSettings",
+)
+_EXIT_CODES: Final = (
+    ("0", "no problem"),
+    ("1", "rehearse: requests were dropped; settings --diff: differences"),
+    ("2", "a mistake in the command, the project or its manifests"),
+    ("3", "run: the app did not start; rehearse: inconclusive"),
+    ("70", "run --strict-exit: work in flight was cut"),
+    ("78", "settings are missing or invalid"),
+    ("130", "stopped by Ctrl-C"),
+)
 
 
 def run_cli(argv: Sequence[str]) -> int:
@@ -73,23 +81,46 @@ def _dispatch(argv: list[str]) -> int:
         return run(argv[1:])
     if argv[0] in WORKSHOP:
         return _run_click(argv[0], argv[1:])
-    raise UsageError(f"there is no command {argv[0]!r}; see podready --help")
+    if argv[0] in RENAMED:
+        raise UsageError(f"podready {argv[0]} is called podready {RENAMED[argv[0]]} now")
+    raise _no_command(argv[0])
+
+
+def _no_command(word: str) -> UsageError:
+    from podready.values.closest_match import closest_match
+
+    if word.startswith("-"):
+        return UsageError(f"podready has no option {word}; see podready --help")
+    near = closest_match(word, [RUN, *WORKSHOP])
+    hint = f"did you mean podready {near}?" if near else "see podready --help"
+    if near is None and ":" in word:
+        hint = f"did you mean podready run {word}?"
+    return UsageError(f"podready has no command {word!r}; {hint}")
 
 
 def _help() -> str:
-    rows = [f"  {name:<10} {text}" for name, (_, _, text) in WORKSHOP.items()]
-    return _HELP.format(commands="\n".join(rows)).rstrip()
+    from podready.cli.help import HelpPage
+
+    commands = [(RUN, _RUN_HELP), *((name, text) for name, (_, _, text) in WORKSHOP.items())]
+    return HelpPage(
+        usage="podready COMMAND ...",
+        description=_DESCRIPTION,
+        groups=[("commands", commands), ("options", _OPTIONS)],
+        examples=_EXAMPLES,
+        exit_codes=_EXIT_CODES,
+    ).render()
 
 
 def _run_click(name: str, arguments: list[str]) -> int:
     command = _load(name)
     import click
 
+    from podready.cli.click_command import as_usage_error
+
     try:
         code = command.main(args=arguments, prog_name=f"podready {name}", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
-        return ExitCode.USAGE
+        raise as_usage_error(name, command, error) from None
     except click.Abort:
         return ExitCode.INTERRUPTED
     return code if isinstance(code, int) else ExitCode.OK

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import os
+from typing import Final
 
 from podready.cli.console import say
+from podready.cli.help import HelpPage, Row
 from podready.contract import ExitCode
 from podready.errors import PodreadyError
 from podready.runtime.logs import select
-from podready.runtime.options.table import Option
 from podready.runtime.run_config import OPTIONS, load_config
 from podready.runtime.supervisor.supervisor import supervise
 from podready.runtime.termination import write_termination_message
 from podready.runtime.worker.start import WorkerStart
 
-_HEAD = """\
-usage: podready run MODULE:ATTR [OPTIONS]
-
+_DESCRIPTION: Final = """
 Run an ASGI or WSGI app: probes on their own port before the app is imported, and on SIGTERM a
 drain that loses nothing, inside one grace period.
-
-examples:
-  podready run main:app
-  podready run main:app --port 3000 --drain-delay 10s --grace 60s
-  PODREADY_PORT=3000 podready run mysite.wsgi:application --interface wsgi
-
-options (each is also an environment variable: --drain-delay is PODREADY_DRAIN_DELAY):"""
+"""
+_EXAMPLES: Final = (
+    "podready run main:app",
+    "podready run 'main:create_app()'",
+    "podready run main:app --port 3000 --drain-delay 10s --grace-period 60s",
+    "PODREADY_PORT=3000 podready run mysite.wsgi:application --no-access-log",
+)
+_NOTE: Final = """
+Each option is also an environment variable: --drain-delay is PODREADY_DRAIN_DELAY. A flag wins
+over the variable, the variable over the default, which is in brackets.
+"""
+EXIT_CODES: Final = (
+    ("0", "stopped, with nothing lost"),
+    ("2", "a mistake in the command: no such option, or no such app"),
+    ("3", "the app did not start"),
+    ("70", "--strict-exit: work in flight was cut at the deadline"),
+    ("78", "settings are missing or invalid, podready's or the app's"),
+)
 
 
 def run(arguments: list[str]) -> int:
@@ -63,10 +73,15 @@ def _fill_standard_descriptors() -> None:
 
 def help_text() -> str:
     """Return the help, made from the table of settings."""
-    return "\n".join([_HEAD, *(_row(option) for option in OPTIONS)])
-
-
-def _row(option: Option) -> str:
-    left = f"  {option.flag} {option.kind.metavar}"
-    gap = "\n" + " " * 34 if len(left) > 32 else " " * (34 - len(left))
-    return f"{left}{gap}{option.help} [{option.default_text}]"
+    groups: dict[str, list[Row]] = {}
+    for option in OPTIONS:
+        row = (option.usage, f"{option.help} [{option.default_text}]")
+        groups.setdefault(option.group, []).append(row)
+    return HelpPage(
+        usage="podready run MODULE:ATTR [OPTIONS]",
+        description=_DESCRIPTION,
+        groups=tuple(groups.items()),
+        examples=_EXAMPLES,
+        note=_NOTE,
+        exit_codes=EXIT_CODES,
+    ).render()

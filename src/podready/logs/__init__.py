@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from podready.runtime.logs import dropped_lines as dropped_lines
     from podready.runtime.logs import flush as flush
     from podready.runtime.logs.options import LogOptions as LogOptions
-    from podready.runtime.logs.sampling import Rule as Rule
+    from podready.runtime.logs.sampling import SamplingRule as SamplingRule
 
 _OWNERS = {
     "Format": "podready.runtime.logs",
     "LogOptions": "podready.runtime.logs.options",
-    "Rule": "podready.runtime.logs.sampling",
+    "SamplingRule": "podready.runtime.logs.sampling",
     "add_source": "podready.runtime.logs",
     "configure": "podready.runtime.logs",
     "context": "podready.runtime.logs",
@@ -37,7 +37,7 @@ _OWNERS = {
 __all__ = [
     "Format",
     "LogOptions",
-    "Rule",
+    "SamplingRule",
     "add_source",
     "configure",
     "context",

@@ -7,6 +7,6 @@ use_loguru()
 
 from __future__ import annotations
 
-from podready.runtime.logs.intake.loguru_front import sink, use_loguru
+from podready.runtime.logs.intake.loguru_integration import sink, use_loguru
 
 __all__ = ["sink", "use_loguru"]

@@ -7,6 +7,6 @@ use_structlog()
 
 from __future__ import annotations
 
-from podready.runtime.logs.intake.structlog_front import use_structlog
+from podready.runtime.logs.intake.structlog_integration import use_structlog
 
 __all__ = ["use_structlog"]

@@ -7,16 +7,19 @@ file in `scenarios/`; the table below names them, so that none is imported befor
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from podready.errors import UsageError
-from podready.rehearse.driver import Driver
 from podready.values.closest_match import closest_match
 
-Action = Callable[[Driver], Awaitable[None]]
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from podready.rehearse.driver import Driver
+
+    Action = Callable[[Driver], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def divide(grace: float, drain: float, hooks: float) -> Budget:
             f"the grace period does not fit: drain {drain:g}s + hooks {hooks:g}s + margin "
             f"{margin:g}s + at least {_SHORTEST_INFLIGHT:g}s for requests in flight = "
             f"{drain + hooks + margin + _SHORTEST_INFLIGHT:g}s, but the grace period is "
-            f"{grace:g}s; raise terminationGracePeriodSeconds and PODREADY_GRACE together, "
+            f"{grace:g}s; raise terminationGracePeriodSeconds and PODREADY_GRACE_PERIOD together, "
             f"or lower PODREADY_DRAIN_DELAY or PODREADY_HOOK_TIME"
         )
     return Budget(grace, drain, inflight, hooks, margin)

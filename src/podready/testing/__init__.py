@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from podready.testing.app_under_test import AppUnderTest
     from podready.testing.child import RunningApp, run_app
     from podready.testing.environment import settings_env
-    from podready.testing.exchange import PendingRequest, Response
     from podready.testing.in_process import ServedApp, serve_app
+    from podready.testing.request_record import PendingRequest, Response
 
 _MODULES = {
     "AppUnderTest": "app_under_test",
-    "PendingRequest": "exchange",
-    "Response": "exchange",
+    "PendingRequest": "request_record",
+    "Response": "request_record",
     "RunningApp": "child",
     "ServedApp": "in_process",
     "run_app": "child",

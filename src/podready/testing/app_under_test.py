@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Final
 
-from podready.testing.exchange import Exchange, PendingRequest, Response, Sending
-from podready.testing.losses import Stop, describe_losses
+from podready.contract import LIVEZ, Phase
+from podready.testing.losses import ShutdownRecord, describe_losses
+from podready.testing.request_record import OutgoingRequest, PendingRequest, RequestRecord, Response
 from podready.testing.sockets import HOST, has_read
 
 _TICK: Final = 0.01
+_NOTICE_SECONDS: Final = 5.0
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
@@ -43,7 +45,7 @@ class AppUnderTest(ABC):
     def __init__(self, drain_delay: float, grace_period: float) -> None:
         self.drain_delay = drain_delay
         self.grace_period = grace_period
-        self._exchanges: list[Exchange] = []
+        self._records: list[RequestRecord] = []
         self._pending: list[PendingRequest] = []
         self._clients: list[threading.Thread] = []
         self._quit = threading.Event()
@@ -86,8 +88,8 @@ class AppUnderTest(ABC):
         `timeout` is in seconds. A status of 500 or above counts as lost; with `expect`, any other
         status than that. Raises AssertionError when there is no complete answer.
         """
-        sending = Sending(method, path, body, headers or {}, timeout, expect)
-        return self._begin(sending).response()
+        outgoing = OutgoingRequest(method, path, body, headers or {}, timeout, expect)
+        return self._begin(outgoing).response()
 
     def start(
         self,
@@ -100,15 +102,15 @@ class AppUnderTest(ABC):
         expect: int | None = None,
     ) -> PendingRequest:
         """Send a request and return as soon as the server has read it: it is in flight then."""
-        pending = self._begin(Sending(method, path, body, headers or {}, timeout, expect))
-        pending.exchange.sent.wait(timeout)
-        client_port = pending.exchange.client_port
+        pending = self._begin(OutgoingRequest(method, path, body, headers or {}, timeout, expect))
+        pending.record.sent.wait(timeout)
+        client_port = pending.record.client_port
         wait_until(lambda: pending.done or has_read(self.port, client_port), timeout)
         return pending
 
-    def _begin(self, sending: Sending) -> PendingRequest:
-        pending = PendingRequest(sending, (HOST, self.port))
-        self._exchanges.append(pending.exchange)
+    def _begin(self, outgoing: OutgoingRequest) -> PendingRequest:
+        pending = PendingRequest(outgoing, (HOST, self.port))
+        self._records.append(pending.record)
         self._pending.append(pending)
         return pending
 
@@ -119,28 +121,28 @@ class AppUnderTest(ABC):
         Each client waits `pause` seconds after an answer. Returns when each has had an answer, or
         has failed.
         """
-        before = len(self._exchanges)
+        before = len(self._records)
         for number in range(clients):
-            sending = Sending("GET", path)
-            target, arguments = self._be_client, (sending, number % 2 == 0, pause)
+            outgoing = OutgoingRequest("GET", path)
+            target, arguments = self._be_client, (outgoing, number % 2 == 0, pause)
             thread = threading.Thread(target=target, args=arguments, daemon=True)
             thread.name = f"client {number} of {path}"
             self._clients.append(thread)
             thread.start()
 
         def answered() -> bool:
-            ended = sum(each.ended is not None for each in self._exchanges[before:])
+            ended = sum(each.ended is not None for each in self._records[before:])
             return ended >= clients
 
-        wait_until(answered, Sending("GET", path).timeout)
+        wait_until(answered, OutgoingRequest("GET", path).timeout)
 
-    def _be_client(self, sending: Sending, keep_alive: bool, pause: float) -> None:
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=sending.timeout)
+    def _be_client(self, outgoing: OutgoingRequest, keep_alive: bool, pause: float) -> None:
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=outgoing.timeout)
         with closing(connection):
             while not self._is_routed_elsewhere():
-                exchange = Exchange(sending)
-                self._exchanges.append(exchange)
-                exchange.run(connection)
+                record = RequestRecord(outgoing)
+                self._records.append(record)
+                record.run(connection)
                 if not keep_alive:
                     connection.close()
                 self._quit.wait(pause)
@@ -169,10 +171,22 @@ class AppUnderTest(ABC):
     # The stop
 
     def begin_drain(self) -> None:
-        """Ask the app to stop, as the kubelet does with SIGTERM, and return at once."""
+        """Ask the app to stop, as the kubelet does with SIGTERM, and return once it knows.
+
+        An app without probes cannot say so: there the signal has been sent, no more.
+        """
         if self._drain_begun is None:
             self._drain_begun = time.monotonic()
             self._terminate()
+            wait_until(self._knows_of_drain, min(self.grace_period, _NOTICE_SECONDS))
+
+    def _knows_of_drain(self) -> bool:
+        if not self.admin_port:
+            return True
+        try:
+            return bool(self.probe(LIVEZ).json()["phase"] != Phase.READY)
+        except (OSError, http.client.HTTPException):  # it has ended already
+            return True
 
     def drain(self) -> int:
         """Ask the app to stop, wait for its end, and return the exit code.
@@ -191,7 +205,7 @@ class AppUnderTest(ABC):
         """Wait for the end of a drain, at most the grace period, and return the exit code."""
 
     @abstractmethod
-    def _stop_of(self, begun: float) -> Stop:
+    def _stop_of(self, begun: float) -> ShutdownRecord:
         """Return what is known of the stop, after it."""
 
     @abstractmethod
@@ -213,15 +227,15 @@ class AppUnderTest(ABC):
             raise AssertionError("the app was not asked to stop: call drain() first")
         self.wait_stopped()
         for pending in self._pending:
-            pending.join(pending.exchange.sending.timeout)
+            pending.join(pending.record.outgoing.timeout)
         for client in self._clients:
-            client.join(Sending("GET", "/").timeout)
+            client.join(OutgoingRequest("GET", "/").timeout)
         begun = self._drain_begun
-        report = describe_losses(self._exchanges, self._stop_of(begun))
+        report = describe_losses(self._records, self._stop_of(begun))
         if report:
             words = self._last_words()
             raise AssertionError(f"{report}\nthe app's log says:\n{words}" if words else report)
-        if all((each.ended or begun) < begun for each in self._exchanges):
+        if all((each.ended or begun) < begun for each in self._records):
             raise AssertionError(
                 "no request was in flight at SIGTERM or sent after it, so nothing is proved: "
                 "use start() or keep_requesting() before drain()"
@@ -233,4 +247,4 @@ class AppUnderTest(ABC):
         for pending in self._pending:
             pending.close()
         for client in self._clients:
-            client.join(Sending("GET", "/").timeout)
+            client.join(OutgoingRequest("GET", "/").timeout)

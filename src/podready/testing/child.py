@@ -16,7 +16,7 @@ from typing import Any, Final
 from podready.contract import READYZ
 from podready.errors import StartupError
 from podready.testing.app_under_test import AppUnderTest, wait_until
-from podready.testing.losses import Stop
+from podready.testing.losses import ShutdownRecord
 from podready.testing.process import ChildProcess, end_of
 from podready.testing.sockets import HOST
 
@@ -71,7 +71,7 @@ class RunningApp(AppUnderTest):
         """The lines so far that are JSON objects: `message`, `severity` and the fields."""
         return list(self._process.records)
 
-    def wait_ready(self) -> None:
+    def _wait_ready(self) -> None:
         """Wait until the app is ready; raises StartupError when it ends or takes too long."""
         deadline = time.monotonic() + self._command.times.startup
         steps = (self._find_ports, self._is_ready)
@@ -130,9 +130,9 @@ class RunningApp(AppUnderTest):
             code = self._process.kill()
         return code
 
-    def _stop_of(self, begun: float) -> Stop:
+    def _stop_of(self, begun: float) -> ShutdownRecord:
         code = self._process.exit_code
-        return Stop(
+        return ShutdownRecord(
             begun=begun,
             drain_delay=self.drain_delay,
             grace_period=self.grace_period,
@@ -192,7 +192,7 @@ def run_app(
     times = _Times(drain_delay, grace_period, startup_timeout)
     running = RunningApp(_command(app, args, env or {}, Path(cwd), times))
     try:
-        running.wait_ready()
+        running._wait_ready()
         yield running
     finally:
         running.close()
@@ -223,19 +223,19 @@ def _command(
 
 def _environment(times: _Times, ports: tuple[int, int]) -> dict[str, str]:
     """Return our environment with the settings that every test wants."""
-    ours = {
+    inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(_HIDDEN) and name != "PORT"
     }
-    return ours | {
+    return inherited | {
         "PYTHONUNBUFFERED": "1",
         "PODREADY_HOST": HOST,
         "PODREADY_PORT": str(ports[0]),
         "PODREADY_ADMIN_HOST": HOST,
         "PODREADY_ADMIN_PORT": str(ports[1]),
         "PODREADY_DRAIN_DELAY": f"{times.drain_delay * 1000:.0f}ms",
-        "PODREADY_GRACE": f"{times.grace_period * 1000:.0f}ms",
+        "PODREADY_GRACE_PERIOD": f"{times.grace_period * 1000:.0f}ms",
         "PODREADY_LOG_FORMAT": "gcp",
     }
 

@@ -14,7 +14,7 @@ from podready.contract import ExitCode
 from podready.errors import StartupError
 from podready.runtime.budget import divide
 from podready.testing.app_under_test import AppUnderTest
-from podready.testing.losses import Stop
+from podready.testing.losses import ShutdownRecord
 from podready.testing.served import Served
 
 _CLOSE_SECONDS: Final = 5.0
@@ -40,7 +40,7 @@ class ServedApp(AppUnderTest):
         self._task: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="the served app", daemon=True)
 
-    def wait_ready(self, seconds: float) -> None:
+    def _wait_ready(self, seconds: float) -> None:
         """Start the app and wait until it is ready; raises StartupError when it is not."""
         self._thread.start()
         try:
@@ -90,8 +90,8 @@ class ServedApp(AppUnderTest):
             self.close()
         return _KILLED if self._killed else ExitCode.OK
 
-    def _stop_of(self, begun: float) -> Stop:
-        return Stop(
+    def _stop_of(self, begun: float) -> ShutdownRecord:
+        return ShutdownRecord(
             begun=begun,
             drain_delay=self.drain_delay,
             grace_period=self.grace_period,
@@ -145,7 +145,7 @@ def serve_app(
         raise StartupError("another app is served in this process: end that one first")
     served = ServedApp(app, drain_delay, grace_period, hook_time)
     try:
-        served.wait_ready(startup_timeout)
+        served._wait_ready(startup_timeout)
         yield served
     finally:
         served.close()

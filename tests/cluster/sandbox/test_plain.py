@@ -102,7 +102,7 @@ async def test_limits_are_told(plain: PlainSandbox) -> None:
 
 
 async def test_a_close_that_is_cancelled_as_it_is_done_does_end(plain: PlainSandbox) -> None:
-    """Whoever waits for the cancelled task waits for ever if it goes on."""
+    """A task that goes on after its cancellation is waited for for ever."""
     pod = await plain.pod("default", "web", "web")
     closing = asyncio.create_task(pod.close())
     await asyncio.sleep(0)

@@ -51,7 +51,7 @@ def many_files() -> Iterator[None]:
 @pytest.mark.usefixtures("many_files")
 def test_ten_thousand_idle_connections(start_pod: StartPod) -> None:
     """Ten thousand silent connections at SIGTERM delay nothing; each is closed properly."""
-    pod = start_pod(APP, "--grace", "30s").ready()
+    pod = start_pod(APP, "--grace-period", "30s").ready()
     port = pod.port
     with ExitStack() as connections:
         clients = []
@@ -70,7 +70,7 @@ def test_ten_thousand_idle_connections(start_pod: StartPod) -> None:
 @pytest.mark.usefixtures("many_files")
 def test_a_thousand_websockets(start_pod: StartPod) -> None:
     """Each of a thousand WebSockets is closed with 1012, and not all at the same moment."""
-    pod = start_pod(APP, "--grace", "40s").ready()
+    pod = start_pod(APP, "--grace-period", "40s").ready()
     url = f"ws://127.0.0.1:{pod.port}/"
 
     async def hold(client: ClientConnection) -> tuple[int | None, float]:
@@ -107,7 +107,7 @@ def test_slow_loris_is_cut(start_pod: StartPod) -> None:
 
 def test_slow_loris_at_sigterm(start_pod: StartPod) -> None:
     """Two hundred clients in the middle of a head hold up no stop."""
-    pod = start_pod(APP, "--grace", "20s").ready()
+    pod = start_pod(APP, "--grace-period", "20s").ready()
     with ExitStack() as connections:
         for _ in range(200):
             connections.enter_context(pod.connect()).sendall(b"GET / HTTP/1.1\r\nX-Slow:")
@@ -120,7 +120,7 @@ def test_slow_loris_at_sigterm(start_pod: StartPod) -> None:
 
 def test_a_body_that_never_comes(start_pod: StartPod) -> None:
     """A request whose body is not sent to its end is cut at the deadline, and named."""
-    pod = start_pod(APP, "--grace", "4s", "--hook-time", "1s").ready()
+    pod = start_pod(APP, "--grace-period", "4s", "--hook-time", "1s").ready()
     with pod.connect() as client:
         client.sendall(b"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
         eventually(lambda: pod.workers()[0].get("inflight") == 1, "it is in flight")
@@ -133,7 +133,7 @@ def test_a_body_that_never_comes(start_pod: StartPod) -> None:
 )
 def test_half_closed_sockets_leave_nothing(start_pod: StartPod, sent: bytes) -> None:
     """A client that says it sends no more is let go: before, in the middle of and after a head."""
-    pod = start_pod(APP, "--grace", "20s").ready()
+    pod = start_pod(APP, "--grace-period", "20s").ready()
     with ExitStack() as connections:
         for _ in range(50):
             client = connections.enter_context(pod.connect())

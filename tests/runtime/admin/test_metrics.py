@@ -190,7 +190,7 @@ def test_a_blocked_worker_is_still_on_the_page(start_pod: StartPod) -> None:
 
 def test_the_drain_in_numbers(start_pod: StartPod) -> None:
     """A request that comes after SIGTERM, one that is cut, a hook: all on the last scrape."""
-    pod = start_pod(APP, "--grace", "5s", "--drain-delay", "1s", "--hook-time", "2s").ready()
+    pod = start_pod(APP, "--grace-period", "5s", "--drain-delay", "1s", "--hook-time", "2s").ready()
     assert total(scrape(pod), "podready_drain_seconds") == 0
     stuck = threading.Thread(target=lambda: _quietly(lambda: pod.get("/slow/30")))
     stuck.start()

@@ -17,7 +17,7 @@ PREAMBLE = """
 import logging, sys
 from podready.runtime import logs
 from podready.runtime.logs.intake.access_log import log_request
-from podready.runtime.logs.formats.shape import Request
+from podready.runtime.logs.formats.parts import ServedRequest
 logs.configure()
 log = logging.getLogger("shop")
 """

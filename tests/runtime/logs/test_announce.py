@@ -75,7 +75,7 @@ def test_podready_run_leaves_it_too(tmp_path: Path) -> None:
 def test_nothing_is_announced_while_somebody_only_looks(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """`podready config` imports modules that load their settings."""
+    """`podready settings` imports modules that load their settings."""
     error = SettingsError("report")
     with muted():
         announce(error)

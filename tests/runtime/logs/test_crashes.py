@@ -69,8 +69,8 @@ def test_crashes_reach_other_handlers_too_and_levels_hold(events: Events, tmp_pa
         thread.start(); thread.join()
         logging.getLogger("py.warnings").setLevel(logging.ERROR)
         warnings.warn("careful")
-        from podready.runtime.logs.levels import LEVELS
-        LEVELS.override({{"podready.crash": 50}})
+        from podready.runtime.logs.log import LOG
+        LOG.levels.override({{"podready.crash": 50}})
         thread = threading.Thread(target=lambda: 1 / 0)
         thread.start(); thread.join()
         """

@@ -20,7 +20,7 @@ PREAMBLE = """
 import logging, sys
 from podready.runtime import logs
 from podready.runtime.logs.intake.access_log import log_request
-from podready.runtime.logs.formats.shape import Request
+from podready.runtime.logs.formats.parts import ServedRequest
 logs.configure()
 log = logging.getLogger("shop")
 """
@@ -151,10 +151,10 @@ def test_levels_hold_for_records_events_and_access_lines() -> None:
         """
         log.info("no")
         logs.log_event("INFO", "no")
-        log_request(Request("GET", "/", 200))
+        log_request(ServedRequest("GET", "/", 200))
         log.warning("yes")
         logs.log_event("ERROR", "yes", time=1)
-        log_request(Request("GET", "/", 500))
+        log_request(ServedRequest("GET", "/", 500))
         """,
         PODREADY_LOG_LEVEL="warning",
     )
@@ -219,12 +219,14 @@ def test_a_variable_that_cannot_be_used_ends_the_process_with_one_sentence(
 @pytest.mark.parametrize("level", ["WARN", "critical", "notice", "15"])
 def test_both_ways_in_know_the_same_levels(level: str) -> None:
     """What `logs.configure` takes, `podready run` takes too."""
-    assert load_config(["app"], {"PODREADY_LOG_LEVEL": level}).logs().level == level_of(level)
+    assert load_config(["main:app"], {"PODREADY_LOG_LEVEL": level}).logs().level == level_of(level)
 
 
 def test_root_is_the_root_in_the_table_of_levels() -> None:
     """As in PUT /loggers/root."""
-    levels = load_config(["app"], {"PODREADY_LOG_LEVELS": "root=debug,shop=error"}).logs().levels
+    levels = (
+        load_config(["main:app"], {"PODREADY_LOG_LEVELS": "root=debug,shop=error"}).logs().levels
+    )
     assert levels == {"": 10, "shop": 40}
 
 

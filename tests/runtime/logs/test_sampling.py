@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from podready.runtime.logs.sampling import ERRORS_A_SECOND, Rule, Sampler, parse_rule
+from podready.runtime.logs.sampling import ERRORS_A_SECOND, Sampler, SamplingRule, parse_rule
 
 if TYPE_CHECKING:
     from .conftest import Events
@@ -22,14 +22,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_the_first_ones_pass_then_every_nth(clock: list[float]) -> None:
     """As zap's sampler counts."""
-    sampler = Sampler(Rule(3, 4))
+    sampler = Sampler(SamplingRule(3, 4))
     passed = [n for n in range(1, 16) if sampler.passes(20, "shop", "hello") >= 0]
     assert passed == [1, 2, 3, 7, 11, 15]
 
 
 def test_the_next_line_that_passes_says_how_many_did_not(clock: list[float]) -> None:
     """Nothing vanishes without a number."""
-    sampler = Sampler(Rule(1, 3))
+    sampler = Sampler(SamplingRule(1, 3))
     assert [sampler.passes(20, "shop", "x") for _ in range(4)] == [0, -1, -1, 2]
     assert sampler.passes(20, "shop", "x") == -1
     clock[0] += 1
@@ -38,7 +38,7 @@ def test_the_next_line_that_passes_says_how_many_did_not(clock: list[float]) -> 
 
 def test_lines_differ_by_level_logger_and_template(clock: list[float]) -> None:
     """One noisy line silences no other."""
-    sampler = Sampler(Rule(1, 1_000_000))
+    sampler = Sampler(SamplingRule(1, 1_000_000))
     lines = [(20, "a", "x"), (30, "a", "x"), (20, "b", "x"), (20, "a", "y")]
     assert [sampler.passes(*line) for line in lines] == [0, 0, 0, 0]
     assert [sampler.passes(*line) for line in lines] == [-1, -1, -1, -1]
@@ -46,7 +46,7 @@ def test_lines_differ_by_level_logger_and_template(clock: list[float]) -> None:
 
 def test_errors_are_held_at_a_rate_only(clock: list[float]) -> None:
     """A thousand equal errors a second pass, whatever the rule."""
-    sampler = Sampler(Rule(1, 1_000_000))
+    sampler = Sampler(SamplingRule(1, 1_000_000))
     passed = sum(sampler.passes(40, "shop", "boom") >= 0 for _ in range(ERRORS_A_SECOND + 500))
     assert passed == ERRORS_A_SECOND
     clock[0] += 1
@@ -55,15 +55,17 @@ def test_errors_are_held_at_a_rate_only(clock: list[float]) -> None:
 
 def test_the_table_is_bounded(clock: list[float]) -> None:
     """More kinds of lines than it holds pass unsampled."""
-    sampler = Sampler(Rule(1, 1_000_000))
+    sampler = Sampler(SamplingRule(1, 1_000_000))
     for number in range(10_000):
         assert sampler.passes(20, "shop", number) == 0
     assert len(sampler._counts) <= 4096
     assert sampler.passes(20, "shop", 9_999) == 0
 
 
-@pytest.mark.parametrize(("text", "rule"), [("off", None), ("", None), ("10/5", Rule(10, 5))])
-def test_rules(text: str, rule: Rule | None) -> None:
+@pytest.mark.parametrize(
+    ("text", "rule"), [("off", None), ("", None), ("10/5", SamplingRule(10, 5))]
+)
+def test_rules(text: str, rule: SamplingRule | None) -> None:
     """FIRST/THEREAFTER, or off."""
     assert parse_rule(text) == rule
 
@@ -92,5 +94,5 @@ def test_a_template_that_has_no_text_is_counted_all_the_same(clock: list[float])
         def __str__(self) -> str:
             raise RuntimeError
 
-    sampler = Sampler(Rule(1, 1_000_000))
+    sampler = Sampler(SamplingRule(1, 1_000_000))
     assert [sampler.passes(20, "shop", Bad()) for _ in range(2)] == [0, -1]

@@ -119,9 +119,9 @@ def test_they_are_cut_out_of_every_kind_of_line(events: Events) -> None:
         print(url)
         try: raise OSError(url)
         except OSError: log.exception("no cache")
-        log_request(Request("GET", f"/proxy/{url}", 200), "r1")
-        log_request(Request("GET", "/", 200, 0, 0.0, "10.0.0.9", f"curl {url}"), "r1")
-        log_request(Request("GET", "/", 200), url)
+        log_request(ServedRequest("GET", f"/proxy/{url}", 200), "r1")
+        log_request(ServedRequest("GET", "/", 200, 0, 0.0, "10.0.0.9", f"curl {url}"), "r1")
+        log_request(ServedRequest("GET", "/", 200), url)
         """
     )
     assert len(found) == 7

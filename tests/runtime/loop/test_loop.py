@@ -31,7 +31,7 @@ def test_a_socket_that_was_closed_in_this_round_is_not_read() -> None:
 def test_threads_are_heard() -> None:
     """A callback from elsewhere runs on the loop, in order."""
     loop = Loop()
-    loop.hear_threads()
+    loop.accept_threads()
     said: list[int] = []
     for number in range(3):
         loop.call_soon_threadsafe(lambda number=number: said.append(number))  # type: ignore[misc]

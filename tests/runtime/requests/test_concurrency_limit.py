@@ -124,7 +124,9 @@ def test_a_pod_that_is_held_back_is_not_restarted(
 ) -> None:
     """With 5 % of a CPU, 0.4 s of work silence the worker for 8 s; /livez stays 200 meanwhile."""
     cpu = group("cpu")
-    pod = start_pod(APP, "--stall-timeout", "2s", "--grace", "60s", prefix=cpu.prefix()).ready()
+    pod = start_pod(
+        APP, "--stall-timeout", "2s", "--grace-period", "60s", prefix=cpu.prefix()
+    ).ready()
     worker = pod.workers()[0]["pid"]
     cpu.limit_cpu(0.05)
     answers: list[bytes] = []

@@ -75,7 +75,7 @@ def test_shedding_leaves_readiness_alone(start_pod: StartPod) -> None:
         """,
         "--max-concurrency",
         "1",
-        "--grace",
+        "--grace-period",
         "4s",
         "--hook-time",
         "1s",
@@ -95,7 +95,7 @@ def test_serve_keeps_readyz_during_the_drain(start_pod: StartPod) -> None:
         "def app(environ, start_response):\n    start_response('200 OK', [])\n    return []\n",
         "--drain-delay",
         "60s",
-        "--grace",
+        "--grace-period",
         "90s",
         "--drain-readiness",
         "serve",
@@ -112,7 +112,7 @@ def test_profiles() -> None:
     in_pod = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "PODREADY_PROFILE": "alb"}
     budget = load_config(["a:b"], in_pod).budget()
     assert (budget.drain, budget.grace) == (40, 90)
-    budget = load_config(["a:b", "--grace", "120s"], in_pod).budget()
+    budget = load_config(["a:b", "--grace-period", "120s"], in_pod).budget()
     assert (budget.drain, budget.grace) == (40, 120)
     budget = load_config(["a:b", "--profile", "alb"], {}).budget()
     assert (budget.drain, budget.grace) == (0, 10)

@@ -98,7 +98,7 @@ def test_tasks_page(start_pod: StartPod) -> None:
             assert scope["type"] == "http"
             await asyncio.sleep(600)
         """,
-        "--grace",
+        "--grace-period",
         "4s",
         "--hook-time",
         "1s",

@@ -71,7 +71,7 @@ def read_all(client: socket.socket) -> bytes:
 
 def test_an_event_stream_ends_properly(start_pod: StartPod) -> None:
     """An endless SSE stream is ended after a whole event, with the last chunk, and we exit 0."""
-    pod = start_pod(STREAMS, "--grace", "20s").ready()
+    pod = start_pod(STREAMS, "--grace-period", "20s").ready()
     with pod.connect() as client:
         client.sendall(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
         eventually(lambda: pod.workers()[0].get("streams") == 1, "the stream is counted")
@@ -84,7 +84,7 @@ def test_an_event_stream_ends_properly(start_pod: StartPod) -> None:
 
 def test_a_websocket_is_closed_with_1012(start_pod: StartPod) -> None:
     """A WebSocket client is told "service restart", and the app that it is gone."""
-    pod = start_pod(STREAMS, "--grace", "20s").ready()
+    pod = start_pod(STREAMS, "--grace-period", "20s").ready()
 
     async def talk() -> int | None:
         async with connect(f"ws://127.0.0.1:{pod.port}/echo") as client:
@@ -104,7 +104,7 @@ def test_a_websocket_is_closed_with_1012(start_pod: StartPod) -> None:
 
 def test_many_websockets_are_all_told(start_pod: StartPod) -> None:
     """Two hundred WebSockets are each closed with 1012, and the process ends with 0."""
-    pod = start_pod(STREAMS, "--grace", "30s").ready()
+    pod = start_pod(STREAMS, "--grace-period", "30s").ready()
 
     async def hold(client: ClientConnection) -> int | None:
         try:
@@ -125,7 +125,7 @@ def test_many_websockets_are_all_told(start_pod: StartPod) -> None:
 
 def test_background_work_of_a_request_is_waited_for(start_pod: StartPod) -> None:
     """Work that goes on after the answer counts as in flight."""
-    pod = start_pod(STREAMS, "--grace", "20s").ready()
+    pod = start_pod(STREAMS, "--grace-period", "20s").ready()
     assert pod.get("/background")[0] == 202
     assert pod.stop() == 0
     assert "background done" in pod.messages()
@@ -149,7 +149,7 @@ def test_a_named_task_is_waited_for(start_pod: StartPod) -> None:
             await receive()
             await send({"type": "lifespan.shutdown.complete"})
         """,
-        "--grace",
+        "--grace-period",
         "20s",
     ).ready()
     eventually(lambda: pod.workers()[0]["inflight"] == 1, "the task is counted")
@@ -170,7 +170,7 @@ def test_the_accept_queue_is_served(start_pod: StartPod) -> None:
                         "headers": [(b"content-length", b"2")]})
             await send({"type": "http.response.body", "body": b"ok"})
         """,
-        "--grace",
+        "--grace-period",
         "20s",
     ).ready()
     with ExitStack() as connections:
@@ -193,7 +193,7 @@ def test_the_accept_queue_is_served(start_pod: StartPod) -> None:
 
 def test_idle_connections_do_not_keep_the_process(start_pod: StartPod) -> None:
     """Kept-alive connections without a request are closed, and the process ends at once."""
-    pod = start_pod(STREAMS, "--grace", "20s").ready()
+    pod = start_pod(STREAMS, "--grace-period", "20s").ready()
     with ExitStack() as connections:
         clients = [connections.enter_context(pod.connect()) for _ in range(50)]
         for client in clients:
@@ -218,7 +218,7 @@ def test_a_client_that_reads_nothing_is_cut_in_time(start_pod: StartPod) -> None
                             "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         """,
-        "--grace",
+        "--grace-period",
         "4s",
         "--hook-time",
         "1s",

@@ -297,6 +297,6 @@ def test_a_real_process_with_bytes_of_any_kind(
         check=False,
     )
     assert ended.returncode == 78
-    assert ended.stderr.startswith(b"config: 1 problem (APP_*)\n")
+    assert ended.stderr.startswith(b"settings: 1 problem (APP_*)\n")
     assert CANARY.encode() not in ended.stderr + ended.stdout
     assert b"Traceback" not in ended.stderr

@@ -106,7 +106,7 @@ def test_nothing_that_takes_settings_apart_shows_a_secret() -> None:
     assert pickle.loads(pickle.dumps(loaded)) == copy.deepcopy(loaded) == loaded
 
 
-def test_whoever_logs_the_variables_of_frames_logs_no_environment() -> None:
+def test_a_tool_that_logs_local_variables_logs_no_environment() -> None:
     """Error trackers walk a caught error's traceback and keep the locals of every frame."""
     os.environ["APP_PORT"], os.environ["APP_HIDDEN"] = "x", "hunter2"
     try:

@@ -122,7 +122,7 @@ def test_a_text_becomes_the_type_of_its_field(
 def test_a_wrong_value_is_named_by_its_variable(variable: str, text: str, what: str) -> None:
     """The report names the variable, quotes the value and says what was expected."""
     report = problems_of(Everything, {variable: text})
-    assert report.startswith("config: 1 problem (APP_*)\n")
+    assert report.startswith("settings: 1 problem (APP_*)\n")
     assert variable in report
     assert what in report
 
@@ -138,7 +138,7 @@ def test_all_problems_are_reported_at_once(capsys: pytest.CaptureFixture[str]) -
 
     report = problems_of(App, {"APP_PORT": "80a", "APP_SECRET_KEY": "", "APP_DEBGU": "1"})
     assert report.splitlines() == [
-        "config: 4 problems (APP_*)",
+        "settings: 4 problems (APP_*)",
         '  APP_PORT          invalid  "80a" is not an integer  (int, default 8080)',
         "  APP_DATABASE_URL  missing  required                 (str, required) Postgres DSN",
         "  APP_SECRET_KEY    empty    set but empty; secret    (str, required) (value hidden)",
@@ -179,7 +179,7 @@ def test_an_empty_path_is_named_as_empty() -> None:
 
 
 def test_far_off_names_and_foreign_prefixes_are_left_alone() -> None:
-    """Only a near miss of one of our names is an error, and only with our prefix."""
+    """Only a misspelling of a declared name is an error, and only with the prefix."""
     assert Everything.load({"APP_ELSEWHERE": "1", "PORT": "x", "OTHER_PORTT": "x"}).port == 3000
 
 
@@ -361,7 +361,7 @@ def test_no_traceback_and_exit_78_wherever_the_app_is_started(tmp_path: Path, co
         check=False,
     )
     assert ended.returncode == 78
-    assert ended.stderr.count("config: 2 problems (APP_*)") == 1
+    assert ended.stderr.count("settings: 2 problems (APP_*)") == 1
     assert "Traceback" not in ended.stderr + ended.stdout
 
 

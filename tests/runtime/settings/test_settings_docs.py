@@ -18,7 +18,7 @@ def test_the_report_in_the_how_to_is_what_its_code_prints(tmp_path: Path) -> Non
     """First code block, started with the mistakes that the page talks about."""
     text = PAGE.read_text()
     code = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)[0]
-    report = re.findall(r"```\n(config: .*?)```", text, flags=re.DOTALL)[0]
+    report = re.findall(r"```\n(settings: .*?)```", text, flags=re.DOTALL)[0]
     ended = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
@@ -63,7 +63,7 @@ def test_the_report_for_a_pydantic_settings_class_is_the_one_on_the_page(tmp_pat
     """With the mistakes that the page talks about."""
     text = MOVE.read_text()
     before, keep, after = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    report = re.findall(r"```\n(config: .*?)```", text, flags=re.DOTALL)[0]
+    report = re.findall(r"```\n(settings: .*?)```", text, flags=re.DOTALL)[0]
     ended = run(before + keep, tmp_path, BAD)
     assert (ended.returncode, ended.stderr) == (78, report)
     ended = run(after, tmp_path, {**BAD, "SHOP_PORT": "0", "SHOP_DATABASE__URL": "db"})

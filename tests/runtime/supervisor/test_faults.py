@@ -15,7 +15,7 @@ from tests.runtime.conftest import StartPod, eventually
 
 pytestmark = pytest.mark.slow
 
-TIGHT = ("--grace", "4s", "--hook-time", "1s")
+TIGHT = ("--grace-period", "4s", "--hook-time", "1s")
 
 HELLO = """
 async def app(scope, receive, send):
@@ -64,7 +64,7 @@ def test_a_lifespan_shutdown_that_never_returns(start_pod: StartPod) -> None:
             await receive()
             await asyncio.sleep(600)
         """,
-        "--grace",
+        "--grace-period",
         "6s",
         "--hook-time",
         "2s",
@@ -215,7 +215,7 @@ def test_sigterm_while_a_replacement_imports(start_pod: StartPod) -> None:
     """A replacement that is still importing is stopped at once, not at the end of the grace."""
     pod = start_pod(
         "import pathlib, time\nif pathlib.Path('slow').exists(): time.sleep(600)\n" + HELLO,
-        "--grace",
+        "--grace-period",
         "100s",
     ).ready()
     (pod.directory / "slow").touch()
@@ -225,7 +225,7 @@ def test_sigterm_while_a_replacement_imports(start_pod: StartPod) -> None:
     assert "stopped after" in pod.log[-1]["message"]
 
 
-@pytest.mark.parametrize("name", ["warmup", "hook", "check"])
+@pytest.mark.parametrize("name", ["warmup", "on_shutdown", "check"])
 def test_a_function_that_calls_exit(start_pod: StartPod, name: str) -> None:
     """sys.exit() in a warm-up ends the start; in a hook or a check it is a failure like others."""
     pod = start_pod(

@@ -49,7 +49,7 @@ def port() -> Iterator[int]:
 @pytest.fixture
 def pod(start_pod: StartPod, port: int) -> Pod:
     """A pod with the service, and with a drain delay longer than the test."""
-    flags = ("--drain-delay", "100s", "--grace", "200s")
+    flags = ("--drain-delay", "100s", "--grace-period", "200s")
     pod = start_pod(APP, "--grpc-health-port", str(port), "--admin-host", "127.0.0.1", *flags)
     pod.line("gRPC health service on port")
     return pod

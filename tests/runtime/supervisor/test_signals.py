@@ -146,7 +146,7 @@ def _send_ten(pod: Pod) -> None:
 
 def test_a_storm_of_signals(start_pod: StartPod) -> None:
     """Ten SIGTERMs at once cut what is in flight and still end with 0."""
-    pod = start_pod(HELLO, "--drain-delay", "5s", "--grace", "30s").ready()
+    pod = start_pod(HELLO, "--drain-delay", "5s", "--grace-period", "30s").ready()
     with pod.connect() as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         eventually(lambda: pod.workers()[0].get("inflight") == 1, "the request is in flight")
@@ -157,7 +157,7 @@ def test_a_storm_of_signals(start_pod: StartPod) -> None:
 
 def test_a_signal_to_the_whole_group(start_pod: StartPod) -> None:
     """Ctrl-C reaches the workers too; they leave the decision to the supervisor."""
-    pod = start_pod(HELLO, "--grace", "20s").ready()
+    pod = start_pod(HELLO, "--grace-period", "20s").ready()
     with pod.connect() as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         eventually(lambda: pod.workers()[0].get("inflight") == 1, "the request is in flight")

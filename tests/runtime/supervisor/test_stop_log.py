@@ -165,7 +165,7 @@ def lost(stderr: str) -> list[int]:
 
 def test_a_worker_is_not_killed_while_it_waits_for_its_reader(start: Start) -> None:
     """It has the time of its last flush, and says itself what is lost when that is over."""
-    pod = start("--drain-delay", "0s", "--grace", "30s")
+    pod = start("--drain-delay", "0s", "--grace-period", "30s")
     port = pod.line("starting ")["port"]
     pod.line("ready after")
     assert pod.get(port, "/200/3000") == b"done"
@@ -179,7 +179,7 @@ def test_a_worker_is_not_killed_while_it_waits_for_its_reader(start: Start) -> N
 
 def test_lines_of_the_last_hook_are_waited_for_too(start: Start) -> None:
     """They come after everything else, into a pipe that is full already."""
-    pod = start("--drain-delay", "0s", "--grace", "30s", FILL_AT_SHUTDOWN="yes")
+    pod = start("--drain-delay", "0s", "--grace-period", "30s", FILL_AT_SHUTDOWN="yes")
     pod.line("ready after")
     pod.process.send_signal(signal.SIGTERM)
     assert max(lost(pod.said())) > 50
@@ -188,7 +188,7 @@ def test_lines_of_the_last_hook_are_waited_for_too(start: Start) -> None:
 
 def test_a_start_that_is_stopped_flushes_too(start: Start, tmp_path: Path) -> None:
     """SIGTERM while the app is imported, with lines waiting."""
-    pod = start("--grace", "30s", FILL_AT_IMPORT="yes")
+    pod = start("--grace-period", "30s", FILL_AT_IMPORT="yes")
     eventually((tmp_path / "filled").exists, "the app has logged")
     pod.process.send_signal(signal.SIGTERM)
     assert max(lost(pod.said())) > 50
@@ -197,7 +197,7 @@ def test_a_start_that_is_stopped_flushes_too(start: Start, tmp_path: Path) -> No
 
 def test_block_mode_loses_nothing(start: Start) -> None:
     """The worker waits: 12 MB are more than its backlog takes."""
-    pod = start("--log-on-stall", "block", "--drain-delay", "0s", "--grace", "30s")
+    pod = start("--log-on-stall", "block", "--drain-delay", "0s", "--grace-period", "30s")
     port = pod.line("starting ")["port"]
     pod.line("ready after")
     pod.get_aside(port, "/12000/1000")
@@ -211,7 +211,7 @@ def test_block_mode_loses_nothing(start: Start) -> None:
 
 def test_block_mode_ends_with_the_grace_period(start: Start) -> None:
     """Probes answer all the while: PID 1 waits for nobody, and tells the worker to stop waiting."""
-    pod = start("--log-on-stall", "block", "--drain-delay", "1s", "--grace", "12s")
+    pod = start("--log-on-stall", "block", "--drain-delay", "1s", "--grace-period", "12s")
     started = pod.line("starting ")
     pod.line("ready after")
     pod.get_aside(started["port"], "/20000/10")
@@ -225,7 +225,7 @@ def test_block_mode_ends_with_the_grace_period(start: Start) -> None:
 
 def test_a_start_that_blocks_can_be_stopped(start: Start) -> None:
     """The import waits for the reader when SIGTERM comes."""
-    pod = start("--log-on-stall", "block", "--grace", "30s", FILL_AT_IMPORT="yes")
+    pod = start("--log-on-stall", "block", "--grace-period", "30s", FILL_AT_IMPORT="yes")
     pod.line("starting ")
     pod.full()
     pod.process.send_signal(signal.SIGTERM)
@@ -235,7 +235,7 @@ def test_a_start_that_blocks_can_be_stopped(start: Start) -> None:
 
 def test_an_orphan_that_blocks_ends(start: Start) -> None:
     """PID 1 was killed: the worker's event loop waits for the reader, and hears of it even so."""
-    pod = start("--log-on-stall", "block", "--grace", "30s", "--hook-time", "1s")
+    pod = start("--log-on-stall", "block", "--grace-period", "30s", "--hook-time", "1s")
     started = pod.line("starting ")
     pod.line("ready after")
     details = json.loads(pod.get(started["admin_port"], "/readyz?verbose"))

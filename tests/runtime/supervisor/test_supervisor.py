@@ -65,7 +65,7 @@ def test_a_request_in_flight_is_finished(start_pod: StartPod, source: str) -> No
 @pytest.mark.parametrize("source", [HELLO, WSGI], ids=["asgi", "wsgi"])
 def test_drain_accepts_and_says_close(start_pod: StartPod, source: str) -> None:
     """During the drain delay new and kept-alive connections are served, told to close."""
-    pod = start_pod(source, "--drain-delay", "3s", "--grace", "20s").ready()
+    pod = start_pod(source, "--drain-delay", "3s", "--grace-period", "20s").ready()
     with pod.connect() as kept:
         kept.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         first = kept.recv(65536)
@@ -83,7 +83,7 @@ def test_drain_accepts_and_says_close(start_pod: StartPod, source: str) -> None:
 
 def test_after_the_drain_connections_are_refused(start_pod: StartPod) -> None:
     """Once closing, the port refuses at once instead of accepting into a queue nobody reads."""
-    pod = start_pod(HELLO, "--grace", "20s").ready()
+    pod = start_pod(HELLO, "--grace-period", "20s").ready()
     with pod.connect() as client:
         client.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         eventually(lambda: pod.workers()[0].get("inflight") == 1, "the request is in flight")
@@ -286,7 +286,7 @@ def test_a_worker_that_dies_is_replaced(start_pod: StartPod) -> None:
 
 def test_interrupt_stops_without_delay(start_pod: StartPod) -> None:
     """Ctrl-C skips the drain delay, which exists for endpoint lists only."""
-    pod = start_pod(HELLO, "--drain-delay", "10s", "--grace", "30s").ready()
+    pod = start_pod(HELLO, "--drain-delay", "10s", "--grace-period", "30s").ready()
     begin = time.monotonic()
     pod.send(signal.SIGINT)
     assert pod.end() == 0
@@ -304,7 +304,7 @@ def test_a_second_sigterm_ends_the_drain(start_pod: StartPod) -> None:
         """,
         "--drain-delay",
         "60s",
-        "--grace",
+        "--grace-period",
         "120s",
     ).ready()
     with pod.connect() as client:
@@ -332,7 +332,7 @@ def test_work_cut_at_the_deadline(start_pod: StartPod, tmp_path: Path) -> None:
             assert scope["type"] == "http"
             await wait_for_ever()
         """,
-        "--grace",
+        "--grace-period",
         "4s",
         "--hook-time",
         "1s",
@@ -360,7 +360,7 @@ def test_a_stuck_thread_does_not_keep_the_process(start_pod: StartPod) -> None:
         def app(environ, start_response):
             time.sleep(600)
         """,
-        "--grace",
+        "--grace-period",
         "4s",
         "--hook-time",
         "1s",

@@ -123,7 +123,7 @@ class Server:
                 env={
                     "PATH": "/usr/bin:/bin",
                     "PODREADY_ADMIN_PORT": str(self.admin),
-                    "PODREADY_GRACE": "200s",
+                    "PODREADY_GRACE_PERIOD": "200s",
                     **environ,
                 },
             )

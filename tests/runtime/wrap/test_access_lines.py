@@ -16,7 +16,7 @@ import pytest
 from tests.runtime.conftest import eventually
 from tests.runtime.wrap.server import GUNICORN, Server, Start
 
-from podready.runtime.logs.formats.shape import Request
+from podready.runtime.logs.formats.parts import ServedRequest
 from podready.runtime.logs.intake.server_access import read_access
 
 pytestmark = pytest.mark.slow
@@ -175,7 +175,7 @@ def test_a_request_id_of_a_client_is_checked() -> None:
         record.args = {**atoms, "{x-request-id}i": given}
         _, request, fields = read_access(record, 20)
         assert fields == taken
-        assert request == Request("GET", "/", 200, None, 5e-6, "", "", "HTTP/1.0")
+        assert request == ServedRequest("GET", "/", 200, None, 5e-6, "", "", "HTTP/1.0")
 
 
 def test_access_lines_to_a_file_stay(tmp_path: Path) -> None:
@@ -187,12 +187,12 @@ logger.addHandler(logging.FileHandler({str(tmp_path / "access")!r}))
 logger.addHandler(logging.StreamHandler())
 logging.getLogger().addHandler(logging.FileHandler({str(tmp_path / "root")!r}))
 from podready.runtime import logs
-from podready.runtime.logs.intake.takeover import silence_access_logs
+from podready.runtime.logs.intake.handler_replacement import silence_access_logs
 logs.configure()
 logger.warning("one")
 silence_access_logs()
 logs.configure()
-logs.take_over()
+logs.replace_handlers()
 logger.warning("two")
 """
     ended = subprocess.run(

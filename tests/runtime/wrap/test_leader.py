@@ -1,8 +1,7 @@
-"""Who may join the workers of a foreign server, and what is handed on when the leader ends."""
+"""Which processes may join the workers of a wrapped server, and what survives the leader's end."""
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Callable
@@ -13,9 +12,12 @@ from tests.runtime.conftest import eventually
 from tests.runtime.wrap.server import ASGI_SERVERS, Server, Start
 
 from podready import __version__
+from podready.runtime.loop.loop import Loop
+from podready.runtime.loop.messages import Cancel, Handshake, Heartbeat, encode
 from podready.runtime.metrics.families import ACTIVE_REQUESTS, REQUEST_DURATION
 from podready.runtime.metrics.http import HttpMetrics
 from podready.runtime.metrics.shared import Shelf
+from podready.runtime.wrap.follower import Follower
 from podready.runtime.wrap.rendezvous import SharedShelf, shelf_of
 
 pytestmark = pytest.mark.slow
@@ -23,57 +25,92 @@ pytestmark = pytest.mark.slow
 GET = {"method": "GET", "scheme": "http"}
 
 
-def meet(server: Server) -> socket.socket:
-    """Connect to where the server's workers meet."""
+def connect(server: Server) -> socket.socket:
+    """Connect to the rendezvous socket of the server's workers."""
     sock = socket.socket(socket.AF_UNIX)
     sock.settimeout(20)
     sock.connect(f"\0podready/{os.getuid()}/{server.admin}")
     return sock
 
 
-def hello(version: str = __version__) -> bytes:
-    """Return what a worker says first."""
-    said = {"kind": "hello", "pid": 1, "version": version, "leader": "", "changes": {}}
-    return json.dumps(said).encode() + b"\n"
+def handshake(version: str = __version__) -> bytes:
+    """Return the first message of a worker."""
+    return encode(Handshake(pid=1, version=version, leader="", changes={}))
 
 
 @pytest.mark.parametrize(
-    "said",
+    ("line", "reason"),
     [
-        b"no JSON\n",
-        b'{"kind": "beat"}\n',
-        b"[1, 2]\n",
-        b'{"kind": "hello", "version": "%s"}\n' % __version__.encode(),
-        hello(),
-        hello("0.0.1"),
+        (b"no JSON\n", "it sent an unreadable message: not JSON: b'no JSON'"),
+        (encode(Heartbeat()), "it sent a message that is not expected from it: heartbeat"),
+        (b'{"kind":"heartbeet"}\n', "it sent an unreadable message: unknown kind 'heartbeet'"),
+        (b"[1, 2]\n", "it sent an unreadable message: not an object: b'[1, 2]'"),
+        (b'{"kind":"handshake","pid":1}\n', "handshake: missing field 'version'"),
+        (handshake(), "it sent no descriptor"),
+        (handshake("0.0.1"), f"it has podready 0.0.1, the leader {__version__}"),
     ],
-    ids=["no JSON", "no hello", "no object", "half a hello", "no shelf", "another version"],
+    ids=["no JSON", "no handshake", "no kind", "no object", "half", "no memory", "other version"],
 )
-def test_whoever_speaks_another_language_is_shown_out(start: Start, said: bytes) -> None:
-    """The connection is closed, the log says so, the probes go on."""
+def test_a_process_that_sends_anything_else_is_refused(
+    start: Start, line: bytes, reason: str
+) -> None:
+    """The connection is closed, the log says why, the probes go on."""
     server = start(ASGI_SERVERS["uvicorn"]).ready()
-    with closing(meet(server)) as sock:
-        sock.sendall(said)
+    with closing(connect(server)) as sock:
+        sock.sendall(line)
         assert sock.recv(1) == b""
     assert server.probe("/readyz")[0] == 200
-    eventually(lambda: "podready's leader refuses a process: it " in server.log, "it is logged")
+    eventually(lambda: reason in server.log, f"it is logged: {server.log}")
+    assert "podready's leader refuses a process" in server.log
+
+
+def test_an_accepted_process_that_goes_on_with_nonsense_is_refused(start: Start) -> None:
+    """The connection is closed as well; the leader itself goes on."""
+    server = start(ASGI_SERVERS["uvicorn"]).ready()
+    memory = SharedShelf()
+    with closing(connect(server)) as sock:
+        socket.send_fds(sock, [handshake()], [memory.fd])
+        assert b"handshake-accepted" in sock.recv(1000)
+        sock.sendall(encode(Cancel()))
+        while sock.recv(1000):  # the log levels come first
+            pass
+    memory.release()
+    reason = "it sent a message that is not expected from it: cancel"
+    eventually(lambda: reason in server.log, f"it is logged: {server.log}")
+    assert server.probe("/readyz")[0] == 200
+
+
+def test_a_follower_that_is_refused_says_so_and_waits() -> None:
+    """It does not try again at once, or both logs would fill."""
+    loop = Loop()
+    lost: list[str] = []
+    follower = Follower(loop, lambda: lost.append("lost"))
+    ours, theirs = socket.socketpair()
+    follower.join(theirs)
+    ours.close()
+    loop.call_later(0.2, loop.stop)
+    loop.run()
+    assert lost == []
+    assert not follower.connected
+    follower.release()
+    loop.close()
 
 
 def test_memory_that_is_no_shelf_is_refused(start: Start) -> None:
     """A descriptor of a file that is too small."""
     server = start(ASGI_SERVERS["uvicorn"]).ready()
     reading, writing = os.pipe()
-    with closing(meet(server)) as sock:
-        socket.send_fds(sock, [hello()], [reading])
+    with closing(connect(server)) as sock:
+        socket.send_fds(sock, [handshake()], [reading])
         assert sock.recv(1) == b""
     os.close(reading)
     os.close(writing)
     assert server.probe("/livez")[0] == 200
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 def test_another_user_may_not_join(start: Start) -> None:
-    """An abstract socket has no mode, so the leader looks at who has connected."""
+    """An abstract socket has no mode, so the leader checks the user of each connection."""
     server = start(ASGI_SERVERS["uvicorn"]).ready()
     name = f"\0podready/{os.getuid()}/{server.admin}"
     said, tell = os.pipe()
@@ -84,7 +121,7 @@ def test_another_user_may_not_join(start: Start) -> None:
         sock.settimeout(20)
         try:
             sock.connect(name)
-            os.write(tell, b"refused" if sock.recv(1) == b"" else b"let in")
+            os.write(tell, b"refused" if sock.recv(1) == b"" else b"accepted")
         except OSError:
             os.write(tell, b"refused")
         finally:

@@ -93,7 +93,7 @@ def test_a_websocket_is_closed_with_1012(start: Start, name: str) -> None:
 
 def test_what_hangs_is_named_and_cut_at_the_deadline(start: Start) -> None:
     """uvicorn itself would wait for ever for a request that never ends."""
-    environ = {"PODREADY_GRACE": "3s", "PODREADY_HOOK_TIME": "500ms"}
+    environ = {"PODREADY_GRACE_PERIOD": "3s", "PODREADY_HOOK_TIME": "500ms"}
     server = start(ASGI_SERVERS["uvicorn"], PODREADY_DRAIN_DELAY="100ms", **environ).ready()
     with closing(server.wait()):
         server.terminate()
@@ -147,7 +147,7 @@ def _pid(server: Server) -> int | None:
 
 def test_settings_that_do_not_fit_end_the_import(start: Start) -> None:
     """The same sentence as under podready run, by the name of who reads them, and exit code 78."""
-    server = start(ASGI_SERVERS["uvicorn"], PODREADY_GRACE="2s")
+    server = start(ASGI_SERVERS["uvicorn"], PODREADY_GRACE_PERIOD="2s")
     assert server.end() == 78
     assert "podready.wrap cannot use these settings" in server.log
     assert "the grace period does not fit" in server.log

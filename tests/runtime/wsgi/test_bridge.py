@@ -71,7 +71,7 @@ def app(environ, start_response):
 @pytest.fixture
 def pod(start_pod: StartPod) -> Pod:
     """An app with one path for each case, on two threads."""
-    return start_pod(PARTS, "--threads", "2", "--grace", "4s", "--hook-time", "1s").ready()
+    return start_pod(PARTS, "--threads", "2", "--grace-period", "4s", "--hook-time", "1s").ready()
 
 
 def ask(pod: Pod, request: bytes, body: bytes = b"") -> tuple[bytes, bytes]:

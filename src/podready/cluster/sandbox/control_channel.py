@@ -76,7 +76,7 @@ class ControlChannel:
         try:
             self._control.shutdown(socket.SHUT_WR)
         except OSError:
-            self._dispose()
+            self.abandon()
 
     def _fetch_one(self) -> None:
         send(self._dialer, {"op": "sockets", "count": 1})
@@ -94,7 +94,7 @@ class ControlChannel:
         except BlockingIOError:
             return
         if received is None:
-            self._dispose()
+            self.abandon()
             return
         message, fds = received
         if message["event"] != "sockets":
@@ -106,7 +106,8 @@ class ControlChannel:
             for fd in fds:
                 os.close(fd)
 
-    def _dispose(self) -> None:
+    def abandon(self) -> None:
+        """Close everything, whether or not the helper has ended, and set `gone`."""
         if self._control.fileno() < 0:
             return
         self._open = False

@@ -104,7 +104,7 @@ class ForkedPod:
             async with asyncio.timeout(_END_SECONDS):
                 await self._link.gone.wait()
         except TimeoutError:
-            pass  # a process in uninterruptible sleep: it dies when the kernel lets it
+            self._link.abandon()  # a process in uninterruptible sleep dies when the kernel lets it
         diag, self._diag = self._diag, None
         if diag is not None:
             diag.close()

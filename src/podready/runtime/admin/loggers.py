@@ -1,6 +1,6 @@
 """Log levels changed while the pod runs: `/loggers` on the admin port, and SIGUSR1.
 
-One process keeps the table of changes (the supervisor, or the leader of a foreign server's workers)
+One process keeps the table of changes (the supervisor, or the leader of a wrapped app's processes)
 and sends the whole table to every worker, so that it does not matter what a worker had before.
 A change ends by itself, so that no pod is left logging DEBUG for weeks.
 """
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from podready.runtime.admin.probes import Answer
 from podready.runtime.logs import log_event
-from podready.runtime.logs.levels import LEVELS, ROOT
+from podready.runtime.logs.levels import ROOT
+from podready.runtime.logs.log import LOG
 from podready.runtime.loop.messages import LogLevels
 from podready.runtime.severity import LEVELS as SEVERITIES
 from podready.runtime.severity import level_of, severity_of
@@ -55,7 +56,7 @@ class Loggers:
         except ValueError as error:
             return _json({"error": str(error)}, HTTPStatus.BAD_REQUEST)
         if name is None:
-            known = {each or _ROOT_NAME: self._facts(each) for each in LEVELS.names()}
+            known = {each or _ROOT_NAME: self._facts(each) for each in LOG.levels.names()}
             return _json({"levels": list(SEVERITIES), "loggers": known})
         return _json(self._facts(name))
 
@@ -64,7 +65,7 @@ class Loggers:
         self.change(ROOT, SEVERITIES["DEBUG"], DEFAULT_SECONDS)
 
     def change(self, name: str, level: int, seconds: float) -> None:
-        """Give a logger and everything below it a level, for a while."""
+        """Set the level of a logger and everything below it, for a while."""
         loop = self._pod.loop
         self._changes[name] = _Change(level, loop.time() + seconds)
         loop.call_later(seconds, self._expire)
@@ -112,7 +113,7 @@ class Loggers:
 
     def _apply(self) -> None:
         message = self._message()
-        LEVELS.override(message.levels)
+        LOG.levels.override(message.levels)
         self._pod.workers.broadcast(message)
 
     def _message(self) -> LogLevels:
@@ -123,10 +124,10 @@ class Loggers:
         )
 
     def _facts(self, name: str) -> dict[str, Any]:
-        configured = LEVELS.configured(name)
+        configured = LOG.levels.configured(name)
         facts: dict[str, Any] = {
             "configured": None if configured is None else severity_of(configured),
-            "effective": severity_of(LEVELS.of(name)),
+            "effective": severity_of(LOG.levels.of(name)),
         }
         change = self._changes.get(name)
         if change is not None:

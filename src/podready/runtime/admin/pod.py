@@ -1,7 +1,7 @@
 """The pod, as the pages of the admin port need it.
 
-Under `podready run` the supervisor is the Pod (`supervisor.supervisor`), under a foreign server the
-process that has the admin port (`wrap.leader`).
+Under `podready run` the supervisor is the Pod (`supervisor.supervisor`), under `podready.wrap`
+the process that has the admin port (`wrap.leader`).
 """
 
 from __future__ import annotations

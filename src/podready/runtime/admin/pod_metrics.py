@@ -104,7 +104,7 @@ class PodMetrics:
         yield metrics.WORKERS, (), sum(worker.listening for worker in workers)
         yield metrics.IN_FLIGHT, (), sum(each.inflight for each in heartbeats)
         yield metrics.STREAMS, (), sum(each.streams for each in heartbeats)
-        if self._pod.supervised:  # a foreign server does not say how many it has
+        if self._pod.supervised:  # the server of a wrapped app does not say how many it has
             yield metrics.CONNECTIONS, (), sum(each.connections for each in heartbeats)
         for how, number in self._exits.items():
             yield metrics.WORKER_EXITS, (how,), number

@@ -75,7 +75,7 @@ def answer_probe(path: str, status: PodStatus, *, verbose: bool) -> Answer | Non
 
 
 def answer_group(failing: list[str]) -> Answer:
-    """Return the answer for one group of checks, whose failing ones are given."""
+    """Return the answer for one group of checks, from the names of those that fail."""
     body = {"status": "failing", "failing": failing} if failing else {"status": "ok"}
     return Answer(503 if failing else 200, json.dumps(body).encode())
 

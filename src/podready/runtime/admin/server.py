@@ -1,7 +1,7 @@
 """The admin server: a tiny HTTP/1.1 server for probes, on its own port, inside the supervisor.
 
 GET and HEAD, and PUT for what may be changed; one request a connection, every client bounded in
-bytes, time and number, so that nobody who can reach the port can keep the kubelet from its answer.
+bytes, time and number, so that no client can keep the kubelet from its answer.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""A worker as the process that has the admin port knows it, and how a worker ended.
+"""A worker as seen by the process that has the admin port, and how a worker ended.
 
-Under `podready run` the supervisor keeps one handle for each worker it has forked, under a foreign
-server the leader keeps one for each follower. All may read a handle; only its methods change it.
+Under `podready run` the supervisor keeps one handle for each worker it has forked, under
+`podready.wrap` the leader keeps one for each follower. All may read a handle; only its methods
+change it.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class WorkerHandle:
         return {*self.health.failing, *self._unknown(now)}
 
     def failing_in(self, group: str, now: float) -> list[str] | None:
-        """Return the checks of a group that fail; None when this worker knows no such group."""
+        """Return the checks of a group that fail; None when this worker has no such group."""
         names = self.health.groups.get(group)
         return None if names is None else [*names, *self._unknown(now)]
 
@@ -121,7 +122,7 @@ class WorkerExit:
 
     @property
     def text(self) -> str:
-        """The way it ended, in words."""
+        """How it ended, for the log."""
         if self.code < 0:
             return f"was killed by {signal.Signals(-self.code).name}"
         return f"ended with exit code {self.code}"

@@ -75,6 +75,8 @@ class GranianEngine:
         self._app = app
         self._config = config
         self._state = state
+        self._root = config.root_path
+        self._raw_root = config.root_path.encode()
         self._requests = 0
         self._sockets = 0
         self._spoke_at = 0.0
@@ -101,6 +103,10 @@ class GranianEngine:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Be the app that granian calls."""
         scope["state"] = self._state.copy()
+        if self._root:  # ASGI's path has it in front, as under uvicorn
+            scope["root_path"] = self._root
+            scope["path"] = self._root + scope["path"]
+            scope["raw_path"] = self._raw_root + scope["raw_path"]
         try:
             if scope["type"] == "websocket":
                 await self._serve_socket(scope, ClosableSocket(receive, send))

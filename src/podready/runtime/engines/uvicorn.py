@@ -67,6 +67,7 @@ class UvicornEngine:
             http=_HttpProtocol,
             lifespan="off",
             interface="asgi3",
+            root_path=config.root_path,
             log_config=None,
             access_log=False,
             server_header=False,

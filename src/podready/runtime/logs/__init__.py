@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Literal
 
 from podready.errors import SettingsError
 from podready.runtime.logs.announce import announce
-from podready.runtime.logs.context_fields import add_source, context
-from podready.runtime.logs.encoder import use_orjson
+from podready.runtime.logs.context_fields import Source, context
+from podready.runtime.logs.encoder import orjson_encoder
+from podready.runtime.logs.log import LOG
 from podready.runtime.logs.options import READABLE, LogOptions, chosen_format, log_options
-from podready.runtime.logs.output import OUTPUT, flush
+from podready.runtime.logs.writing.writer import FLUSH_SECONDS
 from podready.runtime.severity import level_of
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ __all__ = [
     "is_configured",
     "lines_wait",
     "log_event",
+    "replace_handlers",
     "select",
-    "take_over",
 ]
 
 Format = Literal["auto", "gcp", "otel", "ecs", "datadog", "console", "plain"]
@@ -59,26 +60,26 @@ def configure(
     any thread come in the same form. Raises ValueError for a format or level that does not exist,
     and SettingsError (exit code 78) for variables that cannot be used.
     """
-    from podready.runtime.logs.intake.capture import capture
+    from podready.runtime.logs.intake.hooks import install
     from podready.runtime.logs.writing.last_lines import flush_at_sigterm, flush_in_children
 
-    use_orjson()
+    LOG.encoder = orjson_encoder()
     chosen = options or _options(format, level)
-    OUTPUT.open(chosen).patient = True
+    LOG.open(chosen).patient = True
     readable = chosen.format in READABLE
-    capture(OUTPUT, takeover=chosen.takeover, prints=chosen.prints and not readable)
+    install(LOG, replace=chosen.takeover, stdout=chosen.prints and not readable)
     flush_at_sigterm(flush)
     flush_in_children(flush)
 
 
-def take_over() -> None:
-    """Re-form the lines of libraries that have put up handlers since `configure`.
+def replace_handlers() -> None:
+    """Replace the handlers that libraries have put up since `configure`.
 
     `podready run` calls it after the app was imported and after its start-up.
     """
-    from podready.runtime.logs.intake.takeover import take_over as replace_handlers
+    from podready.runtime.logs.intake import handler_replacement
 
-    replace_handlers(OUTPUT)
+    handler_replacement.replace_handlers(LOG)
 
 
 def select(
@@ -93,7 +94,7 @@ def select(
     the options say.
     """
     chosen = options or _options(format, level)
-    OUTPUT.open(chosen._replace(block=False)).patient = False
+    LOG.open(chosen._replace(block=False)).patient = False
 
 
 def _options(format_: str, level: str | int) -> LogOptions:
@@ -111,7 +112,7 @@ def log_event(severity: str, message: str, /, **fields: object) -> None:
 
     `severity` is one of Cloud Logging's words, `stack_trace` a text that somebody has formatted.
     """
-    OUTPUT.event(severity, message, fields)
+    LOG.event(severity, message, fields)
 
 
 def is_configured() -> bool:
@@ -119,17 +120,17 @@ def is_configured() -> bool:
 
     `configure`, `wrap` and `podready run` do; the first line of another process opens the log, too.
     """
-    return OUTPUT.is_configured
+    return LOG.is_configured
 
 
 def dropped_lines() -> int:
     """Return how many lines this process has dropped so far because nobody read them."""
-    return OUTPUT.writer.dropped if OUTPUT.writer else 0
+    return LOG.writer.dropped if LOG.writer else 0
 
 
 def lines_wait() -> bool:
     """Say whether lines of this process wait for a reader that is behind."""
-    return OUTPUT.writer is not None and OUTPUT.writer.waiting
+    return LOG.writer is not None and LOG.writer.waiting
 
 
 def block_until(over: Callable[[], bool]) -> None:
@@ -138,11 +139,24 @@ def block_until(over: Callable[[], bool]) -> None:
     `over` is asked ten times a second while a line waits, by the thread that waits, which may be
     the event loop's; once it says yes, lines are dropped as without that setting.
     """
-    if OUTPUT.writer:
-        OUTPUT.writer.gives_up = over
+    if LOG.writer:
+        LOG.writer.gives_up = over
 
 
 def end_blocking() -> None:
     """Wait for no reader from now on: this process has to end in time."""
-    if OUTPUT.writer:
-        OUTPUT.writer.block = False
+    if LOG.writer:
+        LOG.writer.block = False
+
+
+def add_source(source: Source) -> None:
+    """Ask `source` for fields with every line; it is cheap, and None means nothing to add.
+
+    The runtime's own is the request under way: nothing is computed for a request that logs nothing.
+    """
+    LOG.sources.append(source)
+
+
+def flush(seconds: float = FLUSH_SECONDS) -> None:
+    """Wait up to `seconds` until every line is out; write to stderr what is lost then."""
+    LOG.flush(seconds)

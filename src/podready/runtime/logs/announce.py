@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from podready.errors import SettingsError
-from podready.runtime.logs.output import OUTPUT
+from podready.runtime.logs.log import LOG
 from podready.runtime.termination import write_termination_message
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ def announce(error: SettingsError) -> SettingsError:
     """
     if _muted:
         return error
-    if OUTPUT.writer is not None:
-        OUTPUT.event("CRITICAL", str(error), {})
+    if LOG.is_configured:
+        LOG.event("CRITICAL", str(error), {})
     else:
         sys.stderr.write(f"{error}\n")
     write_termination_message(str(error))

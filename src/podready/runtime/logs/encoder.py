@@ -1,67 +1,81 @@
-"""An event becomes one line of JSON, whatever is in it: the encoder never raises."""
+"""Objects become JSON, whatever is in them: with orjson, else with the standard library."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Final, NamedTuple
 
-from podready.runtime.logs.interrupts import let_pass
 from podready.runtime.logs.sanitiser import sanitised
 from podready.runtime.logs.values import Event, plain, text
 
-_Dumps = Callable[[Event], bytes]
+Dumps = Callable[..., bytes]
+"""value, default, options -> JSON, called as `orjson.dumps` is; raises for what it cannot take."""
 
 
-def encode(event: Event) -> bytes:
-    """Return the event as one line of valid JSON with its newline.
+class Encoder(NamedTuple):
+    """One way to make JSON."""
 
-    Values that no encoder takes (numbers over 64 bits, lone surrogates, circular or very deep
-    containers, objects whose repr fails) are replaced, and `log_error` says why.
-    """
-    try:
-        return _fast(event)
-    except BaseException as error:  # noqa: BLE001 - an app must never fail because it logged
-        let_pass(error)
-        return _standard(sanitised(event, f"{type(error).__name__}: {text(error)}"[:200]))
+    raw: Dumps  # the quickest, which takes most events; called with `plain` and these options
+    options: int  # of orjson; 0: the standard library's
+    dumps: Dumps  # takes any scalar as a key
 
+    def encode(self, event: Event) -> bytes:
+        """Return the event as one line of valid JSON with its newline; raises no Exception.
 
-def fastest() -> Callable[[Event], bytes]:
-    """Return the encoder that takes most events, and raises for the rest: those `encode` takes."""
-    return _fast
-
-
-def orjson_options() -> int:
-    """Return the options of orjson under which events are encoded, 0 where it is not in use."""
-    return 0 if _fast is _standard else _options
+        Values that no encoder takes (numbers over 64 bits, lone surrogates, circular or very deep
+        containers, objects whose repr fails) are replaced, and `log_error` says why.
+        """
+        try:
+            return self.dumps(event) + b"\n"
+        except Exception as error:  # noqa: BLE001 - an app must never fail because it logged
+            reraise_interrupt(error)
+            return safe_dumps({**event, "log_error": reason(error)}) + b"\n"
 
 
-def use_orjson() -> None:
-    """Encode with orjson from now on where it is installed; it costs 20 ms to import."""
-    global _fast, _options  # noqa: PLW0603 - one encoder per process, chosen once at start
+def json_dumps(value: object, _default: object = plain, _options: int = 0) -> bytes:
+    """Return the JSON of a value, made by the standard library."""
+    return json.dumps(
+        value, default=plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    ).encode()
+
+
+def safe_dumps(value: object, _default: object = plain, _options: int = 0) -> bytes:
+    """Return the JSON of any value: what no encoder takes is replaced."""
+    return json_dumps(sanitised(value))
+
+
+JSON: Final = Encoder(json_dumps, 0, json_dumps)
+"""The standard library's encoder."""
+
+
+def orjson_encoder() -> Encoder:
+    """Return orjson's encoder, or JSON where it is not installed; it costs 20 ms to import."""
     try:
         import orjson
     except ImportError:
-        return
-    native = _options = orjson.OPT_APPEND_NEWLINE | orjson.OPT_PASSTHROUGH_DATACLASS
-    lenient = native | orjson.OPT_NON_STR_KEYS
+        return JSON
+    options = orjson.OPT_PASSTHROUGH_DATACLASS
+    any_key = options | orjson.OPT_NON_STR_KEYS
 
-    def dumps(event: Event) -> bytes:
+    def dumps(value: object, _default: object = plain, _options: int = 0) -> bytes:
         try:
-            return orjson.dumps(event, plain, native)
+            return orjson.dumps(value, plain, options)
         except TypeError as error:  # most often a nested dict with numbers as keys
             if error.__cause__ is not None:
                 raise  # of a value that was asked what it is
-            return orjson.dumps(event, plain, lenient)
+            return orjson.dumps(value, plain, any_key)
 
-    _fast = dumps
-
-
-def _standard(event: Event) -> bytes:
-    line = json.dumps(
-        event, default=plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-    )
-    return line.encode() + b"\n"
+    return Encoder(orjson.dumps, options, dumps)
 
 
-_fast: _Dumps = _standard
-_options = 0
+def reason(error: Exception) -> str:
+    """Return what `log_error` says of an exception."""
+    return f"{type(error).__name__}: {text(error)}"[:200]
+
+
+def reraise_interrupt(error: Exception) -> None:
+    """Raise Ctrl-C or SystemExit again, which orjson turns into a TypeError of its own."""
+    cause = error.__cause__
+    if cause is not None and not isinstance(cause, Exception):
+        raise cause

@@ -3,7 +3,7 @@
 The most specific name wins, as in the standard library: `shop=DEBUG` holds for `shop.pay`, too.
 What the settings say is the base; a table of overrides lies over it for as long as somebody wants
 to see more. Loggers that do not ask the standard library (podready's own, structlog's) look at one
-number in a `Gate`, which changes under them.
+number in a `LevelFilter`, which changes under them.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ ROOT: Final = ""
 """The name of the root: the level of everything that has no other."""
 
 
-class Gate:
-    """The present level of one logger name."""
+class LevelFilter:
+    """The level of one logger's name that holds now."""
 
     __slots__ = ("level",)
 
@@ -33,7 +33,7 @@ class Levels:
     def __init__(self) -> None:
         self._base: dict[str, int] = {ROOT: 20}
         self._over: dict[str, int] = {}
-        self._gates: dict[str, Gate] = {}
+        self._filters: dict[str, LevelFilter] = {}
         self._theirs: dict[str, int] = {}  # what loggers had before we set them
         self._watchers: list[Callable[[], None]] = []
 
@@ -47,11 +47,11 @@ class Levels:
         self._over = dict(table)
         self._changed()
 
-    def gate(self, name: str) -> Gate:
-        """Return the gate of a logger's name; the same one for everybody."""
-        found = self._gates.get(name)
+    def filter(self, name: str) -> LevelFilter:
+        """Return the filter of a logger's name; the same one for everybody."""
+        found = self._filters.get(name)
         if found is None:
-            found = self._gates[name] = Gate(self.of(name))
+            found = self._filters[name] = LevelFilter(self.of(name))
         return found
 
     def watch(self, changed: Callable[[], None]) -> None:
@@ -86,8 +86,8 @@ class Levels:
         return sorted({*self._base, *self._over})
 
     def _changed(self) -> None:
-        for name, gate in self._gates.items():
-            gate.level = self.of(name)
+        for name, filter_ in self._filters.items():
+            filter_.level = self.of(name)
         logging = sys.modules.get("logging")
         if logging is not None:
             self.apply(logging)
@@ -104,7 +104,3 @@ class Levels:
             if name:
                 self._theirs.setdefault(name, logger.level)
             logger.setLevel(level)
-
-
-LEVELS: Final = Levels()
-"""This process's levels."""

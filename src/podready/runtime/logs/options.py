@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from podready.errors import SettingsError
 from podready.runtime.logs.line_limit import DEFAULT_BYTES
-from podready.runtime.logs.sampling import Rule, parse_rule
+from podready.runtime.logs.sampling import SamplingRule, parse_rule
 from podready.runtime.options.kinds import SWITCH, Kind, choice
 from podready.runtime.options.table import options_of, read_options, report, setting
 from podready.runtime.severity import LEVELS, level_of
@@ -31,7 +31,7 @@ class LogOptions(NamedTuple):
     levels: Mapping[str, int] = {}  # of single loggers
     block: bool = False  # wait for a reader that is behind
     max_line: int = DEFAULT_BYTES
-    sample: Rule | None = None
+    sample: SamplingRule | None = None
     redact: tuple[str, ...] = ()
     takeover: bool = True  # re-form what others write to stdout and stderr
     prints: bool = True  # and what the app prints
@@ -113,7 +113,7 @@ class LogSettings:
         "drop", choice("drop", "block"), "what to do with lines that nobody reads"
     )
     log_max_line: int = setting(DEFAULT_BYTES, _LINE_SIZE, "longest line in bytes", "16000")
-    log_sample: Rule | None = setting(  # noqa: RUF009 - a field like the others
+    log_sample: SamplingRule | None = setting(  # noqa: RUF009 - a field like the others
         None, _SAMPLING, "of equal lines in a second the first ones, then every nth", "off"
     )
     log_redact: tuple[str, ...] = setting(
@@ -139,7 +139,7 @@ class LogSettings:
         )
 
 
-LOG_OPTIONS: Final = options_of(LogSettings)
+LOG_OPTIONS: Final = options_of(LogSettings, group="logs")
 
 
 def log_options(environ: Mapping[str, str], format_: str, level: str) -> LogOptions:

@@ -1,6 +1,6 @@
 """Secrets stay out of the log: fields are starred by their names.
 
-A name is looked at once: what turned out harmless is remembered, so the common line pays for one
+A name is looked at once: what turned out known_safe is remembered, so the common line pays for one
 set comparison. Values are not searched for secrets (a regular expression over each line would cost
 more than the line); what matters is kept from being logged by its name.
 """
@@ -13,14 +13,11 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from podready.runtime.logs.interrupts import let_pass
 from podready.runtime.logs.values import Event, by_names, text
-from podready.runtime.url_passwords import STARS, without_passwords
+from podready.runtime.url_passwords import STARS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
-
-__all__ = ["STARS", "Redaction", "without_passwords"]
 
 _ENDINGS: Final = (
     *("password", "passwd", "passphrase", "pwd", "secret", "credential", "cookie"),
@@ -44,7 +41,7 @@ _ABOUT: Final = frozenset({"id", "ids", "name", "names", "count", "type", "versi
 """What a name ends with that tells something about a key: `private_key_id`."""
 
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_MOST_NAMES: Final = 4096
+_MAX_NAMES: Final = 4096
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _MAPPINGS: Final = (dict, Mapping)
 _LISTS: Final = (list, tuple, set, frozenset)
@@ -53,17 +50,17 @@ _BRACE: Final = ord("{")
 _DEPTH: Final = 20
 """Containers in containers; deeper ones may hide a secret and are left out."""
 
-_MOST_CONTAINERS: Final = 20_000
+_MAX_CONTAINERS: Final = 20_000
 """In one event: a list that contains itself many times over would have no end."""
 
-_MOST_HOLDERS: Final = 8
+_MAX_HOLDERS: Final = 8
 _TOO_DEEP: Final = "..."
 
 
 class Redaction:
     """Decides by name; `more` are further secret names, `ours` those that a format writes itself.
 
-    `harmless` holds the names that have been judged to be neither, nor one of the `special` that
+    `known_safe` holds the names that have been judged to be neither, nor one of the `special` that
     a format has something else to do about: a line with no others, and without containers in it,
     can go out as it is.
     """
@@ -75,11 +72,11 @@ class Redaction:
         self._ours = frozenset(ours)
         self._watched = self._ours.union(special)
         self._holders: tuple[str, ...] = ()  # fields that have held dictionaries
-        self.harmless: set[Any] = set()
+        self.known_safe: set[Any] = set()
 
     def apply(self, fields: Event) -> Event:
         """Return the fields with secrets starred and names of ours renamed to `name_`."""
-        changed = _Walk(self.passes).mapping(fields, _DEPTH)
+        changed = _Redactor(self.passes).mapping(fields, _DEPTH)
         if self._ours.isdisjoint(changed):
             return changed
         return self._renamed(changed)
@@ -93,30 +90,30 @@ class Redaction:
                 return True
         return False
 
-    def hides_behind(self, braces: bytes, fields: Event) -> bool:
+    def may_hide(self, braces: bytes, fields: Event) -> bool:
         """Say the same of fields whose JSON has these bytes after its first brace.
 
-        Where dictionaries with harmless names account for every brace, no other can be there, be
+        Where dictionaries with known_safe names account for every brace, no other can be there, be
         it deeper or of some other class. Which fields have held dictionaries is remembered.
         """
         objects = braces.count(b"{") if _BRACE in braces.partition(b"{")[2] else 1
-        is_harmless = self.harmless.issuperset
+        is_known_safe = self.known_safe.issuperset
         for name in self._holders:
             value = fields.get(name)
-            if type(value) is dict and is_harmless(value):
+            if type(value) is dict and is_known_safe(value):
                 objects -= 1
         if objects == 0:
             return False
-        if len(self._holders) < _MOST_HOLDERS:
+        if len(self._holders) < _MAX_HOLDERS:
             found = {name for name, value in fields.items() if type(value) is dict}
-            self._holders = (*self._holders, *found.difference(self._holders))[:_MOST_HOLDERS]
+            self._holders = (*self._holders, *found.difference(self._holders))[:_MAX_HOLDERS]
         return self.hides(fields)
 
     def _is_flat(self, value: Any) -> bool:
         """Say whether a value is one of the usual containers, with nothing inside to look at."""
         if type(value) is dict:
             inner = value.values()
-            return self.harmless.issuperset(value) and _SCALARS.issuperset(map(type, inner))
+            return self.known_safe.issuperset(value) and _SCALARS.issuperset(map(type, inner))
         return type(value) in _USUAL and _SCALARS.issuperset(map(type, value))
 
     def object_in(self, line: str) -> tuple[Event, bool] | None:
@@ -156,14 +153,14 @@ class Redaction:
         )
 
     def passes(self, key: Any) -> bool:
-        """Say whether the value of this key may be shown; remembers what is harmless."""
-        if key in self.harmless:
+        """Say whether the value of this key may be shown; remembers what is known_safe."""
+        if key in self.known_safe:
             return True
         name = key.value if isinstance(key, Enum) else key  # as the encoder writes it
         if self.is_secret(name if isinstance(name, str) else text(name)):
             return False
-        if len(self.harmless) < _MOST_NAMES and key not in self._watched:
-            self.harmless.add(key)
+        if len(self.known_safe) < _MAX_NAMES and key not in self._watched:
+            self.known_safe.add(key)
         return True
 
     def _is_dirty(self, value: Any, depth: int) -> bool:
@@ -189,12 +186,12 @@ class Redaction:
         return event
 
 
-class _Walk:
+class _Redactor:
     """One pass that copies what has to be changed; counts what it has seen, so that it ends."""
 
     def __init__(self, passes: Callable[[Any], bool]) -> None:
         self._passes = passes
-        self._left = _MOST_CONTAINERS
+        self._left = _MAX_CONTAINERS
 
     def mapping(self, fields: Mapping[Any, Any], depth: int) -> Event:
         """Return a copy of a mapping with secrets starred."""
@@ -212,8 +209,7 @@ class _Walk:
             return _TOO_DEEP
         try:
             return self._copied(value, depth)
-        except BaseException as error:  # noqa: BLE001 - users' classes may raise anything anywhere
-            let_pass(error)
+        except Exception as error:  # noqa: BLE001 - users' classes may raise anything anywhere
             return f"<{type(value).__name__} that raised {type(error).__name__}>"
 
     def _copied(self, value: Any, depth: int) -> Any:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
-
-from podready.runtime.logs.interrupts import let_pass
+from typing import Any, Final
 
 Event = dict[str, Any]
 """The object that becomes one line, or the fields that an app has given to it."""
@@ -43,6 +41,23 @@ def text(value: object) -> str:
     """Return `str(value)` or say why there is none; never raises."""
     try:
         return str(value)
-    except BaseException as error:  # noqa: BLE001 - a failing __str__ belongs to the user's class
-        let_pass(error)
+    except Exception as error:  # noqa: BLE001 - a failing __str__ belongs to the user's class
         return f"<{type(value).__name__} whose str() raised {type(error).__name__}>"
+
+
+ARGUMENTS: Final = "log_arguments"
+"""The field that shows arguments that do not fit."""
+
+
+def formatted(template: object, args: Any) -> tuple[str, Event]:
+    """Return `template % args`, and no fields; else the template, and the arguments as a field.
+
+    Never raises: that a value has a failing `__str__`, or a template has one place too many, is
+    no reason to lose what was to be said.
+    """
+    words = text(template)
+    try:
+        return words % args, {}
+    except Exception as error:  # noqa: BLE001 - arguments that do not fit, or a failing __str__
+        shown = args if isinstance(args, Mapping) else list(args)
+        return f"{words} (arguments do not fit: {type(error).__name__})", {ARGUMENTS: shown}

@@ -26,7 +26,7 @@ _MAX_DESCRIPTORS: Final = 8
 
 
 class Channel:
-    """One end; `report` hears of messages that are dropped."""
+    """One end; `report` is called with a sentence about messages that are dropped."""
 
     def __init__(self, sock: socket.socket, report: Report) -> None:
         sock.setblocking(False)
@@ -123,7 +123,7 @@ class DescriptorChannel(Channel):
         return data
 
     def close(self) -> None:
-        """Close this end, and descriptors that nobody has taken."""
+        """Close this end, and descriptors that were not taken."""
         for fd in self.take_descriptors():
             os.close(fd)
         super().close()

@@ -35,8 +35,8 @@ def bind(host: str, port: int, setting: str) -> socket.socket:
 def _free_port(family: socket.AddressFamily, host: str) -> int:
     """Return a port that is free now, for port 0.
 
-    Bound by its number it stays ours when the socket leaves the listening state for a while;
-    a port that the kernel chose would be given back then.
+    Bound by its number, the port stays bound when the socket leaves the listening state for a
+    while; the kernel would release a port that it has chosen itself.
     """
     with socket.socket(family, socket.SOCK_STREAM) as finder:
         finder.bind((host, 0))

@@ -42,7 +42,7 @@ class Loop:
         self._order = itertools.count()
         self._signals: dict[int, Callback] = {}
         self._wake: tuple[socket.socket, socket.socket] | None = None
-        self._bell: tuple[socket.socket, socket.socket] | None = None
+        self._thread_waker: tuple[socket.socket, socket.socket] | None = None
         self._posted: deque[Callback] = deque()
         self._running = False
 
@@ -60,23 +60,23 @@ class Loop:
         """Call back once after `seconds`."""
         return self.call_at(self.time() + seconds, callback)
 
-    def hear_threads(self) -> None:
+    def accept_threads(self) -> None:
         """Let `call_soon_threadsafe` be used from now on."""
-        self._bell = _waker()
-        self.watch(self._bell[0], read=self._call_posted, write=None)
+        self._thread_waker = _waker()
+        self.watch(self._thread_waker[0], read=self._call_posted, write=None)
 
     def call_soon_threadsafe(self, callback: Callback) -> None:
         """Call back from the loop's thread; takes no lock, so a signal handler may use it too."""
-        assert self._bell is not None
+        assert self._thread_waker is not None
         self._posted.append(callback)
         try:
-            self._bell[1].send(b"!")
-        except OSError:  # full: the loop will look anyway; or closed: it looks no more
+            self._thread_waker[1].send(b"\0")
+        except OSError:  # full: the loop wakes up anyway; or the loop is closed
             pass
 
     def _call_posted(self) -> None:
-        assert self._bell is not None
-        self._bell[0].recv(4096)
+        assert self._thread_waker is not None
+        self._thread_waker[0].recv(4096)
         while self._posted:
             self._posted.popleft()()
 
@@ -149,18 +149,18 @@ class Loop:
         self._selector.close()
         if self._wake is not None:
             signal.set_wakeup_fd(-1)
-        for end in (*(self._wake or ()), *(self._bell or ())):
+        for end in (*(self._wake or ()), *(self._thread_waker or ())):
             end.close()
 
     def abandon(self, sockets: Iterable[socket.socket] = ()) -> None:
-        """In a forked child: give the signals back and close what belongs to the parent."""
+        """In a forked child: restore the signals and close what belongs to the parent."""
         signal.set_wakeup_fd(-1)
         for number in self._signals:
             signal.signal(number, signal.SIG_DFL)
         # Closing the epoll descriptor itself leaves the parent's registrations as they are;
         # unregistering here would remove them for the parent too, for they share one epoll.
         os.close(self._selector.fileno())
-        for end in (*(self._wake or ()), *(self._bell or ()), *sockets):
+        for end in (*(self._wake or ()), *(self._thread_waker or ()), *sockets):
             end.close()
 
 
@@ -178,8 +178,8 @@ def fd_is_open(fileobj: Any) -> bool:
 
 
 def _wake_only(_number: int, _frame: object) -> None:
-    """Exist, so that the kernel's default does not happen; the wake-up descriptor tells us."""
+    """Replace the kernel's default action; the loop reads the wake-up descriptor."""
 
 
 def _nothing() -> None:
-    """Ignore a signal that nobody asked for."""
+    """Ignore a signal without a callback."""

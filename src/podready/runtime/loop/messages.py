@@ -1,8 +1,8 @@
 """The messages between the processes of a pod: what each says, and how it becomes a line of JSON.
 
-Supervisor and workers speak them over a `Channel`, and so do the processes of a foreign server
-that `podready.wrap` runs in, and the gRPC health service. A line that is no message of this table
-becomes `Unreadable`, which the receiver must log: a misspelt kind or field is never silence.
+Supervisor and workers send them over a `Channel`, and so do the processes of a server with
+`podready.wrap` and the gRPC health service. A line that is no message of this table becomes
+`Unreadable`, which the receiver must log: a misspelt kind or field is never silence.
 """
 
 import json
@@ -38,12 +38,12 @@ class Heartbeat(Message):
     cpu: float = 0.0  # seconds
     tasks: list[dict[str, Any]] = field(default_factory=list)  # the oldest work, for /tasks
     registry: bool = False  # whether the app uses prometheus_client
-    serving: bool | None = None  # under a foreign server: whether it has called the app
+    serving: bool | None = None  # with `podready.wrap`: whether the server has called the app
 
 
 @dataclass(frozen=True, slots=True)
 class StartupPhase(Message):
-    """A worker has entered a phase of its start; `fraction` of it is done, if it can tell."""
+    """A worker has entered a phase of its start; `fraction` of it is done, if that is known."""
 
     kind = "startup-phase"
     phase: str
@@ -60,7 +60,7 @@ class Listening(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthReport(Message):
-    """The results of a worker's checks, and what the app said of itself."""
+    """The results of a worker's checks, and what the app has reported itself."""
 
     kind = "health-report"
     failing: list[str] = field(default_factory=list)  # critical ones
@@ -85,7 +85,7 @@ class StartupFailed(Message):
 
 @dataclass(frozen=True, slots=True)
 class StartupAborting(Message):
-    """A worker has been told to stop while it was starting, and runs the app's hooks."""
+    """A worker stops its start on request, and runs the app's hooks."""
 
     kind = "startup-aborting"
 
@@ -154,7 +154,7 @@ class RegistryRequest(Message):
     request_id: int
 
 
-# Between the processes of a foreign server
+# Between the processes of a server with `podready.wrap`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from podready.runtime.options.secret_files import parse_token
 from podready.values import parse_boolean
@@ -12,6 +13,9 @@ from podready.values.sizes import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_ROOT_PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@/-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,16 @@ def choice(*words: str) -> Kind:
     return Kind("|".join(words), parse)
 
 
+def _parse_root_path(text: str) -> str:
+    path = text.strip().rstrip("/")
+    if path and (_ROOT_PATH.fullmatch(path) is None or "//" in path):
+        raise ValueError("a path such as /api, without query and percent signs")
+    return path
+
+
 TEXT = Kind("TEXT", str)
 DURATION = Kind("DURATION", parse_seconds)
+ROOT_PATH = Kind("PATH", _parse_root_path)
 PORT = Kind("PORT", _integer(0, 65535, "a port"))
 COUNT = Kind("N", _integer(1, 1024, "a whole number"))
 LIMIT = Kind("N", _integer(0, 1_000_000_000, "a whole number"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from podready.contract import ENV_PREFIX
-from podready.runtime.options.kinds import SECRET
+from podready.runtime.options.kinds import SECRET, SWITCH
 from podready.runtime.options.secret_files import read_secret
 from podready.values.service_links import is_service_link
 
@@ -26,15 +26,25 @@ def setting(
     help_: str,
     shown: str = "",
     *,
+    group: str = "",
     fallback: str = "",
+    formerly: str = "",
     secret: bool = False,
 ) -> Any:
     """Return the dataclass field of one setting.
 
-    `shown` is the default as the help text has it, `fallback` a variable that is read last, and a
-    `secret` is left out of the dataclass's repr.
+    `shown` is the default as the help text has it, `group` its heading there. `fallback` is a
+    variable that is read last, `formerly` the setting's old name, which is refused, and a `secret`
+    is left out of the dataclass's repr.
     """
-    metadata = {"kind": kind, "help": help_, "shown": shown, "fallback": fallback}
+    metadata = {
+        "kind": kind,
+        "help": help_,
+        "shown": shown,
+        "group": group,
+        "fallback": fallback,
+        "formerly": formerly,
+    }
     return field(default=default, repr=not secret, metadata=metadata)
 
 
@@ -47,17 +57,31 @@ class Option:
     default: Any
     help: str
     shown: str
+    group: str
     fallback: str
+    formerly: str
 
     @property
     def flag(self) -> str:
         """The flag on the command line; a secret is given as a file, for all can read argv."""
-        return "--" + self.name.replace("_", "-") + ("-file" if self.kind is SECRET else "")
+        return flag_of(self.name) + ("-file" if self.kind is SECRET else "")
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether the flag alone says it, with `--no-...` for the opposite."""
+        return self.kind is SWITCH
+
+    @property
+    def usage(self) -> str:
+        """The flag with what may follow it, as the help text shows it."""
+        if self.is_switch:
+            return f"{self.flag}/--no-{self.flag[2:]}"
+        return f"{self.flag} {self.kind.metavar}"
 
     @property
     def variable(self) -> str:
         """The environment variable."""
-        return ENV_PREFIX + self.name.upper()
+        return variable_of(self.name)
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -71,10 +95,27 @@ class Option:
         return self.shown or str(self.default).lower()
 
 
-def options_of(cls: Any) -> tuple[Option, ...]:
-    """Return a row for each field of a dataclass that was declared with `setting`."""
+def flag_of(name: str) -> str:
+    """Return the flag of a setting by its name."""
+    return "--" + name.replace("_", "-")
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable of a setting by its name."""
+    return ENV_PREFIX + name.upper()
+
+
+def options_of(cls: Any, group: str = "") -> tuple[Option, ...]:
+    """Return a row for each field of a dataclass that was declared with `setting`.
+
+    `group` is the heading of rows that have none of their own.
+    """
     return tuple(
-        Option(item.name, default=item.default, **item.metadata)
+        Option(
+            item.name,
+            default=item.default,
+            **{**item.metadata, "group": item.metadata["group"] or group},
+        )
         for item in fields(cls)
         if item.metadata
     )
@@ -92,6 +133,9 @@ def read_options(
     """
     problems = []
     for option in options:
+        old = variable_of(option.formerly)
+        if option.formerly and environ.get(old, "").strip():
+            problems.append(f"{old} is now {option.variable}: set that one instead")
         try:
             source, text = _find(option, flags, environ)
             if text is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from podready.runtime.logs.formats.shape import Request
+from podready.runtime.logs.formats.parts import ServedRequest
 from podready.runtime.logs.intake.access_log import log_request
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def log_access(scope: Scope, work: HttpRequest | WsgiRequest) -> None:
     """Log one request that has been served."""
     client = scope.get("client")
-    request = Request(
+    request = ServedRequest(
         scope["method"],
         scope["path"],
         work.status,

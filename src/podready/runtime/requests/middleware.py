@@ -59,6 +59,7 @@ class Wrapper:
         self._limit = limit
         self.observer = observer or Observer()
         self._call_failures = CallFailures()
+        self.self_test_path = SELF_TEST_PATH  # under a root path it is longer
         self._secret = secret.encode()
         self._access_log = access_log
 
@@ -69,7 +70,7 @@ class Wrapper:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one scope; a plain function, because each coroutine frame costs at every resume."""
         if scope["type"] == "http":
-            if scope["path"] == SELF_TEST_PATH:
+            if scope["path"] == self.self_test_path:
                 return self._serve_self_test(scope, receive, send)
             serving = self.serving
             if serving.draining:

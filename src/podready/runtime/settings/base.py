@@ -26,7 +26,7 @@ _CACHES: Final = ("_schema", "_dataclass")
 
 
 class DataclassAttribute:
-    """A class attribute that only a real dataclass has: looked up on one made for the purpose."""
+    """An attribute that only a real dataclass has: looked up on the one of `dataclass_view`."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -119,7 +119,7 @@ class Settings:
 
     @classmethod
     def default_of(cls, field: str) -> Any:
-        """Return the default of a field in its own type, as it is when an instance is made."""
+        """Return the default of a field in its own type, as a new instance has it."""
         member = next(each for each in cls.schema().section.members if each.field == field)
         if isinstance(member, Variable):
             return member.make_default()
@@ -134,21 +134,21 @@ class Settings:
     def load(cls, environ: Mapping[str, str] | None = None) -> Self:
         """Return the settings from `environ`, by default the environment of the process.
 
-        Only the latter is filled up from `env_file`. Raises SettingsError with one report of
-        everything that is missing, empty, invalid or misspelt. The report is written once, before
-        it is raised: as a log line where podready's logs are configured, else to stderr; and as
-        the pod's termination message. SettingsError is a SystemExit with code 78 too, so that
-        nobody need catch it: plain `python`, uvicorn and gunicorn end with the report and exit
-        code 78 and show no traceback. Load at import or in `main`, not in a handler.
+        Only the process's environment is completed by `env_file`. Raises SettingsError with one
+        report of everything that is missing, empty, invalid or misspelt. The report is written
+        once, before it is raised: as a log line where podready's logs are configured, else to
+        stderr; and as the pod's termination message. SettingsError is a SystemExit with code 78
+        too, so that it need not be caught: plain `python`, uvicorn and gunicorn end with the
+        report and exit code 78 and show no traceback. Load at import, not in a handler.
         """
         return cls.schema().load(environ)  # type: ignore[no-any-return]
 
     def watch(self, callback: Callable[[Self], object], *, every: float = 5.0) -> Watch[Self]:
-        """Look every `every` seconds whether the mounted files have changed; then load again.
+        """Load again when mounted files change; they are looked at every `every` seconds.
 
-        `callback` gets the new settings, in a thread of its own, when a value differs. What is
-        wrong is logged and changes nothing. `stop()` of the result ends it. Environment variables
-        never change in a running pod, only files do, and those mounted with `subPath` do not.
+        `callback` gets the new settings, in a thread of its own, when a value differs. Invalid
+        settings are logged and change nothing. `stop()` of the result ends it. Environment
+        variables never change in a running pod, nor do files mounted with `subPath`.
         Call it in the process that serves, for example in the app's lifespan: threads do not
         survive a fork.
         """

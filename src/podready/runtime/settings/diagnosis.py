@@ -70,7 +70,7 @@ def unparsable(
     error: Exception,
     raw_values: Mapping[str, RawValue],
 ) -> Problem:
-    """Report a text that is no value; `texts` are the raw one and the expanded one.
+    """Report a text that is not a value of its type; `texts` are the raw one and the expanded one.
 
     A parser's error may repeat a part of the value in another form, so it is not shown for a
     secret by type or by name, nor for a text with references to other variables.

@@ -47,7 +47,9 @@ class Environment:
         self, values: Mapping[str, str], declared: set[str], source: str = ENVIRONMENT
     ) -> None:
         self.values, self._source = values, source
-        self._declared = declared  # a variable of its own that ends in _FILE is no path to another
+        self._declared = (
+            declared  # a declared variable that ends in _FILE is not the path of another
+        )
         self.problems: Sequence[Problem] = ()
 
     def find(self, name: str, aliases: tuple[str, ...] = ()) -> RawValue | None:
@@ -87,7 +89,7 @@ def process_environment() -> dict[str, str]:
 
 
 def remove_from_environment(names: Iterable[str]) -> None:
-    """Keep the values where `process_environment` finds them, then remove them: in this order.
+    """Keep the values where `process_environment` finds them, then remove them, in this order.
 
     Another thread that loads meanwhile finds each in one of the two places.
     """
@@ -98,7 +100,7 @@ def remove_from_environment(names: Iterable[str]) -> None:
         removed_secrets[name] = text
         try:
             del os.environ[name]
-        except KeyError:  # another thread was first; `pop` would not be spared this either
+        except KeyError:  # another thread was first; `pop` raises this too
             pass
 
 
@@ -121,7 +123,7 @@ def read_text(path: str, name: str, *, strip: bool = True) -> str:
 
 
 def _shown(path: str) -> str:
-    """Return a path as it may be shown: what does not look like one may be the value itself."""
+    """Return a path for a report; what does not look like a path may be the secret itself."""
     if not path.startswith(("/", ".", "~")):
         return "(hidden: it does not begin with / or .)"
     from podready.runtime.settings.report import quote

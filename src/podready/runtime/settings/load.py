@@ -43,7 +43,8 @@ class Schema:
 
     def load(self, environ: Mapping[str, str] | None = None) -> Any:
         """Return an instance; see `Settings.load`, which this is."""
-        own = environ is None  # and no mapping of all secrets in a local, for who logs locals
+        own = environ is None
+        # No local variable holds the mapping: tools that log locals would log its secrets.
         reading = self.read(
             process_environment() if environ is None else environ, allow_env_file=own
         )

@@ -72,7 +72,7 @@ def parser_for(hint: Any, separator: str = ",", key_separator: str = "=") -> Par
 
 
 def _single(hint: Any) -> Parser:
-    """Return the parser of a type that is no collection."""
+    """Return the parser of a type that is not a collection."""
     if hint in _SCALARS:
         return _SCALARS[hint]
     from podready.runtime.settings.types.importable import reader_of

@@ -22,7 +22,7 @@ _SENSITIVE: Final = (
     "DSN",
 )
 _SENSITIVE_WORDS: Final = frozenset({"PASS", "PWD"})
-"""Only as a word between underscores: BYPASS is none."""
+"""Only as a word between underscores: BYPASS is not sensitive."""
 
 _WIDEST: Final = 60
 
@@ -40,7 +40,7 @@ def render_report(problems: Sequence[Problem], prefix: str) -> str:
     """Return the report: a title, then a line for each problem in aligned columns."""
     problems = [_printable(problem) for problem in problems]
     count = len(problems)
-    title = f"config: {count} problem{'s' if count != 1 else ''}"
+    title = f"settings: {count} problem{'s' if count != 1 else ''}"
     lines = [f"{title} ({prefix}*)" if prefix else title]
     name = max(len(problem.name) for problem in problems)
     what = min(max(len(problem.what) for problem in problems), _WIDEST)

@@ -84,7 +84,7 @@ def hints_of(kind: type) -> dict[str, Any]:
 
 
 def make(kind: Any, values: dict[str, Any]) -> Any:
-    """Return an instance; what its __post_init__ raises concerns all of it."""
+    """Return an instance; an error of its __post_init__ concerns the whole of it."""
     return kind(**values)
 
 
@@ -113,14 +113,14 @@ class Variable:
 
     @property
     def secret(self) -> bool:
-        """Say whether its type says that its value must never be shown."""
+        """Say whether its type hides its value."""
         return self.parser.secret
 
     @property
     def sensitive(self) -> bool:
-        """Say whether its type, its name or its default says that its value is never shown.
+        """Say whether its value is never shown, because of its type, its name or its default.
 
-        A default says it by being a URL with a password.
+        A default is sensitive if it is a URL with a password.
         """
         from podready.runtime.settings.report import is_sensitive_name, mask_userinfo
 
@@ -134,7 +134,7 @@ class Variable:
 
     @property
     def default_text(self) -> str | None:
-        """The default as it would stand in the environment; None where no text says it."""
+        """The default as it would be in the environment; None where no text stands for it."""
         if isinstance(self.default, Missing) or self.default is None:
             return None
         if self.parser.write is not None:
@@ -145,14 +145,14 @@ class Variable:
 
     @property
     def expected(self) -> str:
-        """Return type and default for people: `(int, default 8080)`."""
+        """Return type and default as reports show them: `(int, default 8080)`."""
         if self.required:
             return f"({self.parser.name}, required)"
         return f"({self.parser.name}, default {self.shown_default})"
 
     @property
     def shown_default(self) -> str:
-        """The default for people, with stars for a secret."""
+        """The default as reports show it, with stars for a secret."""
         if self.default is COMPUTED:
             return "computed"
         if self.sensitive and self.default:
@@ -213,7 +213,9 @@ def section_of(kind: Any, options: Options) -> Section:
     """
     adapter = adapter_of(kind)
     if adapter is None:
-        raise TypeError(f"{kind!r} is no settings class, dataclass, attrs, msgspec or pydantic one")
+        raise TypeError(
+            f"{kind!r} is not a class of settings, dataclasses, attrs, msgspec or pydantic"
+        )
     members = _members(kind, adapter, options.prefix, options, MISSING, (kind,))
     root = Section(kind, "", options.prefix, adapter, members)
     _check_duplicates(root)
@@ -291,7 +293,7 @@ def _variable(kind: Any, field: Field, prefix: str) -> Variable:
 
 
 def _bad_default(kind: Any, field: Field, parser: Parser, error: Exception) -> str:
-    """Return the sentence for the author of a class whose default does not fit its type."""
+    """Return what is wrong with a default that does not fit its field's type."""
     from podready.runtime.settings.app_errors import describe_error
 
     default = "" if parser.secret else f" {field.declared.default!r}"
@@ -300,7 +302,7 @@ def _bad_default(kind: Any, field: Field, parser: Parser, error: Exception) -> s
 
 
 def _parser(hint: Any, declared: Declaration) -> Parser:
-    """Return the type's own parser, or the one given to `var`; a Secret stays one either way."""
+    """Return the parser of the type or of `var`; a Secret stays a Secret either way."""
     own = declared.parser
     if own is None:
         return parser_for(hint, declared.separator, declared.key_separator)
@@ -310,7 +312,7 @@ def _parser(hint: Any, declared: Declaration) -> Parser:
 
 
 def _default(hint: Any, parser: Parser, default: Any) -> Any:
-    """Bring a default into the field's type: texts are parsed, tuples become lists."""
+    """Return a default in the field's type: texts are parsed, tuples become lists."""
     if type(default) is str and hint is not str:
         return parser.parse(default)
     if isinstance(default, list | tuple | set):

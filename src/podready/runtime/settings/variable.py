@@ -24,7 +24,7 @@ COMPUTED: Final = Missing()
 class Keywords:
     """Base of a set of keyword arguments; those that are not passed are as in the class.
 
-    A dataclass to its reader, made in a tenth of the time.
+    It reads as a dataclass does and is made in a tenth of the time.
     """
 
     def __init__(self, **values: Any) -> None:
@@ -38,7 +38,7 @@ class Keywords:
 class Declaration(Keywords):
     """The arguments of `var`.
 
-    It has no hash, so that a plain dataclass refuses it as a default: it belongs into `Settings`.
+    It has no hash, so that a plain dataclass refuses it as a default: it belongs in `Settings`.
     """
 
     default: Any = MISSING
@@ -56,8 +56,8 @@ class Declaration(Keywords):
 class Options(Keywords):
     """The options of a class; a subclass inherits them.
 
-    `prefix` begins each variable's name. `unknown` is what a nearly right name with the prefix
-    is. `delimiter` stands between the name of a section and the names of its variables.
+    `prefix` begins each variable's name. `unknown` says whether a misspelt name with the prefix
+    is an error. `delimiter` stands between the name of a section and the names of its variables.
     `directories` are searched for files that are named for variables (Docker's /run/secrets, a
     mounted ConfigMap or Secret, Spring's config tree). `env_file` is read outside Kubernetes
     only. `unset_secrets` removes secrets from the process's environment once they are read.

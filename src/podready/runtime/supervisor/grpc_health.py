@@ -63,17 +63,17 @@ class GrpcHealth:
         if self._state.lifecycle.phase is Phase.STOPPED:
             return
         config, loop = self._state.config, self._state.loop
-        ours, theirs = channel_pair(partial(log_event, "ERROR"))
+        channel, child_end = channel_pair(partial(log_event, "ERROR"))
         self._pid = os.posix_spawn(
             sys.executable,
             [sys.executable, "-P", "-m", _SERVER, config.admin_host, str(self._port)],
             os.environ,
-            file_actions=[(os.POSIX_SPAWN_DUP2, theirs.sock.fileno(), 0)],
+            file_actions=[(os.POSIX_SPAWN_DUP2, child_end.sock.fileno(), 0)],
             setsigmask=(),
         )
-        theirs.close()
-        self._channel, self._sent, self._born = ours, {}, loop.time()
-        loop.watch(ours.sock, read=self._receive, write=None)
+        child_end.close()
+        self._channel, self._sent, self._born = channel, {}, loop.time()
+        loop.watch(channel.sock, read=self._receive, write=None)
         self.update()
 
     def _tick(self) -> None:

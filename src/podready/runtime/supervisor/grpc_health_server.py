@@ -48,7 +48,7 @@ class _Service:
         asyncio.get_running_loop().add_reader(self._channel.sock.fileno(), self._receive)
         try:
             port = server.add_insecure_port(address)
-        except RuntimeError:  # grpcio tells no errno
+        except RuntimeError:  # grpcio has no errno in it
             self._channel.send(ServiceFailed(_sentence(address)))
             return
         await server.start()

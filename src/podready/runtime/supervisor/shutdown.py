@@ -1,8 +1,9 @@
 """The shutdown as the supervisor sees it: signals come in, phases and deadlines go out.
 
-    first signal    draining: not ready, still accepting, for the drain delay (0 for SIGINT)
-    second, or over closing: our copy of the listener shut, workers told their deadlines
-    third           cancelling: work in flight is cut now
+    first signal   draining: not ready, still accepting, for the drain delay (0 for SIGINT)
+    then           closing: the listener is shut, the workers get their deadlines
+    second signal  closing begins now
+    third signal   work in flight is cut now
 
 A signal during start-up ends the start instead. Whatever happens, the process ends before the
 grace period does.
@@ -69,8 +70,9 @@ class Shutdown:
         if phase is Phase.STARTING and not serving:
             self._abort_start(name)
         elif phase in {Phase.STARTING, Phase.READY}:
-            unknown = phase is Phase.STARTING or number == signal.SIGINT  # nobody routes to us
-            self._drain(name, 0.0 if unknown else self._budget.drain)
+            # Nothing routes traffic to a pod that was never ready, or to one at a terminal.
+            unrouted = phase is Phase.STARTING or number == signal.SIGINT
+            self._drain(name, 0.0 if unrouted else self._budget.drain)
         elif phase is Phase.DRAINING and not self._aborting:
             log_event("WARNING", f"{name} again: the drain ends now")
             self._close()
@@ -91,7 +93,7 @@ class Shutdown:
             self._finish()
 
     def worker_aborting(self) -> None:
-        """Give a worker that runs its hooks after an aborted start the hooks' time for it."""
+        """Wait for the hooks of a worker whose start was aborted, as long as hooks may take."""
         if not self._aborting:
             return
         self._aborting = False

@@ -1,4 +1,4 @@
-"""The pod's status as the supervisor knows it: all probes are answered from it."""
+"""The pod's status as the supervisor sees it: all probes are answered from it."""
 
 from __future__ import annotations
 

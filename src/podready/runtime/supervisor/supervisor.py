@@ -67,7 +67,7 @@ class Supervisor:
         self.workers = WorkerPool(self.loop, self._receive)
         self._backoff = RestartBackoff()
         self._secret = os.urandom(16).hex()
-        self._exit: int | None = None
+        self._exit_code: int | None = None
         self._forks_wanted = 0
         self._served = False
         self._admin: AdminServer | None = None
@@ -93,7 +93,7 @@ class Supervisor:
 
     @property
     def server(self) -> str:
-        """What serves the requests: the engine."""
+        """The name of the engine that serves the requests."""
         return self.config.engine
 
     @property
@@ -113,12 +113,12 @@ class Supervisor:
 
     def run(self) -> int | WorkerStart:
         """Run until the end; raises StartupError when a port cannot be had."""
-        self._take_signals()
+        self._handle_signals()
         self._open()
         self._forks_wanted = self.config.workers
         self.loop.call_later(self.config.startup_timeout, self._start_timed_out)
         self._housekeeping.start()
-        while self._exit is None:
+        while self._exit_code is None:
             while self._forks_wanted:
                 self._forks_wanted -= 1
                 child = self._fork()
@@ -126,9 +126,9 @@ class Supervisor:
                     return child
             self.loop.run()
         self._close()
-        return self._exit
+        return self._exit_code
 
-    def _take_signals(self) -> None:
+    def _handle_signals(self) -> None:
         self.loop.on_signal(signal.SIGTERM, lambda: self._shutdown.signalled(signal.SIGTERM))
         self.loop.on_signal(signal.SIGINT, lambda: self._shutdown.signalled(signal.SIGINT))
         self.loop.on_signal(signal.SIGHUP, self._hang_up)
@@ -269,7 +269,7 @@ class Supervisor:
         self.loop.call_at(end_at + budget.margin, lambda: worker.kill(signal.SIGKILL))
 
     def _park_listener(self) -> None:
-        """With no worker left to accept, refuse connections rather than let them wait in vain.
+        """With no worker left to accept, refuse connections instead of queueing them.
 
         shutdown() on a listening socket takes it out of the listening state on Linux and keeps
         its port; the next worker's listen() puts it back.
@@ -293,8 +293,8 @@ class Supervisor:
             self.lifecycle.advance(Phase.READY, now)
             log_event("INFO", f"ready after {now - self.lifecycle.started_at:.2f} s")
         elif self.lifecycle.phase is Phase.READY and serving != before:
-            severity, words = ("INFO", "again") if serving else ("ERROR", "no longer")
-            log_event(severity, f"the main listener answers {words}")
+            severity, how = ("INFO", "again") if serving else ("ERROR", "no longer")
+            log_event(severity, f"the main listener answers {how}")
 
     # The end
 
@@ -307,15 +307,15 @@ class Supervisor:
 
     def _finish(self, code: int, reason: str) -> None:
         """End the process with `code`; workers that still run are killed."""
-        if self._exit is not None:
+        if self._exit_code is not None:
             return
         self.lifecycle.advance(Phase.STOPPED, self.loop.time())
-        self._exit = code
+        self._exit_code = code
         write_termination_message(reason)
         self.loop.stop()
 
     def _close(self) -> None:
-        # The interpreter gives signals their defaults back at its end: a late one would kill us.
+        # The interpreter restores the signals' defaults at its end: a late one would kill us then.
         signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         self.workers.kill_all(signal.SIGKILL)
         self.workers.wait_for_all()
@@ -323,7 +323,7 @@ class Supervisor:
         if self._admin is not None:
             self._admin.close()
         if self.lifecycle.since(Phase.DRAINING) is not None:
-            # A log that nobody reads must not take more than what the grace period has left.
+            # A log that is not read must not take more than what is left of the grace period.
             atexit.unregister(flush)
             atexit.register(flush, min(FLUSH_SECONDS, self._shutdown.seconds_left()))
 

@@ -63,22 +63,22 @@ class WorkerPool:
         Signals are held back around the fork, so that none is lost and none reaches the child
         while it still has its parent's handlers; the child takes its own and lifts the mask.
         """
-        ours, theirs = channel_pair(partial(log_event, "ERROR"))
+        channel, child_end = channel_pair(partial(log_event, "ERROR"))
         shelf = Shelf()
         gc.freeze()  # what exists now stays in pages shared with the child
         mask = frozenset(signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals)))
         pid = os.fork()
         if pid == 0:
-            ours.close()
+            channel.close()
             for sibling in self:
                 sibling.shelf.close()
-            return theirs, mask, shelf
+            return child_end, mask, shelf
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        theirs.close()
+        child_end.close()
         now = self._loop.time()
-        worker = WorkerHandle(pid, ours, now, shelf, free_slot(self))
+        worker = WorkerHandle(pid, channel, now, shelf, free_slot(self))
         self._by_pid[pid] = worker
-        self._loop.watch(ours.sock, read=lambda: self._receive(worker), write=None)
+        self._loop.watch(channel.sock, read=lambda: self._receive(worker), write=None)
         return None
 
     def youngest(self) -> WorkerHandle:

@@ -18,13 +18,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from podready._version import __version__
-from podready.runtime.logs.redaction import without_passwords
 from podready.runtime.logs.stack import stack_trace
 from podready.runtime.logs.values import text
 from podready.runtime.metrics.http import METHODS, OTHER_METHOD
 from podready.runtime.tracing.app_sdk import span_context
 from podready.runtime.tracing.context import CLOUD_TRACE, NO_SPAN, callers_span
 from podready.runtime.tracing.headers import headers_read
+from podready.runtime.url_passwords import without_passwords
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

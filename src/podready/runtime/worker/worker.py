@@ -14,7 +14,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from podready.contract import ExitCode
+from podready.contract import SELF_TEST_PATH, ExitCode
 from podready.errors import PodreadyError, SettingsError, StartupError, UsageError
 from podready.runtime.app.check_runner import Checking
 from podready.runtime.app.checks import CHECKS, HEALTH
@@ -25,8 +25,8 @@ from podready.runtime.app.loading import load_app
 from podready.runtime.app.shutdown_notice import NOTICE
 from podready.runtime.app.warmup import run_warmups
 from podready.runtime.engines import Engine, engine_class
-from podready.runtime.logs import block_until, configure, end_blocking, lines_wait, take_over
-from podready.runtime.logs.levels import LEVELS
+from podready.runtime.logs import block_until, configure, end_blocking, lines_wait, replace_handlers
+from podready.runtime.logs.log import LOG
 from podready.runtime.logs.stack import shorten
 from podready.runtime.loop.listener import sentence_for
 from podready.runtime.loop.messages import (
@@ -155,7 +155,7 @@ def _run(start: WorkerStart) -> int:
     )
     app, asgi = loaded.call, loaded.interface is Interface.ASGI
     if config.log_takeover:
-        take_over()
+        replace_handlers()
     watch_frameworks()
     tracing = start_tracing(os.environ)
     if tracing is not None:  # the first hook runs last
@@ -200,6 +200,7 @@ class _Worker:
             limit=self._limit,
             observer=Observer(HttpMetrics(start.shelf), tracing),
         )
+        self._wrapper.self_test_path = config.root_path + SELF_TEST_PATH
         self._engine: Engine | None = None
         self._drain: WorkerDrain | None = None
         self._closing: asyncio.Future[Timeline] | None = None
@@ -247,7 +248,7 @@ class _Worker:
         self._channel.send(StartupPhase("lifespan"))
         await self._lifespan.startup()
         if self._config.log_takeover:
-            take_over()
+            replace_handlers()
         await run_warmups(WARMUP, self._report_phase)
         self._watch_word()
         self._report_phase("checks", None)
@@ -349,7 +350,7 @@ class _Worker:
                 if self._drain is not None:
                     self._drain.hurry()
             case LogLevels(levels):
-                LEVELS.override(levels)
+                LOG.levels.override(levels)
             case RegistryRequest(openmetrics, request_id):
                 self._rendering.begin(openmetrics, request_id)
             case _:

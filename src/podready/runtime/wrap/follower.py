@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from podready._version import __version__
-from podready.runtime.logs.levels import LEVELS
+from podready.runtime.logs.log import LOG
 from podready.runtime.loop.channel import DescriptorChannel
 from podready.runtime.loop.messages import (
     DebugRequest,
@@ -122,7 +122,7 @@ class Follower:
                 self._accepted(leader)
             case LogLevels(levels, ends):
                 self._changes = {name: [levels[name], until] for name, until in ends.items()}
-                LEVELS.override(levels)
+                LOG.levels.override(levels)
             case RegistryRequest(openmetrics, request_id):
                 self._rendering.begin(openmetrics, request_id)
             case _:

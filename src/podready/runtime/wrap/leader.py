@@ -173,7 +173,7 @@ class Leader:
         """Add a follower, and the numbers and log levels of a leader before this one."""
         shelves = [shelf_of(fd) for fd in channel.take_descriptors()]
         if not shelves:
-            raise ValueError("it sent no shelf")
+            raise ValueError("it sent no descriptor")
         shelf, *left = shelves
         now = self.loop.time()
         worker = WorkerHandle(handshake.pid, channel, now, shelf, free_slot(self.workers))

@@ -23,7 +23,7 @@ from podready.runtime.app.check_runner import Checking
 from podready.runtime.app.checks import CHECKS, HEALTH
 from podready.runtime.app.shutdown_notice import NOTICE
 from podready.runtime.lifecycle import Lifecycle
-from podready.runtime.logs import take_over
+from podready.runtime.logs import replace_handlers
 from podready.runtime.loop.listener import bind, listen
 from podready.runtime.loop.loop import Loop
 from podready.runtime.loop.messages import HealthReport, Heartbeat
@@ -115,7 +115,7 @@ class InProcess:
     def start(self) -> None:
         """Begin: at import, and again in a process that was forked after it."""
         self._loop = Loop()
-        self._loop.hear_threads()
+        self._loop.accept_threads()
         self._follower = Follower(self._loop, self._claim)
         self._drain = ProcessDrain(
             self._loop, self.config.budget(), self.config.stream_window, self._close
@@ -197,7 +197,7 @@ class InProcess:
         """Take in frameworks and log handlers that came after `wrap`."""
         watch_frameworks()
         if self._takes_over:
-            take_over()
+            replace_handlers()
 
     def stop(self, release_signal: Callable[[], object]) -> bool:
         """Begin the drain and call `release_signal` at its end; False: nothing to wait for.

@@ -18,7 +18,7 @@ from podready.runtime.app.interface import AUTO, Interface, finished_app_interfa
 from podready.runtime.engines.granian_websocket import ClosableSocket
 from podready.runtime.logs import configure, is_configured
 from podready.runtime.logs.announce import announce
-from podready.runtime.logs.intake.takeover import silence_access_logs
+from podready.runtime.logs.intake.handler_replacement import silence_access_logs
 from podready.runtime.requests import inflight
 from podready.runtime.requests.inflight import IN_FLIGHT
 from podready.runtime.requests.middleware import Wrapper

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from podready.runtime.logs.encoder import encode
+from podready.runtime.logs.encoder import json_dumps
 from podready.runtime.logs.formats import datadog, ecs, gcp, otel
+from podready.runtime.logs.formats.parts import Details, Format, More, ServedRequest, SourceLocation
 from podready.runtime.logs.formats.service import Service, service_of
-from podready.runtime.logs.formats.shape import Details, Request, Shape, Source
+from podready.runtime.logs.log import Log
 from podready.runtime.logs.options import LogOptions
-from podready.runtime.logs.output import Output
 
 SHOP = Service("shop", "1.2.3", "prod", "acme")
 TRACE = {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "00f067aa0ba902b7"}
 FIELDS = {**TRACE, "trace_sampled": True, "request_id": "r1", "order": 42}
-REQUEST = Request("GET", "/x", 200, 17, 0.012, "10.0.0.9", "curl", "HTTP/1.1")
+REQUEST = ServedRequest("GET", "/x", 200, 17, 0.012, "10.0.0.9", "curl", "HTTP/1.1")
 TIME = 1795396995.123456
 STAMP = "2026-11-23T01:23:15.123456Z"
 
@@ -34,17 +34,17 @@ def failed() -> FailedError:
         return error
 
 
-def line(shape: Shape, level: int, more: Details | None = None, **fields: object) -> dict[str, Any]:
+def line(format_: Format, level: int, more: More = None, **fields: object) -> dict[str, Any]:
     """Return what a collector reads."""
-    made = encode(shape(level, "paid", "shop.pay", TIME, dict(fields), more))
+    made = format_(level, "paid", "shop.pay", TIME, dict(fields), more, json_dumps)
     read: dict[str, Any] = json.loads(made)
     return read
 
 
 def test_gcp() -> None:
     """Cloud Logging's special fields: numbers as strings where it wants them so."""
-    details = Details(Source("pay.py", 42, "charge"), failed(), request=REQUEST)
-    read = line(gcp.shaper(SHOP), 40, details, **FIELDS)
+    details = Details(SourceLocation("pay.py", 42, "charge"), failed())
+    read = line(gcp.formatter(SHOP), 40, details, **FIELDS)
     trace = read.pop("stack_trace")
     assert trace.startswith("Traceback (most recent call last):\n  File ")
     assert trace.endswith(".FailedError: no money")
@@ -63,15 +63,24 @@ def test_gcp() -> None:
             "line": "42",
             "function": "charge",
         },
-        "httpRequest": gcp.http_request(REQUEST),
         "serviceContext": {"service": "shop", "version": "1.2.3"},
+    }
+    assert line(gcp.formatter(SHOP), 20, REQUEST)["httpRequest"] == {
+        "requestMethod": "GET",
+        "requestUrl": "/x",
+        "status": 200,
+        "responseSize": "17",
+        "latency": "0.012000s",
+        "remoteIp": "10.0.0.9",
+        "userAgent": "curl",
+        "protocol": "HTTP/1.1",
     }
 
 
 def test_otel() -> None:
     """The log data model: body, severity by number and text, resource and attributes apart."""
-    details = Details(Source("pay.py", 42, "charge"), failed(), request=REQUEST)
-    read = line(otel.shaper(SHOP), 40, details, **FIELDS)
+    details = Details(SourceLocation("pay.py", 42, "charge"), failed())
+    read = line(otel.formatter(SHOP), 40, details, **FIELDS)
     attributes = read.pop("attributes")
     assert read == {
         "timestamp": STAMP,
@@ -92,14 +101,15 @@ def test_otel() -> None:
     assert attributes["exception.type"].endswith(".FailedError")
     assert attributes["exception.message"] == "no money"
     assert attributes["exception.stacktrace"].startswith("Traceback")
+    attributes = line(otel.formatter(SHOP), 20, REQUEST)["attributes"]
     assert attributes["http.response.status_code"] == 200
     assert attributes["network.protocol.version"] == "1.1"
 
 
 def test_ecs() -> None:
     """@timestamp, log.level and message come first, as ecs-logging demands."""
-    details = Details(Source("pay.py", 42, "charge"), failed(), request=REQUEST)
-    read = line(ecs.shaper(SHOP), 50, details, **FIELDS)
+    details = Details(SourceLocation("pay.py", 42, "charge"), failed())
+    read = line(ecs.formatter(SHOP), 50, details, **FIELDS)
     assert list(read)[:4] == ["@timestamp", "log.level", "message", "ecs.version"]
     assert read["log.level"] == "critical"
     assert (read["trace.id"], read["span.id"]) == (TRACE["trace_id"], TRACE["span_id"])
@@ -107,15 +117,15 @@ def test_ecs() -> None:
     assert read["http.request.id"] == "r1"
     assert read["error.message"] == "no money"
     assert read["error.stack_trace"].startswith("Traceback")
-    assert read["event.duration"] == 12_000_000
+    assert line(ecs.formatter(SHOP), 20, REQUEST)["event.duration"] == 12_000_000
     assert (read["log.origin.file.line"], read["order"]) == (42, 42)
     assert "trace_id" not in read
 
 
 def test_datadog() -> None:
     """Nested standard attributes, and trace ids in the decimal form of their tracers."""
-    details = Details(Source("pay.py", 42, "charge"), failed(), request=REQUEST)
-    read = line(datadog.shaper(SHOP), 30, details, **FIELDS)
+    details = Details(SourceLocation("pay.py", 42, "charge"), failed())
+    read = line(datadog.formatter(SHOP), 30, details, **FIELDS)
     assert (read["status"], read["service"], read["env"]) == ("warning", "shop", "prod")
     assert read["dd.trace_id"] == str(int("a3ce929d0e0e4736", 16))
     assert read["dd.span_id"] == str(int("00f067aa0ba902b7", 16))
@@ -127,7 +137,9 @@ def test_datadog() -> None:
     }
     assert read["error"]["kind"].endswith(".FailedError")
     assert read["error"]["stack"].startswith("Traceback")
+    read = line(datadog.formatter(SHOP), 30, REQUEST)
     assert (read["http"]["status_code"], read["network"]["client"]["ip"]) == (200, "10.0.0.9")
+    assert read["logger"] == {"name": "shop.pay"}
 
 
 @pytest.mark.parametrize(
@@ -150,19 +162,19 @@ def test_every_level_in_every_format(
 ) -> None:
     """A level in between takes the next lower row."""
     nobody = Service()
-    assert line(gcp.shaper(nobody), level)["severity"] == cloud
-    open_telemetry = line(otel.shaper(nobody), level)
+    assert line(gcp.formatter(nobody), level)["severity"] == cloud
+    open_telemetry = line(otel.formatter(nobody), level)
     assert open_telemetry["severity_number"] == number
     assert open_telemetry["severity_text"] == word
-    assert line(ecs.shaper(nobody), level)["log.level"] == elastic
-    assert line(datadog.shaper(nobody), level)["status"] == dog
+    assert line(ecs.formatter(nobody), level)["log.level"] == elastic
+    assert line(datadog.formatter(nobody), level)["status"] == dog
 
 
 @pytest.mark.parametrize("name", ["gcp", "ecs", "datadog"])
 def test_a_field_by_a_name_of_ours_is_renamed_not_lost(name: str) -> None:
     """The collector's keys stay ours; no key ever stands twice."""
-    output = Output()
-    output._choose(LogOptions(format=name))
+    output = Log()
+    output.choose(LogOptions(format=name))
     plain = json.loads(output.line(20, "paid", "shop.pay", TIME, {}))
     for _ in range(2):  # the second time the names are known
         taken = {**dict.fromkeys(plain, "mine"), "message_": "theirs"}
@@ -175,17 +187,17 @@ def test_a_field_by_a_name_of_ours_is_renamed_not_lost(name: str) -> None:
 def test_labels_of_a_line_join_those_of_the_service() -> None:
     """Cloud Logging indexes labels, so an app may want its own."""
     name = "logging.googleapis.com/labels"
-    read = line(gcp.shaper(SHOP), 20, None, **{name: {"tenant": "a", "env": "test"}})
+    read = line(gcp.formatter(SHOP), 20, None, **{name: {"tenant": "a", "env": "test"}})
     assert read[name] == {"service": "shop", "version": "1.2.3", "env": "test", "tenant": "a"}
 
 
 def test_a_stack_without_an_exception_has_its_field_too() -> None:
     """`stack_info=True` and stacks that others have formatted."""
     more = Details(stack="Stack (most recent call last):\n  x")
-    assert line(gcp.shaper(SHOP), 20, more)["stack_trace"].startswith("Stack")
-    assert line(otel.shaper(SHOP), 20, more)["attributes"]["exception.stacktrace"]
-    assert line(ecs.shaper(SHOP), 20, more)["error.stack_trace"]
-    assert line(datadog.shaper(SHOP), 20, more)["error"]["stack"]
+    assert line(gcp.formatter(SHOP), 20, more)["stack_trace"].startswith("Stack")
+    assert line(otel.formatter(SHOP), 20, more)["attributes"]["exception.stacktrace"]
+    assert line(ecs.formatter(SHOP), 20, more)["error.stack_trace"]
+    assert line(datadog.formatter(SHOP), 20, more)["error"]["stack"]
 
 
 def test_who_writes_is_read_from_the_platforms_variables() -> None:
@@ -209,8 +221,8 @@ def test_who_writes_is_read_from_the_platforms_variables() -> None:
 
 def test_ecs_has_no_text_where_elasticsearch_has_an_object() -> None:
     """`error` beside `error.type` would cost the whole document."""
-    output = Output()
-    output._choose(LogOptions(format="ecs"))
+    output = Log()
+    output.choose(LogOptions(format="ecs"))
     names = ("error", "log", "service", "http", "trace", "span", "url", "client", "event")
     fields = dict.fromkeys((*names, "user_agent", "ecs", "order", "url.path"), "x")
     read = json.loads(output.line(40, "m", "l", 1.0, fields, Details(error=failed())))
@@ -230,22 +242,22 @@ def test_gcp_names_that_are_taken_are_renamed_not_lost() -> None:
         f"{prefix}sourceLocation": "mine",
     }
     ids = {"trace_id": "a" * 32, "span_id": "b" * 16}
-    details = Details(Source("a.py", 1, "f"), failed())
+    details = Details(SourceLocation("a.py", 1, "f"), failed())
     service = SHOP._replace(project="acme")
-    read = line(gcp.shaper(service), 40, details, **taken, **ids)
+    read = line(gcp.formatter(service), 40, details, **taken, **ids)
     assert {read[f"{name}_"] for name in taken} == {"mine"}
     assert read[f"{prefix}trace"] == f"projects/acme/traces/{'a' * 32}"
     assert read["serviceContext"]["service"] == "shop"
-    alone = line(gcp.shaper(Service()), 20, None, **taken)
+    alone = line(gcp.formatter(Service()), 20, None, **taken)
     assert {name: alone[name] for name in taken} == taken
 
 
 @pytest.mark.parametrize("name", ["gcp", "otel", "ecs", "datadog"])
 def test_what_is_not_known_of_a_request_is_left_out(name: str) -> None:
     """A latency of zero is a number that somebody would count."""
-    shape = {"gcp": gcp, "otel": otel, "ecs": ecs, "datadog": datadog}[name].shaper(Service())
-    known = json.dumps(line(shape, 20, Details(request=Request("GET", "/", 200, 7, 0.25))))
-    unknown = line(shape, 20, Details(request=Request("GET", "/", 200, None, None)))
+    format_ = {"gcp": gcp, "otel": otel, "ecs": ecs, "datadog": datadog}[name].formatter(Service())
+    known = json.dumps(line(format_, 20, ServedRequest("GET", "/", 200, 7, 0.25)))
+    unknown = line(format_, 20, ServedRequest("GET", "/", 200, None, None))
     for word in ("latency", "duration", "bytes", "responseSize", "body.size", "network", "null"):
         assert word not in json.dumps(unknown)
     assert any(word in known for word in ("latency", "duration"))

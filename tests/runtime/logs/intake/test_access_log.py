@@ -9,19 +9,17 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from podready.runtime.logs.encoder import encode
-from podready.runtime.logs.formats import gcp
-from podready.runtime.logs.formats.service import Service
-from podready.runtime.logs.formats.shape import Details, Request
-from podready.runtime.logs.intake import access_log
-from podready.runtime.logs.output import Output
+from podready.runtime.logs.encoder import orjson_encoder
+from podready.runtime.logs.formats.parts import ServedRequest
+from podready.runtime.logs.intake.access_log import AccessLog
+from podready.runtime.logs.log import Log
+from podready.runtime.logs.options import LogOptions
 from podready.runtime.logs.writing.writer import LogWriter
 from podready.runtime.tracing.context import TraceContext
 
@@ -33,7 +31,8 @@ def test_an_access_line_carries_http_request(events: Events) -> None:
     """The fields of LogEntry.httpRequest."""
     (event,) = events(
         """
-        log_request(Request("GET", "/a", 404, 17, 0.0125, "10.0.0.9", "curl", "HTTP/1.1"), "r1")
+        served = ServedRequest("GET", "/a", 404, 17, 0.0125, "10.0.0.9", "curl", "HTTP/1.1")
+        log_request(served, "r1")
         """
     )
     assert event["message"] == "GET /a 404"
@@ -54,10 +53,10 @@ def test_probes_that_pass_in_time_are_not_logged(events: Events) -> None:
     """By path and by user agent; a probe that fails or is slow is worth a line."""
     found = events(
         """
-        log_request(Request("GET", "/healthz", 200))
-        log_request(Request("GET", "/any", 200, user_agent="kube-probe/1.32"))
-        log_request(Request("GET", "/healthz", 503))
-        log_request(Request("GET", "/readyz", 200, seconds=1.5))
+        log_request(ServedRequest("GET", "/healthz", 200))
+        log_request(ServedRequest("GET", "/any", 200, user_agent="kube-probe/1.32"))
+        log_request(ServedRequest("GET", "/healthz", 503))
+        log_request(ServedRequest("GET", "/readyz", 200, seconds=1.5))
         """
     )
     assert [event["httpRequest"]["status"] for event in found] == [503, 200]
@@ -68,7 +67,7 @@ def test_the_trace_of_a_request_is_in_its_line(events: Events) -> None:
     (event,) = events(
         """
         from podready.runtime.tracing.context import TraceContext
-        log_request(Request("GET", "/", 200), "r1", TraceContext("a" * 32, "b" * 16, True))
+        log_request(ServedRequest("GET", "/", 200), "r1", TraceContext("a" * 32, "b" * 16, True))
         """,
         GOOGLE_CLOUD_PROJECT="shop",
     )
@@ -84,9 +83,9 @@ def test_lines_of_one_turn_keep_their_order_with_other_lines(events: Events) -> 
         import asyncio
         async def main():
             for number in range(3):
-                log_request(Request("GET", f"/{number}", 200))
+                log_request(ServedRequest("GET", f"/{number}", 200))
                 log.info("after %d", number)
-            log_request(Request("GET", "/last", 200))
+            log_request(ServedRequest("GET", "/last", 200))
         asyncio.run(main())
         """
     )
@@ -101,7 +100,7 @@ def test_lines_of_the_last_turn_are_out_when_the_process_ends(events: Events) ->
         import asyncio
         loop = asyncio.new_event_loop()
         def last_turn():
-            for _ in range(100): log_request(Request("GET", "/", 200))
+            for _ in range(100): log_request(ServedRequest("GET", "/", 200))
             loop.stop()
         loop.call_soon(last_turn)
         loop.run_forever()
@@ -117,13 +116,13 @@ def test_only_the_present_turn_is_lost_by_sigkill() -> None:
     import asyncio, os, signal
     from podready.runtime import logs
     from podready.runtime.logs.intake.access_log import log_request
-    from podready.runtime.logs.formats.shape import Request
+    from podready.runtime.logs.formats.parts import ServedRequest
     logs.configure()
     async def main():
         for turn in range(10):
-            for _ in range(10): log_request(Request("GET", "/", 200))
+            for _ in range(10): log_request(ServedRequest("GET", "/", 200))
             await asyncio.sleep(0)
-        log_request(Request("GET", "/lost", 200))
+        log_request(ServedRequest("GET", "/lost", 200))
         os.kill(os.getpid(), signal.SIGKILL)
     asyncio.run(main())
     """
@@ -133,93 +132,60 @@ def test_only_the_present_turn_is_lost_by_sigkill() -> None:
     assert len(ended.stdout.splitlines()) == 100  # few enough for the pipe, whoever reads it late
 
 
-def use(monkeypatch: pytest.MonkeyPatch, service: Service) -> Output:
-    """Make access lines go to an output of format gcp that has no writer."""
-    output = Output()
-    output.is_gcp = True
-    output.shape = gcp.shaper(service)
-    output.labels_text = gcp.labels_text(service)
-    output.traces_text = gcp.traces_text(service)
-    monkeypatch.setattr(access_log, "OUTPUT", output)
-    return output
-
-
-@pytest.fixture
-def output(monkeypatch: pytest.MonkeyPatch) -> Output:
-    """Give an output of format gcp whose lines go nowhere."""
-    return use(monkeypatch, Service("shop", "1"))
-
-
 TEXT = st.text(st.characters(codec="latin-1"), max_size=50)
-
-
-@pytest.mark.slow
-@settings(max_examples=300, deadline=None)
-@given(method=st.sampled_from(["GET", "BREW"]), path=TEXT, agent=TEXT, client=TEXT, given_id=TEXT)
-def test_the_line_by_hand_is_the_line_of_the_encoder(
-    method: str, path: str, agent: str, client: str, given_id: str
-) -> None:
-    """Whatever the client sends: equal as JSON, or left to the encoder."""
-    request = Request(method, path, 200, 5, 0.25, client, agent, "HTTP/1.1")
-    line = access_log._by_hand(request, given_id)
-    if not line:
-        assert access_log._PLAIN(f"{method}{path}{client}{agent}{given_id}") is None
-        return
-    read: dict[str, Any] = json.loads(line)
-    shaped = gcp.shaper(Service())(
-        20,
-        f"{method} {path} 200",
-        access_log.LOGGER,
-        0.0,
-        {"request_id": given_id},
-        Details(request=request),
-    )
-    filled = {"remoteIp": client, "userAgent": agent, "protocol": "HTTP/1.1"}
-    shaped["httpRequest"] |= filled
-    assert {**read, "time": ""} == {**shaped, "time": ""}
-
-
 HEX = st.text("0123456789abcdef", min_size=1, max_size=32)
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
-    trace_id=HEX | TEXT,
-    span_id=HEX,
-    sampled=st.booleans(),
+    path=TEXT,
+    agent=TEXT,
+    client=TEXT,
+    request_id=TEXT,
+    trace=st.builds(TraceContext, HEX | TEXT, HEX, st.booleans()),
     project=st.sampled_from(["", "acme", 'a"b']),
 )
-def test_the_line_by_hand_has_the_trace_of_the_encoder(
-    trace_id: str, span_id: str, sampled: bool, project: str
+def test_whatever_a_client_sends_its_line_has_it(
+    path: str, agent: str, client: str, request_id: str, trace: TraceContext, project: str
 ) -> None:
-    """Both names of a trace, byte for byte, also when somebody else's ids are no plain words."""
-    service = Service("shop", project=project)
-    request = Request("GET", "/", 200, 5, 0.25, "10.0.0.9", "curl", "HTTP/1.1")
+    """Quotes, controls and letters of any kind come out as they came in."""
+    log = Log()
+    log.encoder = orjson_encoder()
     with pytest.MonkeyPatch.context() as patch:
-        use(patch, service)
-        line = access_log._by_hand(request, "r1", TraceContext(trace_id, span_id, sampled))
-    if not line:
-        assert access_log._PLAIN(trace_id) is None
-        return
-    fields = {"request_id": "r1", **TraceContext(trace_id, span_id, sampled).log_fields()}
-    stamp = datetime.fromisoformat(json.loads(line)["time"]).timestamp() + 5e-7  # no digit lost
-    shaped = gcp.shaper(service)(
-        20, "GET / 200", access_log.LOGGER, stamp, fields, Details(request=request)
-    )
-    assert line.replace(b" ", b"") == encode(shaped).replace(b" ", b"")
+        patch.setenv("GOOGLE_CLOUD_PROJECT", project)
+        log.choose(LogOptions())
+    log.writer = writer = Lines()  # type: ignore[assignment]
+    request = ServedRequest("GET", path, 200, 5, 0.25, client, agent, "HTTP/1.1")
+    for _ in range(2):  # the second time the names are known
+        AccessLog(log).log_request(request, request_id, trace)
+    first, read = map(json.loads, writer.lines)
+    assert {**first, "time": ""} == {**read, "time": ""}
+    known = {"remoteIp": client, "userAgent": agent}
+    assert read["httpRequest"] == {
+        "requestMethod": "GET",
+        "requestUrl": path,
+        "status": 200,
+        "responseSize": "5",
+        "latency": "0.250000s",
+        "protocol": "HTTP/1.1",
+        **{name: value for name, value in known.items() if value},
+    }
+    assert read.get("request_id", "") == request_id
+    assert (read["trace_id"], read["trace_sampled"]) == (trace.trace_id, trace.sampled)
+    named = read.get("logging.googleapis.com/trace")
+    assert named == (f"projects/{project}/traces/{trace.trace_id}" if project else None)
 
 
-def test_a_line_with_a_trace_is_put_together_by_hand(
-    pipe: int, output: Output, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Most lines have one; the general way costs twice as much."""
-    monkeypatch.setattr(output, "shape", None)
-    trace = TraceContext("a" * 32, "b" * 16, False)
-    access_log.log_request(Request("GET", "/", 200), "r1", trace)
-    read = json.loads(os.read(pipe, 4096))
-    assert (read["trace_id"], read["trace_sampled"]) == ("a" * 32, False)
-    assert "log_error" not in read
+class Lines:
+    """A writer that keeps its lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+
+    def write_soon(self, line: bytes, _running_loop: object) -> None:
+        """Keep a line."""
+        self.lines.append(line)
 
 
 def test_a_stalled_reader_keeps_neither_the_loop_nor_whole_lines(events: Events) -> None:
@@ -229,11 +195,11 @@ def test_a_stalled_reader_keeps_neither_the_loop_nor_whole_lines(events: Events)
     import asyncio
     from podready.runtime import logs
     from podready.runtime.logs.intake.access_log import log_request
-    from podready.runtime.logs.formats.shape import Request
+    from podready.runtime.logs.formats.parts import ServedRequest
     logs.configure()
     async def main():
         for turn in range(100):
-            for number in range(50): log_request(Request("GET", f"/{turn}/{number}", 200))
+            for number in range(50): log_request(ServedRequest("GET", f"/{turn}/{number}", 200))
             await asyncio.sleep(0)
         open("/dev/stderr", "w").write("done")
     asyncio.run(main())
@@ -251,24 +217,32 @@ def test_a_stalled_reader_keeps_neither_the_loop_nor_whole_lines(events: Events)
 
 
 @pytest.fixture
-def pipe(output: Output) -> Iterator[int]:
-    """The reading end of a pipe that the output writes to."""
+def log(monkeypatch: pytest.MonkeyPatch) -> Log:
+    """Give a log of format gcp that has a service's name."""
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "shop")
+    log = Log()
+    log.encoder = orjson_encoder()
+    log.choose(LogOptions())
+    return log
+
+
+@pytest.fixture
+def pipe(log: Log) -> Iterator[int]:
+    """The reading end of a pipe that the log writes to."""
     ours, theirs = os.pipe()
     os.set_blocking(ours, False)
-    output.writer = LogWriter(theirs, lambda lost: b"%d\n" % lost)
+    log.writer = LogWriter(theirs, lambda lost: b"%d\n" % lost)
     yield ours
-    output.writer.close()
+    log.writer.close()
     os.close(theirs)
     os.close(ours)
 
 
-def test_an_access_line_works_without_a_loop(pipe: int) -> None:
+def test_an_access_line_works_without_a_loop(pipe: int, log: Log) -> None:
     """In a plain thread it is written at once."""
-    access_log.log_request(Request("GET", "/", 200))
-    assert json.loads(os.read(pipe, 4096))["logging.googleapis.com/labels"] == {
-        "service": "shop",
-        "version": "1",
-    }
+    AccessLog(log).log_request(ServedRequest("GET", "/", 200))
+    labels = json.loads(os.read(pipe, 4096))["logging.googleapis.com/labels"]
+    assert labels["service"] == "shop"
 
 
 def _paths(pipe: int) -> list[str]:
@@ -279,14 +253,14 @@ def _paths(pipe: int) -> list[str]:
     return [json.loads(line)["httpRequest"]["requestUrl"] for line in lines]
 
 
-def test_lines_of_a_turn_come_together_at_its_end(pipe: int) -> None:
+def test_lines_of_a_turn_come_together_at_its_end(pipe: int, log: Log) -> None:
     """Nothing is written while the turn lasts, all of it right after, in every turn."""
 
     async def turns() -> list[list[str]]:
         seen = []
         for turn in range(3):
-            access_log.log_request(Request("GET", f"/{turn}/a", 200))
-            access_log.log_request(Request("GET", f"/{turn}/b", 200))
+            AccessLog(log).log_request(ServedRequest("GET", f"/{turn}/a", 200))
+            AccessLog(log).log_request(ServedRequest("GET", f"/{turn}/b", 200))
             seen.append(_paths(pipe))
             await asyncio.sleep(0)
             seen.append(_paths(pipe))
@@ -298,19 +272,19 @@ def test_lines_of_a_turn_come_together_at_its_end(pipe: int) -> None:
     assert asyncio.run(turns()) == wanted
 
 
-def test_a_loop_that_ended_in_its_turn_takes_no_later_line_along(pipe: int, output: Output) -> None:
+def test_a_loop_that_ended_in_its_turn_takes_no_later_line_along(pipe: int, log: Log) -> None:
     """What it still held comes with the next line, also in the loop after it."""
 
-    async def log(path: str) -> None:
-        access_log.log_request(Request("GET", path, 200))
+    async def serve(path: str) -> None:
+        AccessLog(log).log_request(ServedRequest("GET", path, 200))
 
     dead = asyncio.new_event_loop()
     dead.call_soon(dead.stop)
-    dead.call_soon(access_log.log_request, Request("GET", "/1", 200))
+    dead.call_soon(AccessLog(log).log_request, ServedRequest("GET", "/1", 200))
     dead.run_forever()
     dead.close()
-    writer = output.writer
+    writer = log.writer
     assert writer is not None
     writer.flush(0)
-    asyncio.run(log("/2"))
+    asyncio.run(serve("/2"))
     assert _paths(pipe) == ["/1", "/2"]

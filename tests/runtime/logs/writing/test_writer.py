@@ -263,12 +263,12 @@ from podready.runtime import logs
 
 def work(letter, barrier):
     logs.configure("gcp")
-    logs.output.OUTPUT.writer._backlog._limit = 100_000_000
+    logs.log.LOG.writer._backlog._limit = 100_000_000
     barrier.wait()
     log = logging.getLogger(letter)
     for turn in range(300):
         log.info(letter * (20_000 if turn % 3 == 0 else 10))
-    assert logs.output.OUTPUT.writer.flush(60) == 0
+    assert logs.log.LOG.writer.flush(60) == 0
 
 if __name__ == "__main__":
     logs.configure("gcp")
@@ -278,7 +278,7 @@ if __name__ == "__main__":
     barrier = context.Barrier(4)
     workers = [context.Process(target=work, args=(letter, barrier)) for letter in "BCD"]
     for worker in workers: worker.start()
-    assert logs.output.OUTPUT.writer._mark[0], "short lines take no lock"
+    assert logs.log.LOG.writer._mark[0], "short lines take no lock"
     work("A", barrier)
     for worker in workers: worker.join()
     sys.exit(sum(worker.exitcode for worker in workers))
@@ -685,7 +685,7 @@ def test_losses_that_the_log_has_told_are_not_told_again(pipe: Pipe) -> None:
     from podready.runtime import logs
     from podready.runtime.logs.writing.writer import LogWriter
     logs.select("gcp")
-    writer = logs.output.OUTPUT.writer
+    writer = logs.log.LOG.writer
     writer._backlog._limit = 10_000
     for number in range(1000):
         logs.log_event("INFO", "line", number=number, text="x" * 1000)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from podready.runtime.logs.values import Event, text
+from podready.runtime.logs.formats.parts import Details, ServedRequest
+from podready.runtime.logs.formats.timestamp import rfc3339
+from podready.runtime.logs.values import text
 from podready.runtime.printable import printable
+from podready.runtime.severity import severity_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from podready.runtime.logs.encoder import Dumps
+    from podready.runtime.logs.formats.parts import Format, More
+    from podready.runtime.logs.values import Event
 
 _COLOURS: Final = {
     "DEBUG": "\x1b[2m",
@@ -21,39 +26,48 @@ _COLOURS: Final = {
     "EMERGENCY": "\x1b[1;31m",
 }
 _RESET: Final = "\x1b[0m"
-_SHOWN: Final = frozenset(
-    {"severity", "message", "time", "logger", "stack_trace", "httpRequest"}
-    | {"logging.googleapis.com/sourceLocation"}
-)
+
+RESERVED: Final = frozenset({"severity", "message", "time", "logger", "stack_trace", "httpRequest"})
+"""Names that a field of the app may not have: those of `gcp`, which this format shows."""
 
 
-def console_format(fd: int, *, colours: bool = True) -> Callable[[Event], bytes]:
-    """Return the renderer for `fd`: coloured only on a terminal, and never against NO_COLOR."""
+def formatter(fd: int, *, colours: bool = True) -> Format:
+    """Return the format for `fd`: coloured only on a terminal, and never against NO_COLOR."""
     plain_wanted = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    coloured = colours and os.isatty(fd) and not plain_wanted
-    return lambda event: render(event, coloured=coloured)
+    return console_format(coloured=colours and os.isatty(fd) and not plain_wanted)
 
 
-def render(event: Event, *, coloured: bool = False) -> bytes:
-    """Return `time severity logger message key=value`, the stack trace on lines of its own."""
-    severity = event.get("severity", "DEFAULT")
-    stamp = str(event.get("time", ""))[11:23]
-    pairs = "".join(
-        f" {_visible(key)}={_value(value)}" for key, value in event.items() if key not in _SHOWN
-    )
-    word = f"{severity:<8}"
-    if coloured and severity in _COLOURS:
-        word = f"{_COLOURS[severity]}{word}{_RESET}"
-    logger = f" {event['logger']}" if event.get("logger") else ""
-    line = f"{stamp} {word}{logger}  {_lines(event.get('message', ''))}{pairs}{_http(event)}"
-    trace = event.get("stack_trace")
-    full = f"{line}\n{_lines(trace)}\n" if trace else f"{line}\n"
-    return full.encode("utf-8", "backslashreplace")
+def console_format(*, coloured: bool = False) -> Format:
+    """Return the format `time severity logger message key=value`, with the stack trace behind."""
+
+    def format_(
+        level: int,
+        message: str,
+        logger: str,
+        seconds: float,
+        fields: Event,
+        more: More,
+        _dumps: Dumps,
+    ) -> bytes:
+        severity = severity_of(level)
+        word = f"{severity:<8}"
+        if coloured and severity in _COLOURS:
+            word = f"{_COLOURS[severity]}{word}{_RESET}"
+        head = (
+            f"{rfc3339(seconds)[11:23]} {word}{f' {logger}' if logger else ''}  {_lines(message)}"
+        )
+        pairs = (f" {_visible(key)}={_value(value)}" for key, value in fields.items())
+        line = f"{head}{''.join(pairs)}{_latency(more)}\n"
+        if isinstance(more, Details) and (stack := more.stack_trace()):
+            line += f"{_lines(stack)}\n"
+        return line.encode("utf-8", "backslashreplace")
+
+    return format_
 
 
-def _http(event: Event) -> str:
-    request: dict[str, Any] = event.get("httpRequest") or {}
-    return f" {request['latency']}" if request.get("latency") else ""
+def _latency(more: More) -> str:
+    seconds = more.seconds if isinstance(more, ServedRequest) else None
+    return "" if seconds is None else f" {seconds:.6f}s"
 
 
 def _value(value: object) -> str:

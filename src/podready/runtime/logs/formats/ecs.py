@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from podready.runtime.logs.formats.dotted import Names, dotted
-from podready.runtime.logs.formats.shape import Details, Shape, dropping
+from podready.runtime.logs.formats.schema import Names, details, dropping, encoded
 from podready.runtime.logs.formats.timestamp import rfc3339
 from podready.runtime.severity import severity_of
 
 if TYPE_CHECKING:
+    from podready.runtime.logs.formats.parts import Format, More
     from podready.runtime.logs.formats.service import Service
     from podready.runtime.logs.values import Event
 
 NAMES: Final = Names(
-    source=("log.origin.file.name", "log.origin.file.line", "log.origin.function"),
+    service=("service.name", "service.version", "service.environment"),
+    location=("log.origin.file.name", "log.origin.file.line", "log.origin.function"),
     request=(
         "http.request.method",
         "url.path",
@@ -34,10 +35,10 @@ NAMES: Final = Names(
 
 _WRITTEN: Final = NAMES.all() | {
     *("@timestamp", "log.level", "message", "ecs.version", "log.logger", "trace.id", "span.id"),
-    *("service.name", "service.version", "service.environment", "http.request.id"),
+    "http.request.id",
 }
 
-OURS: Final = frozenset(_WRITTEN | {name.partition(".")[0] for name in _WRITTEN})
+RESERVED: Final = frozenset(_WRITTEN | {name.partition(".")[0] for name in _WRITTEN})
 """Names that a field of the app may not have.
 
 `error` is one of them: beside `error.type` Elasticsearch takes it for an object, and refuses the
@@ -48,17 +49,12 @@ VERSION: Final = "8.11.0"
 """The schema's version whose names these are."""
 
 
-def shaper(service: Service) -> Shape:
+def formatter(service: Service) -> Format:
     """Return the function that makes lines of this format for a service."""
-    names = {
-        "service.name": service.name,
-        "service.version": service.version,
-        "service.environment": service.environment,
-    }
-    identity = {key: value for key, value in names.items() if value}
+    identity = service.named(*NAMES.service)
 
-    def shape(
-        level: int, message: str, logger: str, seconds: float, fields: Event, more: Details | None
+    def schema(
+        level: int, message: str, logger: str, seconds: float, fields: Event, more: More
     ) -> Event:
         event: Event = {
             "@timestamp": rfc3339(seconds),
@@ -76,8 +72,8 @@ def shaper(service: Service) -> Shape:
             event["http.request.id"] = fields["request_id"]
             fields = dropping(fields, "request_id")
         if more is not None:
-            event |= dotted(more, NAMES)
+            event |= details(more, NAMES)
         event.update(fields)
         return event
 
-    return shape
+    return encoded(schema)

@@ -3,134 +3,208 @@
 https://cloud.google.com/logging/docs/structured-logging and, for httpRequest,
 https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#HttpRequest. It is the default
 in a container: `severity`, `message` and `time` are what most collectors look for anyway.
+
+A line is put together as text: its head is a few pieces that were encoded once, the fields are
+encoded as they came, so no dictionary is copied, and the details follow.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
-from podready.runtime.logs.formats.shape import Details, Request, Shape
-from podready.runtime.logs.formats.timestamp import rfc3339
+from podready.runtime.logs.encoder import safe_dumps
+from podready.runtime.logs.formats.parts import Details, ServedRequest
+from podready.runtime.logs.formats.timestamp import NO_SECOND, THOUSAND, second_of
+from podready.runtime.logs.values import Event, plain
 from podready.runtime.severity import LEVELS, severity_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from podready.runtime.logs.encoder import Dumps
+    from podready.runtime.logs.formats.parts import More
     from podready.runtime.logs.formats.service import Service
-    from podready.runtime.logs.values import Event
 
 _PREFIX: Final = "logging.googleapis.com/"
 LABELS: Final = f"{_PREFIX}labels"
 TRACE: Final = f"{_PREFIX}trace"
 SPAN: Final = f"{_PREFIX}spanId"
 SAMPLED: Final = f"{_PREFIX}trace_sampled"
-SPECIAL: Final = frozenset({LABELS, TRACE, SPAN, SAMPLED})
-"""Names that an app may use, and whose values are brought together with ours."""
+LOCATION: Final = f"{_PREFIX}sourceLocation"
+SERVICE_CONTEXT: Final = "serviceContext"
 
-OURS: Final = frozenset({"severity", "message", "time", "logger", "stack_trace", "httpRequest"})
-"""Names that a field of the app may not have; others of ours it may have in lines without them."""
+SPECIAL: Final = frozenset({LABELS, TRACE, SPAN, SAMPLED, LOCATION, SERVICE_CONTEXT})
+"""Names that an app may use; in a line that has ours as well, the app's are merged or renamed."""
 
+RESERVED: Final = frozenset({"severity", "message", "time", "logger", "stack_trace", "httpRequest"})
+"""Names that a field of the app may not have."""
 
-def shaper(service: Service) -> Shape:
-    """Return the function that makes lines of this format for a service."""
-    labels = _labels(service)
-    words = {level: word for word, level in LEVELS.items()}
-    context = {"service": service.name, "version": service.version} if service.name else None
-    traces = trace_prefix(service)
+_MAX_LOGGERS: Final = 4096
+_THOUSAND: Final = tuple(text.encode() for text in THOUSAND)
+_ERROR: Final = 40
 
-    def shape(
-        level: int, message: str, logger: str, seconds: float, fields: Event, more: Details | None
-    ) -> Event:
-        event: Event = {
-            "severity": words.get(level) or severity_of(level),
-            "message": message,
-            "time": rfc3339(seconds),
-            "logger": logger,
-            **fields,
-        }
-        if traces and "trace_id" in fields:
-            for name, value in named_trace(fields, traces).items():
-                _put(event, name, value)
-        if labels:
-            given = event.get(LABELS)
-            if isinstance(given, dict):
-                event[LABELS] = {**labels, **given}
-            else:
-                _put(event, LABELS, labels)
-        if more is not None:
-            _add_details(event, more, context if level >= 40 else None)
-        return event
-
-    return shape
+Compose = Callable[[int, str, str, float, bytes, "More", "Dumps"], bytes]
+"""level, message, logger, Unix time, encoded fields, details, encoder -> line."""
 
 
-def labels_text(service: Service) -> str:
-    """Return the labels as a piece of JSON to put between two keys, empty without labels."""
-    labels = _labels(service)
-    return f',"{LABELS}":{json.dumps(labels)}' if labels else ""
+class GcpFormat:
+    """The lines of one service."""
+
+    def __init__(self, service: Service) -> None:
+        self._labels = service.named("service", "version", "env")
+        self._context = service.named("service", "version") if service.name else {}
+        self.traces = f"projects/{service.project}/traces/" if service.project else ""
+        labels = f',"{LABELS}":{json.dumps(self._labels)}' if self._labels else ""
+        self.compose = self._composer(labels.encode())
+        self._compose_without_labels = self._composer(b"")
+
+    def __call__(
+        self,
+        level: int,
+        message: str,
+        logger: str,
+        seconds: float,
+        fields: Event,
+        more: More,
+        dumps: Dumps,
+    ) -> bytes:
+        """Return one line; raises for values that `dumps` does not take."""
+        compose, written = self.compose, self._special_names(level, more)
+        theirs = fields.get(LABELS)
+        if self._labels and isinstance(theirs, dict):
+            fields = {**fields, LABELS: {**self._labels, **theirs}}
+            compose = self._compose_without_labels
+            written.discard(LABELS)
+        if not SPECIAL.isdisjoint(fields):
+            fields = _without(fields, written)
+        if self.traces and "trace_id" in fields:
+            trace = self.named_trace(fields)
+            fields = {**_without(fields, trace), **trace}
+        rest = dumps(fields, plain)[1:] if fields else b"}"
+        return compose(level, message, logger, seconds, rest, more, dumps)
+
+    def named_trace(self, fields: Event) -> Event:
+        """Return the trace of the fields by Cloud Trace's names, to stand beside the bare ids."""
+        trace_id = fields["trace_id"]
+        if not isinstance(trace_id, str):
+            return {}  # a field of the app that happens to have this name
+        names = {SPAN: "span_id", SAMPLED: "trace_sampled"}
+        named = {key: fields[name] for key, name in names.items() if name in fields}
+        return {TRACE: f"{self.traces}{trace_id}", **named}
+
+    def _special_names(self, level: int, more: More) -> set[str]:
+        """Return the special names that are written beside the fields of a line."""
+        names = {LABELS} if self._labels else set()
+        if isinstance(more, Details):
+            names |= {LOCATION} if more.location is not None else set()
+            is_failure = level >= _ERROR and (more.error is not None or more.stack)
+            names |= {SERVICE_CONTEXT} if self._context and is_failure else set()
+        return names
+
+    def _composer(self, labels: bytes) -> Compose:
+        """Return the function that puts a line with these labels together.
+
+        This is the innermost loop of the log: what it needs is at hand as a local name, and a
+        common line calls nothing but C. The encoded fields come without their first brace.
+        """
+        begins = {level: _begin(level) for level in LEVELS.values()}
+        loggers: dict[str, bytes] = {}
+        details = self._details
+        present = (NO_SECOND[0], b"")
+
+        def compose(
+            level: int,
+            message: str,
+            logger: str,
+            seconds: float,
+            fields: bytes,
+            more: More,
+            dumps: Dumps,
+        ) -> bytes:
+            nonlocal present
+            begin, time = present
+            micros = int(seconds * 1_000_000) - begin
+            if not 0 <= micros < 1_000_000:
+                begin, time = present = _second(seconds)
+                micros = int(seconds * 1_000_000) - begin
+            return b"".join(
+                (
+                    begins.get(level) or _begin(level),
+                    dumps(message),
+                    time,
+                    _THOUSAND[micros // 1000],
+                    _THOUSAND[micros % 1000],
+                    loggers.get(logger) or named(logger, dumps),
+                    b"," if len(fields) > 1 else b"",
+                    fields if more is None else details(level, fields, more, dumps),
+                    b"\n",
+                )
+            )
+
+        def named(logger: str, dumps: Dumps) -> bytes:
+            """Return the end of the time, the logger and the labels; keep them for the next."""
+            end = b'Z","logger":' + dumps(logger) + labels
+            if len(loggers) < _MAX_LOGGERS and dumps is not safe_dumps:
+                loggers[logger] = end
+            return end
+
+        return compose
+
+    def _details(
+        self, level: int, fields: bytes, more: Details | ServedRequest, dumps: Dumps
+    ) -> bytes:
+        """Return the encoded fields with the details behind them."""
+        if isinstance(more, ServedRequest):
+            return fields[:-1] + http_request(more, dumps) + b"}"
+        objects: Event = {}
+        if more.location is not None:
+            file, line, function = more.location
+            objects[LOCATION] = {"file": file, "line": str(line), "function": function}
+        if stack := more.stack_trace():
+            objects["stack_trace"] = stack
+            if level >= _ERROR and self._context:
+                objects[SERVICE_CONTEXT] = self._context
+        if not objects:
+            return fields
+        return fields[:-1] + b"," + dumps(objects, plain)[1:]
 
 
-def trace_prefix(service: Service) -> str:
-    """Return what stands before a trace id in Cloud Trace's name of it, empty without project."""
-    return f"projects/{service.project}/traces/" if service.project else ""
+def http_request(request: ServedRequest, dumps: Dumps) -> bytes:
+    """Return LogEntry.httpRequest with its name: the size as a string, the latency as `0.5s`."""
+    method, path, status, size, seconds, client, agent, protocol = request
+    return b',"httpRequest":{"requestMethod":%b,"requestUrl":%b,"status":%d%b%b%b%b%b}' % (
+        dumps(method),
+        dumps(path),
+        status,
+        b"" if size is None else b',"responseSize":"%d"' % size,
+        b"" if seconds is None else b',"latency":"%.6fs"' % seconds,
+        b',"remoteIp":' + dumps(client) if client else b"",
+        b',"userAgent":' + dumps(agent) if agent else b"",
+        b',"protocol":' + dumps(protocol) if protocol else b"",
+    )
 
 
-def traces_text(service: Service) -> str:
-    """Return the same as it stands inside of a JSON text."""
-    return json.dumps(trace_prefix(service))[1:-1]
+def _without(fields: Event, names: Iterable[str]) -> Event:
+    """Return the fields without these names; what the app has there is moved to `name_`."""
+    moved = dict(fields)
+    for name in names:
+        if name in moved:
+            free = f"{name}_"
+            while free in moved:
+                free += "_"
+            moved[free] = moved.pop(name)
+    return moved
 
 
-def _labels(service: Service) -> dict[str, str]:
-    names = {"service": service.name, "version": service.version, "env": service.environment}
-    return {key: value for key, value in names.items() if value}
+def _begin(level: int) -> bytes:
+    return f'{{"severity":"{severity_of(level)}","message":'.encode()
 
 
-def _put(event: Event, name: str, value: object) -> None:
-    """Set what is ours; what the app has there is moved to the name with an underscore."""
-    if name in event:
-        free = f"{name}_"
-        while free in event:
-            free += "_"
-        event[free] = event[name]
-    event[name] = value
+def _second(seconds: float) -> tuple[int, bytes]:
+    begin, text = second_of(seconds)
+    return begin, f',"time":"{text}'.encode()
 
 
-def named_trace(fields: Event, traces: str) -> Event:
-    """Return the trace of the fields by Cloud Trace's names, which stand beside the bare ids."""
-    trace_id = fields["trace_id"]
-    if not isinstance(trace_id, str):
-        return {}  # a field of the app that happens to have this name
-    names = {SPAN: "span_id", SAMPLED: "trace_sampled"}
-    named = {key: fields[name] for key, name in names.items() if name in fields}
-    return {TRACE: f"{traces}{trace_id}", **named}
-
-
-def _add_details(event: Event, more: Details, context: dict[str, str] | None) -> None:
-    if more.source is not None:
-        place = {"file": more.source.file, "line": str(more.source.line)}
-        _put(event, f"{_PREFIX}sourceLocation", {**place, "function": more.source.function})
-    if more.request is not None:
-        event["httpRequest"] = http_request(more.request)
-    trace = more.stack_trace()
-    if trace:
-        event["stack_trace"] = trace
-        if context is not None:
-            _put(event, "serviceContext", context)
-
-
-def http_request(request: Request) -> dict[str, Any]:
-    """Return LogEntry.httpRequest: sizes as strings, latency in seconds with an `s`."""
-    fields: dict[str, Any] = {
-        "requestMethod": request.method,
-        "requestUrl": request.path,
-        "status": request.status,
-    }
-    if request.size is not None:
-        fields["responseSize"] = str(request.size)
-    if request.seconds is not None:
-        fields["latency"] = f"{request.seconds:.6f}s"
-    optional = {
-        "remoteIp": request.client,
-        "userAgent": request.user_agent,
-        "protocol": request.protocol,
-    }
-    return fields | {key: value for key, value in optional.items() if value}
+formatter = GcpFormat

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from podready.runtime.logs.formats.dotted import Names, dotted
-from podready.runtime.logs.formats.shape import Details, Shape, dropping
+from podready.runtime.logs.formats.schema import Names, details, dropping, encoded
 from podready.runtime.logs.formats.timestamp import rfc3339
 
 if TYPE_CHECKING:
+    from podready.runtime.logs.formats.parts import Format, More
     from podready.runtime.logs.formats.service import Service
     from podready.runtime.logs.values import Event
 
-OURS: Final = frozenset[str]()
-"""The app's fields have a room of their own, `attributes`; ours win there, and none is common."""
+RESERVED: Final = frozenset[str]()
+"""The app's fields are in an object of their own, `attributes`, where the details' names win."""
 
 NAMES: Final = Names(
-    source=("code.file.path", "code.line.number", "code.function.name"),
+    service=("service.name", "service.version", "deployment.environment.name"),
+    location=("code.file.path", "code.line.number", "code.function.name"),
     request=(
         "http.request.method",
         "url.path",
@@ -53,17 +54,12 @@ def severity(level: int) -> tuple[int, str]:
     )
 
 
-def shaper(service: Service) -> Shape:
+def formatter(service: Service) -> Format:
     """Return the function that makes lines of this format for a service."""
-    names = {
-        "service.name": service.name,
-        "service.version": service.version,
-        "deployment.environment.name": service.environment,
-    }
-    resource = {key: value for key, value in names.items() if value}
+    resource = service.named(*NAMES.service)
 
-    def shape(
-        level: int, message: str, logger: str, seconds: float, fields: Event, more: Details | None
+    def schema(
+        level: int, message: str, logger: str, seconds: float, fields: Event, more: More
     ) -> Event:
         number, word = severity(level)
         event: Event = {
@@ -79,7 +75,7 @@ def shaper(service: Service) -> Shape:
             fields = dropping(fields, "trace_id", "span_id", "trace_sampled")
         event["resource"] = resource
         event["scope"] = {"name": logger}
-        event["attributes"] = fields if more is None else {**fields, **dotted(more, NAMES)}
+        event["attributes"] = fields if more is None else {**fields, **details(more, NAMES)}
         return event
 
-    return shape
+    return encoded(schema)

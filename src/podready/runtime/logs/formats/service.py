@@ -9,12 +9,16 @@ if TYPE_CHECKING:
 
 
 class Service(NamedTuple):
-    """What every line tells about its writer; empty where nobody said it."""
+    """What every line tells about its writer; empty where the platform does not tell."""
 
     name: str = ""
     version: str = ""
     environment: str = ""
     project: str = ""  # of Google Cloud, for trace names
+
+    def named(self, *names: str) -> dict[str, str]:
+        """Return name, version and environment, in this order, by `names`; without empty ones."""
+        return {name: value for name, value in zip(names, self, strict=False) if value}
 
 
 def service_of(environ: Mapping[str, str]) -> Service:

@@ -1,32 +1,27 @@
-"""The access line: one for each served request, written by hand because there are so many.
-
-In format gcp the line is put together as text; only what came from the client (path, user agent,
-request id) may hold characters that JSON escapes, and one regular expression sees whether it does.
-Then it takes the same road as every other line. Lines of one turn of the event loop are written
-together.
-"""
+"""The access line: one for each served request; lines of one turn of the event loop go together."""
 
 from __future__ import annotations
 
-import re
 import time
 from asyncio import _get_running_loop
 from typing import TYPE_CHECKING, Final, Protocol
 
-from podready.runtime.logs.formats.gcp import SAMPLED, SPAN, TRACE
-from podready.runtime.logs.formats.shape import Details, Request
-from podready.runtime.logs.formats.timestamp import rfc3339
-from podready.runtime.logs.levels import LEVELS
-from podready.runtime.logs.output import OUTPUT
-from podready.runtime.logs.quiet import is_quiet
+from podready.contract import LIVEZ, READYZ, STARTUPZ
+from podready.runtime.logs.log import LOG
 
 if TYPE_CHECKING:
+    from podready.runtime.logs.formats.parts import ServedRequest
+    from podready.runtime.logs.log import Log
     from podready.runtime.logs.values import Event
 
 LOGGER: Final = "podready.access"
-_PLAIN: Final = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*").fullmatch
-_LONGEST_PLAIN: Final = 2000
-_gate = LEVELS.gate(LOGGER)
+PROBE_PATHS: Final = frozenset({LIVEZ, READYZ, STARTUPZ, "/healthz", "/health", "/metrics"})
+SLOW_PROBE: Final = 1.0
+"""Seconds after which a probe gets its line: the kubelet's default timeoutSeconds."""
+
+_PROBERS: Final = ("kube-probe/", "GoogleHC/", "ELB-HealthChecker/")
+_ERROR: Final = 40
+_INFO: Final = 20
 
 
 class Trace(Protocol):
@@ -42,74 +37,58 @@ class Trace(Protocol):
 
     @property
     def sampled(self) -> bool:
-        """Whether somebody records it."""
+        """Whether the trace is recorded."""
 
 
-def log_request(request: Request, request_id: str = "", trace: Trace | None = None) -> None:
-    """Log one served request; quiet about probes that passed in time.
+class AccessLog:
+    """Writes the lines of served requests to a log."""
 
-    Answers of 500 and more are errors, all others are information.
-    """
-    status = request.status
-    level = 40 if status >= 500 else 20
-    if level < _gate.level:
-        return
-    if is_quiet(request):
-        return
-    if level == 20 and OUTPUT.is_gcp and OUTPUT.sampler is None:
-        line = _by_hand(request, request_id, trace)
-        if line:
-            _write(line)
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._filter = log.levels.filter(LOGGER)
+
+    def log_request(
+        self, request: ServedRequest, request_id: str = "", trace: Trace | None = None
+    ) -> None:
+        """Log one served request, unless it is a probe that passed in time.
+
+        Answers of 500 and more are errors, all others are information.
+        """
+        level = _ERROR if request.status >= 500 else _INFO
+        if level < self._filter.level or is_quiet_probe(request):
             return
-    _log(level, request, request_id, trace)
-
-
-def _by_hand(request: Request, request_id: str, trace: Trace | None = None) -> bytes:
-    """Return the line, or nothing when a part of it needs escaping or cutting."""
-    method, path, status, size, seconds, client, agent, protocol = request
-    trace_id, span_id = (trace.trace_id, trace.span_id) if trace is not None else ("", "")
-    given = f"{method}{path}{client}{agent}{request_id}{trace_id}{span_id}"
-    if len(given) > _LONGEST_PLAIN or not _PLAIN(given) or ("@" in given and "://" in given):
-        return b""
-    ids = "" if trace is None else _ids(trace_id, span_id, "true" if trace.sampled else "false")
-    return (
-        f'{{"severity":"INFO","message":"{method} {path} {status}","time":"{rfc3339(time.time())}"'
-        f',"logger":"podready.access","request_id":"{request_id}"{ids}{OUTPUT.labels_text}'
-        f',"httpRequest":{{"requestMethod":"{method}","requestUrl":"{path}","status":{status}'
-        f',"responseSize":"{size}","latency":"{seconds:.6f}s","remoteIp":"{client}"'
-        f',"userAgent":"{agent}","protocol":"{protocol}"}}}}\n'
-    ).encode()
-
-
-def _ids(trace_id: str, span_id: str, sampled: str) -> str:
-    """Return the ids of a trace and, with a project, their names in Cloud Trace."""
-    ids = f',"trace_id":"{trace_id}","span_id":"{span_id}","trace_sampled":{sampled}'
-    if not OUTPUT.traces_text:
-        return ids
-    named = f'"{TRACE}":"{OUTPUT.traces_text}{trace_id}","{SPAN}":"{span_id}","{SAMPLED}":{sampled}'
-    return f"{ids},{named}"
-
-
-def _log(level: int, request: Request, request_id: str, trace: Trace | None) -> None:
-    fields: Event = {"request_id": request_id} if request_id else {}
-    if trace is not None:
-        fields["trace_id"], fields["span_id"] = trace.trace_id, trace.span_id
-        fields["trace_sampled"] = trace.sampled
-    message = f"{request.method} {request.path} {request.status}"
-    if OUTPUT.sampler is not None:
-        kind = f"{request.method} {request.status // 100}xx"
-        suppressed = OUTPUT.sampler.passes(level, LOGGER, kind)
-        if suppressed < 0:
+        fields: Event = {"request_id": request_id} if request_id else {}
+        if trace is not None:
+            fields["trace_id"], fields["span_id"] = trace.trace_id, trace.span_id
+            fields["trace_sampled"] = trace.sampled
+        log = self._log
+        if log.sampler is not None and not log.sampler.admits(level, LOGGER, kind(request), fields):
             return
-        if suppressed:
-            fields["suppressed"] = suppressed
-    more = Details(request=request)
-    if level >= 40:
-        OUTPUT.emit(level, message, LOGGER, time.time(), fields, more)
-    else:
-        _write(OUTPUT.line(level, message, LOGGER, time.time(), fields, more))
+        line = log.line(level, title(request), LOGGER, time.time(), fields, request)
+        writer = log.writer or log.ready()
+        if level == _ERROR:
+            writer.write(line, level)
+        else:  # with the other lines of this turn of the event loop, or at once in a thread
+            writer.write_soon(line, _get_running_loop)
 
 
-def _write(line: bytes) -> None:
-    """Write with the other lines of this turn of the event loop, or at once in a thread."""
-    (OUTPUT.writer or OUTPUT.ready()).write_soon(line, _get_running_loop)
+def title(request: ServedRequest) -> str:
+    """Return the message of a request's line."""
+    return f"{request.method} {request.path} {request.status}"
+
+
+def kind(request: ServedRequest) -> str:
+    """Return what makes lines of requests equal for the sampler."""
+    return f"{request.method} {request.status // 100}xx"
+
+
+def is_quiet_probe(request: ServedRequest) -> bool:
+    """Say whether this was a probe that passed, and in time as far as that is known."""
+    if not 200 <= request.status < 300:
+        return False
+    probe = request.path in PROBE_PATHS or request.user_agent.startswith(_PROBERS)
+    return probe and (request.seconds is None or request.seconds < SLOW_PROBE)
+
+
+log_request: Final = AccessLog(LOG).log_request
+"""Logs to the process's log."""

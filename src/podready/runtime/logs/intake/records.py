@@ -6,15 +6,16 @@ import logging
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from podready.runtime.logs.formats.shape import Details, Source
-from podready.runtime.logs.intake.server_access import ACCESS_LOGGERS, read_access, title
-from podready.runtime.logs.interrupts import let_pass
-from podready.runtime.logs.message import formatted
-from podready.runtime.logs.output import sound_level
-from podready.runtime.logs.values import Event, text
+from podready.runtime.logs.formats.parts import Details, SourceLocation
+from podready.runtime.logs.intake.access_log import kind as request_kind
+from podready.runtime.logs.intake.access_log import title
+from podready.runtime.logs.intake.server_access import ACCESS_LOGGERS, read_access
+from podready.runtime.logs.log import coerce_level
+from podready.runtime.logs.values import Event, formatted, text
 
 if TYPE_CHECKING:
-    from podready.runtime.logs.output import Output
+    from podready.runtime.logs.formats.parts import More, ServedRequest
+    from podready.runtime.logs.log import Log
 
 _STANDARD: Final = frozenset(
     {*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName"}
@@ -29,9 +30,9 @@ _WARNING: Final = 30
 class RecordHandler(logging.Handler):
     """Turns records into lines; no formatter, no lock of its own: the writer has one."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, log: Log) -> None:
         super().__init__()
-        self._output = output
+        self._log = log
 
     def createLock(self) -> None:  # noqa: N802 - logging's own name
         """Own no lock."""
@@ -42,8 +43,7 @@ class RecordHandler(logging.Handler):
         if self.filters:
             try:
                 found: Any = self.filter(record)
-            except BaseException as error:  # noqa: BLE001 - a filter that fails hides nothing
-                let_pass(error)
+            except Exception:  # noqa: BLE001 - a filter that fails hides nothing
                 found = True
             if not found:
                 return False
@@ -54,39 +54,37 @@ class RecordHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line; never raises, whatever the record is."""
-        output, level = self._output, record.levelno
+        log, level = self._log, record.levelno
         try:
             if (
                 level >= _WARNING
                 or record.exc_info
                 or record.exc_text
                 or record.stack_info
-                or output.sampler is not None
+                or log.sampler is not None
                 or record.name in ACCESS_LOGGERS
             ):
-                _emit_with_details(output, record, level)
+                _emit_with_details(log, record, level)
                 return
             fields = extras(record)
-            line = output.plain_line(
-                level, _message(record, fields), record.name, record.created, fields
-            )
-            (output.writer or output.ready()).write(line, level)
-        except BaseException as error:  # noqa: BLE001 - an app must never fail because it logged
-            let_pass(error)
-            _emit_strange(output, record, error)
+            line = log.line(level, _message(record, fields), record.name, record.created, fields)
+            (log.writer or log.ready()).write(line, level)
+        except Exception as error:  # noqa: BLE001 - an app must never fail because it logged
+            _emit_malformed(log, record, error)
 
 
-def _emit_strange(output: Output, record: logging.LogRecord, error: BaseException) -> None:
+def _emit_malformed(log: Log, record: logging.LogRecord, error: Exception) -> None:
     """Write the line of a record whose parts are not what they should be, as those of a socket."""
     try:
-        _emit_with_details(output, record, sound_level(record.levelno))
-    except BaseException:  # noqa: BLE001 - the same
-        output.last_resort(error, record.levelno, record.msg, record.name)
+        _emit_with_details(log, record, coerce_level(record.levelno))
+    except Exception:  # noqa: BLE001 - the same
+        log.last_resort(error, record.levelno, record.msg, record.name)
 
 
-def _emit_with_details(output: Output, record: logging.LogRecord, level: int) -> None:
+def _emit_with_details(log: Log, record: logging.LogRecord, level: int) -> None:
     fields, kind = extras(record), record.msg
-    request = None
+    request: ServedRequest | None = None
+    more: More
     if record.name in ACCESS_LOGGERS:
         level, request, ids = read_access(record, level)
         if not level:
@@ -95,15 +93,11 @@ def _emit_with_details(output: Output, record: logging.LogRecord, level: int) ->
     if request is None:
         message, more = _message(record, fields), _details(record, level)
     else:
-        message, more = title(request), Details(request=request)
-        kind = f"{request.method} {request.status // 100}xx"
-    if output.sampler is not None:
-        suppressed = output.sampler.passes(level, record.name, kind)
-        if suppressed < 0:
-            return
-        if suppressed:
-            fields["suppressed"] = suppressed
-    output.emit(level, message, record.name, record.created, fields, more)
+        message, more = title(request), request
+        kind = request_kind(request)
+    if log.sampler is not None and not log.sampler.admits(level, record.name, kind, fields):
+        return
+    log.emit(level, message, record.name, record.created, fields, more)
 
 
 def extras(record: logging.LogRecord) -> Event:
@@ -137,8 +131,8 @@ def _details(record: logging.LogRecord, level: int) -> Details | None:
         stack = f"{record.exc_text}\n{stack}" if stack else record.exc_text
     if level < _WARNING and error is None and not stack:
         return None
-    source = Source(record.pathname, record.lineno, record.funcName or "")
-    return Details(source if level >= _WARNING else None, error, stack)
+    location = SourceLocation(record.pathname, record.lineno, record.funcName or "")
+    return Details(location if level >= _WARNING else None, error, stack)
 
 
 def _error_of(info: object) -> BaseException | None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from podready.runtime.logs.formats.shape import Request
-from podready.runtime.logs.quiet import is_quiet
+from podready.runtime.logs.formats.parts import ServedRequest
+from podready.runtime.logs.intake.access_log import is_quiet_probe
 from podready.runtime.logs.values import Event, text
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _ERROR: Final = 40
 _INFO: Final = 20
 
 
-def read_access(record: LogRecord, given: int) -> tuple[int, Request | None, Event]:
+def read_access(record: LogRecord, given: int) -> tuple[int, ServedRequest | None, Event]:
     """Return level, request and further fields of an access record that came with level `given`.
 
     The level is 0 for a probe that passed, which gets no line. The request is None where the
@@ -33,20 +33,15 @@ def read_access(record: LogRecord, given: int) -> tuple[int, Request | None, Eve
     except (KeyError, TypeError, ValueError, IndexError):
         return given, None, {}
     request, fields = found
-    if is_quiet(request):
+    if is_quiet_probe(request):
         return 0, request, fields
     level = _ERROR if request.status >= 500 else min(given, _INFO)
     return level, request, fields
 
 
-def title(request: Request) -> str:
-    """Return the message of its line."""
-    return f"{request.method} {request.path} {request.status}"
-
-
-def _uvicorn(args: Any) -> tuple[Request, Event]:
+def _uvicorn(args: Any) -> tuple[ServedRequest, Event]:
     client, method, path, version, status = args
-    return Request(
+    return ServedRequest(
         method=text(method),
         path=_without_query(path),
         status=int(status),
@@ -57,11 +52,11 @@ def _uvicorn(args: Any) -> tuple[Request, Event]:
     ), {}
 
 
-def _gunicorn(atoms: Any) -> tuple[Request, Event]:
+def _gunicorn(atoms: Any) -> tuple[ServedRequest, Event]:
     return _of_atoms(atoms, client=_known(atoms["h"]), protocol=_known(atoms["H"]))
 
 
-def _hypercorn(atoms: Any) -> tuple[Request, Event]:
+def _hypercorn(atoms: Any) -> tuple[ServedRequest, Event]:
     client = _known(atoms["h"])
     host, colon, port = client.rpartition(":")
     protocol = _known(atoms["H"])
@@ -72,9 +67,9 @@ def _hypercorn(atoms: Any) -> tuple[Request, Event]:
     )
 
 
-def _of_atoms(atoms: Any, *, client: str, protocol: str) -> tuple[Request, Event]:
+def _of_atoms(atoms: Any, *, client: str, protocol: str) -> tuple[ServedRequest, Event]:
     size = _known(atoms["B"])
-    request = Request(
+    request = ServedRequest(
         method=_known(atoms["m"]),
         path=_without_query(atoms["U"]),
         status=int(atoms["s"]),
@@ -89,8 +84,8 @@ def _of_atoms(atoms: Any, *, client: str, protocol: str) -> tuple[Request, Event
     return request, {"request_id": given} if given and is_sound else {}
 
 
-def _granian(atoms: Any) -> tuple[Request, Event]:
-    return Request(
+def _granian(atoms: Any) -> tuple[ServedRequest, Event]:
+    return ServedRequest(
         method=_known(atoms["method"]),
         path=_without_query(atoms["path"]),
         status=int(atoms["status"]),
@@ -110,7 +105,7 @@ def _without_query(path: object) -> str:
     return text(path).partition("?")[0]
 
 
-_READERS: Final[dict[str, Callable[[Any], tuple[Request, Event]]]] = {
+_READERS: Final[dict[str, Callable[[Any], tuple[ServedRequest, Event]]]] = {
     "uvicorn.access": _uvicorn,
     "gunicorn.access": _gunicorn,
     "hypercorn.access": _hypercorn,

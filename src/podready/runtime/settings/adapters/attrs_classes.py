@@ -40,7 +40,7 @@ def _field(attribute: Any) -> Field:
 def _default(default: Any) -> Any:
     if default is attrs.NOTHING:
         return MISSING
-    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # a class to everybody but mypy
+    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]  # mypy does not know it as a class
         return COMPUTED if default.takes_self else default.factory()
     return default
 
@@ -87,7 +87,7 @@ def _reasons(kind: Any, values: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _reason_of(error: Exception) -> str:
-    """Return the sentence; attrs' own errors carry the field and the value beside it."""
+    """Return the sentence; attrs' own errors have the field and the value as further arguments."""
     if isinstance(error, ValueError | TypeError) and error.args:
         return str(error.args[0])
     return describe_error(error, "is refused")

@@ -54,12 +54,12 @@ def _default(info: Any) -> Any:
 
 
 def _parser(hint: Any, declared: Declaration, *, checked: bool) -> Parser | None:
-    """Return our parser with msgspec's constraints behind it, or msgspec's own.
+    """Return podready's parser with msgspec's constraints behind it, or msgspec's own.
 
-    None leaves the field to be a section or to have no other parser than its type's.
+    None: the field is a section, or its type's own parser is used.
     """
     plain = get_args(hint)[0] if checked else hint
-    parser = _ours(plain, declared)
+    parser = _own_parser(plain, declared)
     if parser is None:
         if get_args(plain) or not isinstance(plain, type) or not _read_by_msgspec(plain):
             return None
@@ -74,7 +74,7 @@ def _parser(hint: Any, declared: Declaration, *, checked: bool) -> Parser | None
     )
 
 
-def _ours(hint: Any, declared: Declaration) -> Parser | None:
+def _own_parser(hint: Any, declared: Declaration) -> Parser | None:
     if hint is bytes:
         return None  # base64 to msgspec
     try:

@@ -1,4 +1,4 @@
-"""pydantic models as sections and fields: read by our rules, validated by pydantic."""
+"""pydantic models as sections and fields: read like `Settings`, validated by pydantic."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def reason_of(error: Any) -> str:
 
 
 def type_name(hint: Any) -> str:
-    """Return a type's name for people."""
+    """Return a type's name as reports show it."""
     try:
         return parser_for(hint).name
     except TypeError:
@@ -100,7 +100,7 @@ def is_secret(hint: Any) -> bool:
 
 
 def alias_names(info: Any) -> Sequence[str]:
-    """Return the aliases by which a field is given, the first one first."""
+    """Return the aliases of a field in their order."""
     alias = info.validation_alias or info.alias
     choices = getattr(alias, "choices", [alias] if alias else [])
     paths = [getattr(choice, "path", [choice]) for choice in choices]

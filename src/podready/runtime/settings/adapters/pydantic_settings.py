@@ -36,7 +36,7 @@ from podready.runtime.settings.variable import Options
 from podready.values.closest_match import closest_match
 
 _UNREADABLE: Final = re.compile(r'field "([^"]+)"')
-"""pydantic-settings names the field, and only that, when a text is no JSON."""
+"""pydantic-settings names the field, and only that, when a text is not JSON."""
 
 
 class PydanticSchema(Schema):
@@ -94,7 +94,7 @@ class PydanticSchema(Schema):
 
 
 class _Attempt:
-    """One or more tries to make the instance, until everything that is wrong is known."""
+    """Makes the instance, again and again until every problem is known."""
 
     def __init__(
         self,
@@ -115,14 +115,14 @@ class _Attempt:
             return self._root.kind(**self._arguments), []
         except (pydantic.ValidationError, pydantic_settings.SettingsError) as error:
             self._collect(self._root)
-            if not self.problems:  # what was wrong is gone: another thread's doing
+            if not self.problems:  # another thread has changed what was wrong
                 self._note_failure(self._root, error)
         except Exception as error:  # noqa: BLE001 - the app's own validators may raise anything
             self._note_failure(self._root, error)
         return None, self.problems
 
     def _collect(self, section: Section) -> None:
-        """Note what is wrong with a settings class, first with those that it makes itself."""
+        """Note the problems of a settings class, first of the classes that it makes itself."""
         known: dict[str, Any] = {}
         for member in section.members:
             if isinstance(member, Section) and _reads_itself(member):
@@ -145,7 +145,7 @@ class _Attempt:
             return
 
     def _set_aside(self, section: Section, message: str) -> bool:
-        """Note a text that is no JSON, and take it away so that the rest can be judged."""
+        """Note a text that is not JSON, and remove it so that the rest can be validated."""
         named = _UNREADABLE.search(message)
         member = next((m for m in section.members if named and m.field == named[1]), None)
         if member is None:
@@ -225,7 +225,7 @@ def _texts(
 
 
 def _parts(text: str) -> list[str]:
-    """Return the texts in a JSON document; the text itself if it is none."""
+    """Return the texts in a JSON document; the text itself if it is not JSON."""
     try:
         left = [json.loads(text)]
     except (ValueError, RecursionError):
@@ -305,7 +305,7 @@ def _reads_itself(section: Section) -> bool:
 
 
 def _member_at(section: Section, loc: tuple[Any, ...]) -> tuple[Variable | Section | None, Any]:
-    """Return the variable or section that an error is about, and the rest of the way."""
+    """Return the variable or section that an error is about, and the rest of its path."""
     here: Variable | Section | None = None
     for index, step in enumerate(loc):
         within = section if here is None else here
@@ -338,7 +338,7 @@ _one_at_a_time: Final = threading.RLock()
 
 @contextmanager
 def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
-    """Make `wanted` the process's environment meanwhile: pydantic-settings reads no other.
+    """Make `wanted` the process's environment in the block: pydantic-settings reads no other.
 
     Only what differs is changed: other threads read the environment too.
     """

@@ -64,5 +64,5 @@ def files_in(root: str, depth: int = _MAX_DEPTH) -> Iterator[str]:
 
 
 def _normal(name: str) -> str:
-    """Return a name or path in the one form in which they are compared."""
+    """Return a name or path in the form in which they are compared."""
     return re.sub(r"[^A-Z0-9]+", "_", name.upper()).strip("_")

@@ -40,7 +40,7 @@ class Line(NamedTuple):
 
 
 class NotDotenvError(ValueError):
-    """A line that is no entry; `number` is its line, from 1."""
+    """A line that is not an entry; `number` is its line, from 1."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"line {number} is not NAME=value")
@@ -48,7 +48,7 @@ class NotDotenvError(ValueError):
 
 
 def parse_dotenv(text: str) -> list[Line]:
-    """Return the entries of a file; NotDotenvError for the first line that is none."""
+    """Return the entries of a file; NotDotenvError for the first line that is not one."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     lines: list[Line] = []
     position = 0
@@ -80,7 +80,7 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def read_dotenv(path: str) -> tuple[dict[str, str], list[Problem]]:
-    """Return the entries of a file, nothing if there is none, or what is wrong with it."""
+    """Return the entries of a file, which may be missing, and the problems in it."""
     if not os.path.isfile(path):  # noqa: PTH113 - no pathlib in a start
         return {}, []
     try:

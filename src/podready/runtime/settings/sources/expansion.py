@@ -1,4 +1,4 @@
-"""`${NAME}` in the text of a variable that asked for it."""
+"""References such as `${NAME}` in the texts of variables that have `expand`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Types of modules that only an app which uses them has imported.
+"""Types of modules that are imported only by apps that use them.
 
-pathlib alone would cost a third of the time that settings may take at start, so no module is
+pathlib alone would cost a third of the time that settings take at start, so no module is
 imported here: a type can only be in a hint if its module is loaded already.
 """
 
@@ -14,7 +14,7 @@ Read = Callable[[str], Any]
 
 
 def reader_of(hint: Any) -> tuple[str, Read] | None:
-    """Return the name of a type for people and its reader; None for a type of none of these."""
+    """Return the displayed name of a type and its reader; None for any other type."""
     for (module, attribute), (name, make) in _TYPES.items():
         loaded = sys.modules.get(module)
         if loaded is not None and getattr(loaded, attribute, None) is hint:
@@ -23,7 +23,7 @@ def reader_of(hint: Any) -> tuple[str, Read] | None:
 
 
 def _checked(article: str, example: str, *, iso: bool = False) -> Callable[[Any], Read]:
-    """Return a maker of readers that say what they expected, and never what they got."""
+    """Return a maker of readers whose errors say what was expected, never the value."""
 
     def reader(hint: Any) -> Read:
         make = hint.fromisoformat if iso else hint
@@ -116,7 +116,7 @@ _TYPES: Final[dict[tuple[str, str], tuple[str, Callable[[Any], Read]]]] = {
     ("podready.runtime.settings.types.levels", "LogLevel"): ("log level", _level),
     ("podready.runtime.settings.types.urls", "Url"): ("url", _itself),
 }
-"""Module and attribute -> the type's name for people, and what makes its reader.
+"""Module and attribute -> the type's displayed name, and what makes its reader.
 
 test_settings_docs.py holds docs/reference/settings.md against this table.
 """

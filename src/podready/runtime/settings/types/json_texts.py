@@ -7,7 +7,7 @@ from typing import Any
 
 
 def items_of(text: str) -> list[str]:
-    """Return the items of a JSON array; ValueError for what is none."""
+    """Return the items of a JSON array; ValueError for any other text."""
     found = _loaded(text)
     if not isinstance(found, list):
         raise ValueError("is not a JSON array")  # noqa: TRY004 - the text is wrong, not a type
@@ -15,7 +15,7 @@ def items_of(text: str) -> list[str]:
 
 
 def pairs_of(text: str) -> list[tuple[str, str]]:
-    """Return the keys and values of a JSON object; ValueError for what is none."""
+    """Return the keys and values of a JSON object; ValueError for any other text."""
     found = _loaded(text)
     if not isinstance(found, dict):
         raise ValueError("is not a JSON object")  # noqa: TRY004 - the text is wrong, not a type

@@ -32,7 +32,7 @@ _BY_TEXT: Final = {
 
 
 def parse_level(text: str) -> LogLevel:
-    """Return the level; ValueError for what is none."""
+    """Return the level; ValueError for any other text."""
     level = _BY_TEXT.get(text.strip().upper())
     if level is None:
         names = ", ".join(level.name.lower() for level in LogLevel)

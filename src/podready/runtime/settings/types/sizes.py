@@ -18,7 +18,7 @@ class ByteSize(int):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the bytes, rounded down; ValueError for what is no size."""
+        """Return the bytes, rounded down; ValueError for any other text."""
         try:
             return cls(parse_size(text))
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""A value of a settings class as the text that would stand in the environment."""
+"""A value of a settings class as the text that it would be in the environment."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _BEGIN: Final = re.compile(r"[a-z][a-z0-9+.\-]*://", re.ASCII | re.IGNORECASE)
 
 
 class Url(str):
-    """A URL with a scheme; a `str` for whoever wants one, its parts for whoever asks.
+    """A URL with a scheme: a `str` that has the URL's parts as attributes.
 
     `repr` masks user and password; `str` is the whole URL, because drivers need it. Where it
     holds a password, `Secret[Url]` keeps it out of everything.
@@ -23,14 +23,14 @@ class Url(str):
     __slots__ = ()
 
     def __new__(cls, text: str) -> Self:
-        """Return the URL; ValueError for what is none."""
+        """Return the URL; ValueError for any other text."""
         if not _BEGIN.match(text) or re.search(r"[\s\x00-\x1f]", text):
             raise ValueError("is not a URL such as https://host/path")
         url = super().__new__(cls, text)
         try:
             url.parts.port  # noqa: B018 - reading it is the check
         except ValueError:
-            raise ValueError("is not a URL: its host or port is none") from None
+            raise ValueError("is not a URL: its host or port is not valid") from None
         return url
 
     @property
@@ -42,12 +42,12 @@ class Url(str):
 
     @property
     def scheme(self) -> str:
-        """What stands before `://`, in lower case."""
+        """The part before `://`, in lower case."""
         return self.parts.scheme
 
     @property
     def host(self) -> str | None:
-        """The host's name or address, None where there is none (`sqlite:///file`)."""
+        """The host's name or address; None without one (`sqlite:///file`)."""
         return self.parts.hostname
 
     @property

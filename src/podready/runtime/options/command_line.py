@@ -1,0 +1,108 @@
+"""Taking a command line apart by a table of options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from podready.errors import UsageError
+from podready.runtime.options.table import flag_of
+from podready.values import parse_boolean
+from podready.values.closest_match import closest_match
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from podready.runtime.options.table import Option
+
+
+@dataclass(slots=True)
+class CommandLine:
+    """What was read of the arguments so far; `flags` holds texts by the settings' names."""
+
+    command: str
+    options: dict[str, Option]
+    rest: list[str]
+    arguments: list[str] = field(default_factory=list)
+    flags: dict[str, str] = field(default_factory=dict)
+
+    def read(self) -> None:
+        """Read all that is left; raises UsageError with one sentence."""
+        while self.rest:
+            word = self.rest.pop(0)
+            if word.startswith("-"):
+                self._read_flag(word)
+            else:
+                self.arguments.append(word)
+
+    def _read_flag(self, word: str) -> None:
+        flag, equals, text = word.partition("=")
+        option = self.options.get(flag)
+        if option is not None:
+            self.flags[option.name] = text if equals else self._value_of(option)
+        elif self._negated(flag) is not None:
+            self._switch_off(flag, equals)
+        else:
+            self._read_unknown(word)
+
+    def _negated(self, flag: str) -> Option | None:
+        """Return the switch that `--no-...` turns off."""
+        option = self.options.get("--" + flag.removeprefix("--no-"))
+        return option if flag.startswith("--no-") and option and option.is_switch else None
+
+    def _switch_off(self, flag: str, equals: str) -> None:
+        option = self._negated(flag)
+        assert option is not None
+        if equals:
+            raise UsageError(f"{flag} takes no value; say {flag} or {option.flag}")
+        self.flags[option.name] = "false"
+
+    def _value_of(self, option: Option) -> str:
+        following = self.rest[0] if self.rest else None
+        if option.is_switch:
+            return self.rest.pop(0) if following and _is_boolean(following) else "true"
+        if following is None or following.startswith("--"):
+            raise UsageError(f"{option.flag} needs a value ({option.kind.metavar})")
+        return self.rest.pop(0)
+
+    def _read_unknown(self, word: str) -> None:
+        """Read a flag of another server that means the same here, or refuse it."""
+        flag = word.partition("=")[0]
+        for option in self.options.values():
+            if option.formerly and flag in {
+                flag_of(option.formerly),
+                f"--no-{option.formerly.replace('_', '-')}",
+            }:
+                raise UsageError(f"{flag} is now {option.flag}")
+        from podready.runtime.options.foreign_flags import translate
+
+        words = translate(word, self.rest, self.flags)
+        if words is None:
+            raise UsageError(self._no_option(flag))
+        self.rest[:0] = words
+
+    def _no_option(self, flag: str) -> str:
+        near = closest_match(flag, self.options) if flag.startswith("--") else None
+        hint = f"; did you mean {near}?" if near else f"; see {self.command} --help"
+        return f"{self.command} has no option {flag}{hint}"
+
+
+def read_command_line(
+    command: str, options: Iterable[Option], arguments: Sequence[str]
+) -> CommandLine:
+    """Return the arguments taken apart; `command` is what messages call the command.
+
+    A switch takes a value after `=` or a boolean as the next word. Raises UsageError for what is
+    no option, and for an option without its value.
+    """
+    line = CommandLine(command, {option.flag: option for option in options}, list(arguments))
+    line.read()
+    return line
+
+
+def _is_boolean(text: str) -> bool:
+    try:
+        parse_boolean(text)
+    except ValueError:
+        return False
+    return True
