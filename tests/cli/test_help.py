@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from podready.cli.main import WORKSHOP, run_cli
+from podready.cli.main import TOOLS, run_cli
 
-COMMANDS = ["", "run", *WORKSHOP]
+COMMANDS = ["", "run", *TOOLS]
 WITHOUT_EXTRA = """
 import sys
 

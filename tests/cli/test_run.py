@@ -43,7 +43,7 @@ def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_missing_extra(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A command whose extra is not installed says how to install it."""
-    monkeypatch.setitem(main.WORKSHOP, "dance", ("nosuchpackage.dance:dance", "dance", "dance"))
+    monkeypatch.setitem(main.TOOLS, "dance", ("nosuchpackage.dance:dance", "dance", "dance"))
     assert run_cli(["dance"]) == 2
     assert "pip install 'podready[dance]'" in capsys.readouterr().err
 

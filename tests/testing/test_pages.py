@@ -87,6 +87,7 @@ def python_blocks(page: Path) -> list[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_code_of_the_pages_runs(tmp_path: Path) -> None:
     """A user's project whose tests are the pages' own."""
     (tmp_path / "main.py").write_text(MAIN)

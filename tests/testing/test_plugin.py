@@ -58,6 +58,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_users_tests_run_as_the_page_says(folder: Path) -> None:
     """In a project that imports nothing of podready."""
     (folder / "test_app.py").write_text(TESTS)
@@ -68,6 +69,7 @@ def test_a_users_tests_run_as_the_page_says(folder: Path) -> None:
     assert "2 passed" in done.stdout
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_nothing_behind(folder: Path) -> None:
     """SIGINT to pytest while a request hangs: the app is gone when pytest is."""
     (folder / "test_app.py").write_text(HANGS)

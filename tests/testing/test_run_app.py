@@ -18,6 +18,8 @@ from podready.testing import run_app as run_app_until_end_of_block
 
 Start = Callable[..., RunningApp]
 
+pytestmark = pytest.mark.slow
+
 APP = """
     import asyncio, os, signal
     import podready

@@ -81,7 +81,7 @@ def no_threads_left() -> Iterator[None]:
     assert set(threading.enumerate()) - before == set()
 
 
-pytestmark = pytest.mark.usefixtures("no_threads_left")
+pytestmark = [pytest.mark.usefixtures("no_threads_left"), pytest.mark.slow]
 
 
 def test_a_good_app_loses_nothing(serve_app: Serve) -> None:

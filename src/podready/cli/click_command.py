@@ -12,7 +12,7 @@ from podready.errors import UsageError
 from podready.values.closest_match import closest_match
 
 
-class Option(click.Option):
+class CommandOption(click.Option):
     """A click option with the heading under which the help shows it."""
 
     def __init__(self, *arguments: Any, group: str = "options", **settings: Any) -> None:

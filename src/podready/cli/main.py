@@ -1,6 +1,6 @@
 """`podready COMMAND`: picks the command and turns errors into one line and an exit code.
 
-`podready run` takes a path of its own that imports neither click nor anything of the workshop,
+`podready run` takes a path of its own that imports neither click nor any of the developer's tools,
 because it is how every pod starts. The other commands are click commands, imported by name.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 RUN = "run"
 
-WORKSHOP: Final = {
+TOOLS: Final = {
     "rehearse": ("podready.cli.rehearse:rehearse", "rehearse", "rehearse a rollout under load"),
     "settings": (
         "podready.cli.settings:settings",
@@ -79,7 +79,7 @@ def _dispatch(argv: list[str]) -> int:
         from podready.cli.run import run
 
         return run(argv[1:])
-    if argv[0] in WORKSHOP:
+    if argv[0] in TOOLS:
         return _run_click(argv[0], argv[1:])
     if argv[0] in RENAMED:
         raise UsageError(f"podready {argv[0]} is called podready {RENAMED[argv[0]]} now")
@@ -91,7 +91,7 @@ def _no_command(word: str) -> UsageError:
 
     if word.startswith("-"):
         return UsageError(f"podready has no option {word}; see podready --help")
-    near = closest_match(word, [RUN, *WORKSHOP])
+    near = closest_match(word, [RUN, *TOOLS])
     hint = f"did you mean podready {near}?" if near else "see podready --help"
     if near is None and ":" in word:
         hint = f"did you mean podready run {word}?"
@@ -101,7 +101,7 @@ def _no_command(word: str) -> UsageError:
 def _help() -> str:
     from podready.cli.help import HelpPage
 
-    commands = [(RUN, _RUN_HELP), *((name, text) for name, (_, _, text) in WORKSHOP.items())]
+    commands = [(RUN, _RUN_HELP), *((name, text) for name, (_, _, text) in TOOLS.items())]
     return HelpPage(
         usage="podready COMMAND ...",
         description=_DESCRIPTION,
@@ -130,7 +130,7 @@ def _load(name: str) -> Any:
     """Import a command; a part of its extra that is missing becomes one sentence."""
     from importlib import import_module
 
-    dotted, extra, _ = WORKSHOP[name]
+    dotted, extra, _ = TOOLS[name]
     module, _, attribute = dotted.partition(":")
     try:
         return getattr(import_module(module), attribute)

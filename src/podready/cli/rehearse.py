@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from podready.cli.click_command import Command, Option
+from podready.cli.click_command import Command, CommandOption
 from podready.cli.rehearse_options import rehearse_options
 from podready.errors import MissingExtra
 from podready.project import load_project
@@ -50,7 +50,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
 @click.option(
     "--scenario",
     "scenarios",
-    cls=Option,
+    cls=CommandOption,
     group="scenarios",
     multiple=True,
     metavar="NAME",
@@ -58,7 +58,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
 )
 @click.option(
     "--rounds",
-    cls=Option,
+    cls=CommandOption,
     group="scenarios",
     type=click.IntRange(1),
     metavar="N",
@@ -66,7 +66,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
 )
 @click.option(
     "--rps",
-    cls=Option,
+    cls=CommandOption,
     group="load",
     type=click.FloatRange(1, 5000),
     metavar="N",
@@ -74,7 +74,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
 )
 @click.option(
     "--seed",
-    cls=Option,
+    cls=CommandOption,
     group="load",
     type=int,
     default=0,
@@ -83,7 +83,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
 )
 @click.option(
     "--nodes",
-    cls=Option,
+    cls=CommandOption,
     group="cluster",
     type=click.IntRange(1, 50),
     default=3,
@@ -92,7 +92,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
 )
 @click.option(
     "--sandbox",
-    cls=Option,
+    cls=CommandOption,
     group="cluster",
     type=click.Choice(["auto", "netns", "plain"]),
     default="auto",
@@ -101,7 +101,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
 )
 @click.option(
     "--endpoint-lag",
-    cls=Option,
+    cls=CommandOption,
     group="cluster",
     type=Seconds(),
     metavar="DURATION",
@@ -109,7 +109,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
 )
 @click.option(
     "--start-timeout",
-    cls=Option,
+    cls=CommandOption,
     group="cluster",
     type=Seconds(),
     metavar="DURATION",
@@ -117,7 +117,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
 )
 @click.option(
     "--kubeconfig",
-    cls=Option,
+    cls=CommandOption,
     group="cluster",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
@@ -125,7 +125,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
 )
 @click.option(
     "--target",
-    cls=Option,
+    cls=CommandOption,
     group="cluster",
     default="",
     metavar="HOST:PORT",
@@ -133,7 +133,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
 )
 @click.option(
     "--out",
-    cls=Option,
+    cls=CommandOption,
     group="report",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("podready-report"),
@@ -143,7 +143,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
 @click.option(
     "--json",
     "as_json",
-    cls=Option,
+    cls=CommandOption,
     group="report",
     is_flag=True,
     help="print report.json instead of the summary",

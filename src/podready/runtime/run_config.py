@@ -35,7 +35,6 @@ from podready.runtime.options.kinds import (
 )
 from podready.runtime.options.table import options_of, read_options, report, setting
 from podready.runtime.termination import ENV_TERMINATION_LOG
-from podready.values.closest_match import closest_match
 from podready.values.service_links import is_service_link
 
 if TYPE_CHECKING:
@@ -243,11 +242,14 @@ def _misfits(config: RunConfig) -> list[str]:
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Return a sentence for each PODREADY_* variable that no setting reads."""
     known = {name for option in OPTIONS for name in option.variables} | {ENV_TERMINATION_LOG}
-    sentences = []
-    for name in sorted(environ):
-        if not name.startswith(ENV_PREFIX) or name in known or is_service_link(name, environ[name]):
-            continue
-        near = closest_match(name, known)
-        hint = f"; did you mean {near}?" if near else ""
-        sentences.append(f"{name} is not a setting of podready run{hint}")
-    return sentences
+    unknown = [name for name in sorted(environ) if name.startswith(ENV_PREFIX)]
+    unknown = [n for n in unknown if n not in known and not is_service_link(n, environ[n])]
+    return [_not_a_setting(name, known) for name in unknown]
+
+
+def _not_a_setting(name: str, known: set[str]) -> str:
+    from podready.values.closest_match import closest_match  # only a mistake needs it
+
+    near = closest_match(name, known)
+    hint = f"; did you mean {near}?" if near else ""
+    return f"{name} is not a setting of podready run{hint}"

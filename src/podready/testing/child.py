@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import socket
@@ -93,7 +94,10 @@ class RunningApp(AppUnderTest):
 
     def _is_ready(self) -> bool:
         if _accepts(self.admin_port):
-            return self.probe(READYZ).status == _OK
+            try:
+                return self.probe(READYZ).status == _OK
+            except (OSError, http.client.HTTPException):  # it ends at this moment
+                return False
         if self._command.ports is None or not _accepts(self.port):
             return False
         self.admin_port = 0  # another server without podready.wrap: nothing answers probes

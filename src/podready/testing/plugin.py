@@ -48,10 +48,12 @@ def serve_app() -> Iterator[Callable[..., ServedApp]]:
 
 
 @pytest.fixture
-def settings_env() -> Iterator[Callable[..., Path]]:
+def settings_env(request: pytest.FixtureRequest) -> Iterator[Callable[..., Path]]:
     """Return `podready.testing.settings_env` as a function: it holds until the end of the test."""
     from podready.testing import settings_env as replace
 
+    # What the test sets with monkeypatch is undone after us, in the real environment again.
+    request.getfixturevalue("monkeypatch")
     with ExitStack() as stack:
 
         def use(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from podready.contract import Phase
@@ -68,7 +70,10 @@ class Served:
         await self._lifespan.startup()
         await run_warmups(WARMUP, lambda _stage, _fraction: None)
         await self._checking.first_run()
-        self._engine: Engine = UvicornEngine(self._middleware, self._config, self._lifespan.state)
+        with _logger_unchanged("uvicorn.access"):  # which uvicorn mutes for the whole process
+            self._engine: Engine = UvicornEngine(
+                self._middleware, self._config, self._lifespan.state
+            )
         sock = bind(HOST, 0, "the port")
         self.port = sock.getsockname()[1]
         await self._engine.listen(sock)
@@ -155,6 +160,17 @@ class Served:
             unhealthy=HEALTH.unhealthy,
             details={"inflight": IN_FLIGHT.count(), "checks": self._checking.facts()},
         )
+
+
+@contextmanager
+def _logger_unchanged(name: str) -> Iterator[None]:
+    """Put a logger's handlers and its propagation back at the end of the block."""
+    logger = logging.getLogger(name)
+    handlers, propagate = list(logger.handlers), logger.propagate
+    try:
+        yield
+    finally:
+        logger.handlers[:], logger.propagate = handlers, propagate
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -424,8 +424,8 @@ def test_pod_header_is_answered_only_when_asked(start_pod: StartPod) -> None:
     assert pod.get("/", headers={"x-podready-pod": "?"})[1]["x-podready-pod"] == "web-7"
 
 
-def test_no_workshop_module_is_loaded(tmp_path: Path) -> None:
-    """The supervisor loads neither asyncio, click nor any part of the workshop."""
+def test_no_module_of_the_tools_is_loaded(tmp_path: Path) -> None:
+    """The supervisor loads neither asyncio, click nor any of the tools."""
     code = (
         "import sys\n"
         "from podready.cli import main, run\n"

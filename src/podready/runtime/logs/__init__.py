@@ -65,7 +65,7 @@ def configure(
 
     LOG.encoder = orjson_encoder()
     chosen = options or _options(format, level)
-    LOG.open(chosen).patient = True
+    LOG.open(chosen).may_wait = True
     readable = chosen.format in READABLE
     install(LOG, replace=chosen.takeover, stdout=chosen.prints and not readable)
     flush_at_sigterm(flush)
@@ -94,7 +94,7 @@ def select(
     the options say.
     """
     chosen = options or _options(format, level)
-    LOG.open(chosen._replace(block=False)).patient = False
+    LOG.open(chosen._replace(block=False)).may_wait = False
 
 
 def _options(format_: str, level: str | int) -> LogOptions:

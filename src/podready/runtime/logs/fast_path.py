@@ -33,7 +33,8 @@ def fast_line(
     fallback: MakeLine,
 ) -> MakeLine:
     """Return the function that makes such lines; `limit` is the longest line in bytes."""
-    compose, traces, named_trace = format_.compose, format_.traces, format_.named_trace
+    compose = format_.composer(encoder.raw)
+    traces, named_trace = format_.traces, format_.named_trace
     is_safe, may_hide = redaction.known_safe.issuperset, redaction.may_hide
     dumps, options, bound_fields = encoder.raw, encoder.options, context.get
 
@@ -56,7 +57,7 @@ def fast_line(
                 if traces and "trace_id" in fields:
                     fields = {**fields, **named_trace(fields)}
                 rest = dumps(fields, plain, options)[1:] if fields else b"}"
-                whole = compose(level, message, logger, seconds, rest, more, dumps)
+                whole = compose(level, message, logger, seconds, rest, more)
                 hidden = _BRACE in rest and may_hide(rest, fields)
                 if not (hidden or len(whole) > limit or (_AT in whole and b"://" in whole)):
                     return whole

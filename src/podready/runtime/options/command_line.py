@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from podready.errors import UsageError
 from podready.runtime.options.table import flag_of
 from podready.values import parse_boolean
-from podready.values.closest_match import closest_match
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -82,6 +81,8 @@ class CommandLine:
         self.rest[:0] = words
 
     def _no_option(self, flag: str) -> str:
+        from podready.values.closest_match import closest_match  # only a mistake needs it
+
         near = closest_match(flag, self.options) if flag.startswith("--") else None
         hint = f"; did you mean {near}?" if near else f"; see {self.command} --help"
         return f"{self.command} has no option {flag}{hint}"

@@ -208,3 +208,29 @@ except ZeroDivisionError:
         failed, _, stack = event["stack_trace"].partition("division by zero\n")
         assert failed.startswith("Traceback")
         assert stack.startswith("Stack (most recent call last)")
+
+
+def test_every_method_of_structlogs_own_bound_logger_is_there(events: Events) -> None:
+    """A call that works with structlog's filtering logger works here, awaited ones too."""
+    found = events(
+        STRUCTLOG
+        + """
+import asyncio, logging
+theirs = structlog.make_filtering_bound_logger(logging.INFO)
+ours = type(shop.bind())
+public = [name for name in dir(theirs) if not name.startswith("_")]
+log.info("missing", extra={"names": [name for name in public if not hasattr(ours, name)]})
+async def main():
+    bound = shop.bind(user="ada")
+    for name in ("ainfo", "awarning", "aerror", "acritical"):
+        await getattr(bound, name)("paid %d", 1, order=2)
+    await bound.alog("info", "x")
+    await bound.adebug("no")
+asyncio.run(main())
+"""
+    )
+    missing, *written = found
+    assert missing["names"] == []
+    severities = [event["severity"] for event in written]
+    assert severities == ["INFO", "WARNING", "ERROR", "CRITICAL", "INFO"]
+    assert {event["message"] for event in written[:4]} == {"paid 1"}

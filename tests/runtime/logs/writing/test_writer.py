@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from podready.runtime.logs.writing import nowait
-from podready.runtime.logs.writing import writer as log_writer
 from podready.runtime.logs.writing.backlog import Backlog
 from podready.runtime.logs.writing.nowait import nowait_write
-from podready.runtime.logs.writing.writer import LogWriter
+from podready.runtime.logs.writing.writer import WRITERS, LogWriter, start_daemon
 
 Pipe = tuple[int, int]
 
@@ -33,7 +33,7 @@ def pipe() -> Iterator[Pipe]:
     """Give a pipe; afterwards stop its writers, then close what is left of it."""
     ends = os.pipe()
     yield ends
-    for writer in list(log_writer._writers):
+    for writer in list(WRITERS):
         writer.close()
     for end in ends:
         try:
@@ -55,6 +55,43 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 def announce(count: int) -> bytes:
     """Make the line that tells losses."""
     return b"dropped %d\n" % count
+
+
+class Threads:
+    """Starts threads and keeps them."""
+
+    def __init__(self) -> None:
+        self.started: list[threading.Thread] = []
+
+    def start(self, body: Callable[[], None]) -> threading.Thread | None:
+        """Start one."""
+        thread = start_daemon(body)
+        assert thread is not None
+        self.started.append(thread)
+        return thread
+
+
+def no_thread(_body: Callable[[], None]) -> None:
+    """Start nothing: what waits is sent by those who log."""
+
+
+class Written:
+    """Opens a descriptor for a writer and lets a test act at each write."""
+
+    def __init__(self, act: Callable[[bytes], None]) -> None:
+        self._act = act
+        self.sizes: list[int] = []
+
+    def open(self, fd: int) -> Callable[[bytes], int]:
+        """Return the function that writes."""
+        write = nowait_write(fd)
+
+        def written(data: bytes) -> int:
+            self._act(data)
+            self.sizes.append(write(data))
+            return self.sizes[-1]
+
+        return written
 
 
 def read_lines(fd: int, until: Callable[[list[bytes]], bool]) -> list[bytes]:
@@ -125,10 +162,10 @@ def test_a_reader_that_is_gone_is_met_with_silence(pipe: Pipe, way: str) -> None
 
 def test_a_reader_that_leaves_during_a_stall_ends_the_drain(pipe: Pipe) -> None:
     """The thread that drains does not outlive its reader."""
-    writer = LogWriter(pipe[1], announce)
+    threads = Threads()
+    writer = LogWriter(pipe[1], announce, start_thread=threads.start)
     writer.write(b"x" * 200_000 + b"\n")
-    drainer = writer._drainer
-    assert drainer is not None
+    (drainer,) = threads.started
     os.close(pipe[0])
     drainer.join(10)
     assert not drainer.is_alive()
@@ -263,7 +300,6 @@ from podready.runtime import logs
 
 def work(letter, barrier):
     logs.configure("gcp")
-    logs.log.LOG.writer._backlog._limit = 100_000_000
     barrier.wait()
     log = logging.getLogger(letter)
     for turn in range(300):
@@ -278,7 +314,6 @@ if __name__ == "__main__":
     barrier = context.Barrier(4)
     workers = [context.Process(target=work, args=(letter, barrier)) for letter in "BCD"]
     for worker in workers: worker.start()
-    assert logs.log.LOG.writer._mark[0], "short lines take no lock"
     work("A", barrier)
     for worker in workers: worker.join()
     sys.exit(sum(worker.exitcode for worker in workers))
@@ -290,7 +325,7 @@ if __name__ == "__main__":
 def test_a_process_that_logs_beside_the_children_that_it_starts(
     tmp_path: Path, method: str
 ) -> None:
-    """It had its log before it had children, and shares no memory with them."""
+    """It had its log before it had children; its first long line makes it take the lock always."""
     (tmp_path / "parent.py").write_text(PARENT)
     (tmp_path / "preloaded.py").write_text(
         "from podready.runtime import logs\nlogs.configure('gcp')\n"
@@ -381,37 +416,27 @@ def test_losses_at_exit_are_said_on_stderr(pipe: Pipe) -> None:
     assert "log lines lost: nobody reads stdout" in ended.stderr
 
 
-def test_a_signal_handler_may_log_while_its_thread_is_writing(
-    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_signal_handler_may_log_while_its_thread_is_writing(pipe: Pipe) -> None:
     """The inner line waits for the outer one instead of deadlocking or cutting it in two."""
-    writer = LogWriter(pipe[1], announce)
-    write: Any = writer._write
 
-    def interrupted(data: bytes) -> int:
+    def interrupt(data: bytes) -> None:
         if data == b"outer\n":
             writer.write(b"inner\n")
-        return int(write(data))
 
-    monkeypatch.setattr(writer, "_write", interrupted)
+    writer = LogWriter(pipe[1], announce, open_write=Written(interrupt).open)
     writer.write(b"outer\n")
     assert read_lines(pipe[0], lambda lines: len(lines) == 2) == [b"outer", b"inner"]
 
 
-def test_an_interrupted_write_does_not_silence_the_writer(
-    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_write_does_not_silence_the_writer(pipe: Pipe) -> None:
     """Ctrl-C in the middle of a line, or a handler that raises SystemExit."""
-    writer = LogWriter(pipe[1], announce)
-    write: Any = writer._write
-    raised = iter([KeyboardInterrupt, SystemExit])
+    errors = iter([KeyboardInterrupt, SystemExit])
 
-    def interrupted(data: bytes) -> int:
-        for error in raised:
+    def interrupt(_data: bytes) -> None:
+        for error in errors:
             raise error
-        return int(write(data))
 
-    monkeypatch.setattr(writer, "_write", interrupted)
+    writer = LogWriter(pipe[1], announce, open_write=Written(interrupt).open)
     with pytest.raises(KeyboardInterrupt):
         writer.write(b"lost\n")
     with pytest.raises(SystemExit):
@@ -420,27 +445,20 @@ def test_an_interrupted_write_does_not_silence_the_writer(
     assert read_lines(pipe[0], lambda lines: len(lines) == 1) == [b"next"]
 
 
-def test_lines_that_come_send_those_that_wait(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_that_come_send_those_that_wait(pipe: Pipe) -> None:
     """Without the thread, several at a time, in order: nobody waits for the end of the burst."""
-    monkeypatch.setattr(LogWriter, "_start_drainer", lambda self: None)
-    writer = LogWriter(pipe[1], announce)
+    written = Written(lambda _data: None)
+    writer = LogWriter(pipe[1], announce, open_write=written.open, start_thread=no_thread)
     lines = [b"%d %s" % (number, b"x" * 90) for number in range(1500)]
     for line in lines[:1000]:
         writer.write(line + b"\n")
-    assert writer._pending() > 300
+    assert writer.waiting_lines() > 300
     found = os.read(pipe[0], 1 << 20).split(b"\n")[:-1]
-    calls: list[int] = []
-    write: Any = writer._write
-
-    def counting(data: bytes) -> int:
-        calls.append(write(data))
-        return calls[-1]
-
-    monkeypatch.setattr(writer, "_write", counting)
+    written.sizes.clear()
     for line in lines[1000:1100]:
         writer.write(line + b"\n")
-    assert writer._pending() < 50
-    assert sum(calls[:9]) > 30_000  # of lines of 95 bytes
+    assert writer.waiting_lines() < 50
+    assert sum(written.sizes[:9]) > 30_000  # of lines of 95 bytes
     assert writer.flush() == 0
     found += read_lines(pipe[0], lambda more: len(found) + len(more) == 1100)
     assert found == lines[:1100]
@@ -464,11 +482,11 @@ def test_a_closed_writer_forgets_what_was_gathered(pipe: Pipe) -> None:
 class Reader:
     """Stands for the descriptor: takes as much of each write as it is told, then anything."""
 
-    def __init__(self, takes: list[int], writer: LogWriter, interrupts: list[bytes]) -> None:
+    def __init__(self, takes: list[int], interrupts: list[bytes]) -> None:
         self.takes = takes
         self.data = b""
-        self._writer = writer
-        self._interrupts = interrupts
+        self.writer: LogWriter | None = None
+        self.interrupts = interrupts
 
     def __call__(self, data: bytes) -> int:
         """Take a part; before and after, a signal handler may log."""
@@ -481,8 +499,8 @@ class Reader:
         return size
 
     def _interrupt(self) -> None:
-        if self._interrupts:
-            self._writer.write(self._interrupts.pop())
+        if self.interrupts and self.writer is not None:
+            self.writer.write(self.interrupts.pop())
 
 
 SIZES = st.integers(1, 60) | st.sampled_from([4095, 5000, 20_000])
@@ -502,11 +520,11 @@ def test_whatever_the_descriptor_takes_lines_come_out_whole_and_in_order(
 ) -> None:
     """Parts of lines, nothing at all, signal handlers in between, lines of a loop's turn."""
     ours, theirs = os.pipe()
-    writer = LogWriter(theirs, announce, block=block)
-    writer._start_drainer = lambda: None  # type: ignore[method-assign]
     inner = [b"inner %d\n" % number for number in range(interrupts)]
-    reader = Reader(takes, writer, inner.copy())
-    writer._write = reader
+    reader = Reader(takes, inner.copy())
+    writer = reader.writer = LogWriter(
+        theirs, announce, block=block, open_write=lambda _fd: reader, start_thread=no_thread
+    )
     loop: Any = type("Loop", (), {"call_soon": lambda self, call: None})()
     lines = [b"%d %s\n" % (number, b"x" * size) for number, size in enumerate(sizes)]
     for number, line in enumerate(lines):
@@ -524,7 +542,7 @@ def test_whatever_the_descriptor_takes_lines_come_out_whole_and_in_order(
     assert [line for line in found if not line.startswith(b"inner")] == lines
     taken = {line for line in found if line.startswith(b"inner")}
     assert len(found) == len(lines) + len(taken)
-    assert taken == set(inner[len(reader._interrupts) :])
+    assert taken == set(inner[len(reader.interrupts) :])
 
 
 def burst(writer: LogWriter, count: int = 200) -> None:
@@ -533,12 +551,9 @@ def burst(writer: LogWriter, count: int = 200) -> None:
         writer.write(b"%d %s\n" % (number, b"x" * 4000))
 
 
-def test_a_script_waits_for_a_reader_that_is_slow(
-    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_script_waits_for_a_reader_that_is_slow(pipe: Pipe) -> None:
     """Its main thread, too, as long as no event loop runs in it: nothing is lost."""
-    monkeypatch.setattr(log_writer, "THREAD_PATIENCE", 30)
-    writer = LogWriter(pipe[1], announce, backlog_bytes=10_000)
+    writer = LogWriter(pipe[1], announce, backlog_bytes=10_000, timeout=30)
     lines: list[bytes] = []
     reader = threading.Thread(
         target=lambda: lines.extend(read_lines(pipe[0], lambda lines: len(lines) == 200))
@@ -550,32 +565,20 @@ def test_a_script_waits_for_a_reader_that_is_slow(
     assert writer.dropped == 0
 
 
-def test_a_reader_that_does_not_read_at_all_is_waited_for_once(
-    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reader_that_does_not_read_at_all_is_waited_for_once(pipe: Pipe) -> None:
     """Until it has read something again: a stall costs a script one wait, not one for each line."""
-    writer = LogWriter(pipe[1], announce, backlog_bytes=10_000)
-    waits: list[float] = []
-
-    def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
-        waits.append(seconds)
-        return False
-
-    monkeypatch.setattr(writer._changed, "wait_for", wait_for)
-    burst(writer)
-    assert len(waits) == 1
-    os.read(pipe[0], 1 << 16)
-    burst(writer)
-    assert len(waits) > 1
+    writer = LogWriter(pipe[1], announce, backlog_bytes=10_000, timeout=0.5)
+    for _ in range(2):
+        begin = time.monotonic()
+        burst(writer)
+        assert 0.5 <= time.monotonic() - begin < 0.5 * 20  # of 200 lines
+        os.read(pipe[0], 1 << 16)
 
 
 @pytest.mark.parametrize("caller", ["coroutine", "callback", "signal handler"])
-def test_an_event_loop_never_waits(
-    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, caller: str
-) -> None:
+def test_an_event_loop_never_waits(pipe: Pipe, caller: str) -> None:
     """Whatever it calls; else this would wait for a reader that never comes."""
-    monkeypatch.setattr(log_writer, "THREAD_PATIENCE", 600)
-    writer = LogWriter(pipe[1], announce, backlog_bytes=10_000)
+    writer = LogWriter(pipe[1], announce, backlog_bytes=10_000, timeout=600)
 
     async def main() -> None:
         if caller == "coroutine":
@@ -594,17 +597,16 @@ def test_an_event_loop_never_waits(
     assert writer.dropped > 100
 
 
-@pytest.mark.parametrize("impatient", ["PID 1", "trio"])
+@pytest.mark.parametrize("waits_never", ["PID 1", "trio"])
 def test_others_that_never_wait(
-    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, impatient: str
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, waits_never: str
 ) -> None:
-    """A supervisor with a loop of its own; event loops that asyncio knows nothing of."""
-    monkeypatch.setattr(log_writer, "THREAD_PATIENCE", 600)
-    writer = LogWriter(pipe[1], announce, backlog_bytes=10_000)
-    if impatient == "trio":
+    """A supervisor with a loop of its own; event loops that asyncio does not know."""
+    writer = LogWriter(pipe[1], announce, backlog_bytes=10_000, timeout=600)
+    if waits_never == "trio":
         monkeypatch.setitem(sys.modules, "trio", type(sys)("trio"))
     else:
-        writer.patient = False
+        writer.may_wait = False
     burst(writer)
     assert writer.dropped > 100
 
@@ -620,7 +622,7 @@ def test_block_mode_ends_when_there_is_something_more_important(pipe: Pipe) -> N
         return asked == 2
 
     writer.gives_up = gives_up
-    writer.patient = False
+    writer.may_wait = False
     burst(writer)
     assert asked == 2
     assert writer.waiting
@@ -683,12 +685,9 @@ def test_losses_that_the_log_has_told_are_not_told_again(pipe: Pipe) -> None:
     code = """
     import os, sys
     from podready.runtime import logs
-    from podready.runtime.logs.writing.writer import LogWriter
     logs.select("gcp")
-    writer = logs.log.LOG.writer
-    writer._backlog._limit = 10_000
-    for number in range(1000):
-        logs.log_event("INFO", "line", number=number, text="x" * 1000)
+    for number in range(1500):
+        logs.log_event("INFO", "line", number=number, text="x" * 10_000)
     assert logs.dropped_lines() > 500
     sys.stderr.write("full\\n")
     sys.stderr.flush()

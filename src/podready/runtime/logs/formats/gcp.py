@@ -14,11 +14,10 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from podready.runtime.logs.encoder import safe_dumps
 from podready.runtime.logs.formats.parts import Details, ServedRequest
 from podready.runtime.logs.formats.timestamp import NO_SECOND, THOUSAND, second_of
 from podready.runtime.logs.values import Event, plain
-from podready.runtime.severity import LEVELS, severity_of
+from podready.runtime.severity import severity_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,8 +44,14 @@ _MAX_LOGGERS: Final = 4096
 _THOUSAND: Final = tuple(text.encode() for text in THOUSAND)
 _ERROR: Final = 40
 
-Compose = Callable[[int, str, str, float, bytes, "More", "Dumps"], bytes]
-"""level, message, logger, Unix time, encoded fields, details, encoder -> line."""
+Compose = Callable[[int, str, str, float, bytes, "More"], bytes]
+"""level, message, logger, Unix time, encoded fields without their first brace, details -> line."""
+
+_MAX_LEVEL: Final = 100
+_BEGINS: Final = {
+    level: f'{{"severity":"{severity_of(level)}","message":'.encode()
+    for level in range(_MAX_LEVEL + 1)
+}
 
 
 class GcpFormat:
@@ -57,8 +62,7 @@ class GcpFormat:
         self._context = service.named("service", "version") if service.name else {}
         self.traces = f"projects/{service.project}/traces/" if service.project else ""
         labels = f',"{LABELS}":{json.dumps(self._labels)}' if self._labels else ""
-        self.compose = self._composer(labels.encode())
-        self._compose_without_labels = self._composer(b"")
+        self._labels_json = labels.encode()
 
     def __call__(
         self,
@@ -71,11 +75,11 @@ class GcpFormat:
         dumps: Dumps,
     ) -> bytes:
         """Return one line; raises for values that `dumps` does not take."""
-        compose, written = self.compose, self._special_names(level, more)
+        labels, written = self._labels_json, self._special_names(level, more)
         theirs = fields.get(LABELS)
         if self._labels and isinstance(theirs, dict):
             fields = {**fields, LABELS: {**self._labels, **theirs}}
-            compose = self._compose_without_labels
+            labels = b""
             written.discard(LABELS)
         if not SPECIAL.isdisjoint(fields):
             fields = _without(fields, written)
@@ -83,7 +87,8 @@ class GcpFormat:
             trace = self.named_trace(fields)
             fields = {**_without(fields, trace), **trace}
         rest = dumps(fields, plain)[1:] if fields else b"}"
-        return compose(level, message, logger, seconds, rest, more, dumps)
+        compose = self.composer(dumps, labels)
+        return compose(min(max(level, 0), _MAX_LEVEL), message, logger, seconds, rest, more)
 
     def named_trace(self, fields: Event) -> Event:
         """Return the trace of the fields by Cloud Trace's names, to stand beside the bare ids."""
@@ -103,25 +108,19 @@ class GcpFormat:
             names |= {SERVICE_CONTEXT} if self._context and is_failure else set()
         return names
 
-    def _composer(self, labels: bytes) -> Compose:
-        """Return the function that puts a line with these labels together.
+    def composer(self, dumps: Dumps, labels: bytes | None = None) -> Compose:
+        """Return the function that puts lines together; it takes levels from 0 to 100.
 
         This is the innermost loop of the log: what it needs is at hand as a local name, and a
-        common line calls nothing but C. The encoded fields come without their first brace.
+        common line calls nothing but C.
         """
-        begins = {level: _begin(level) for level in LEVELS.values()}
+        ending = self._labels_json if labels is None else labels
         loggers: dict[str, bytes] = {}
-        details = self._details
+        begins, details = _BEGINS, self._details
         present = (NO_SECOND[0], b"")
 
         def compose(
-            level: int,
-            message: str,
-            logger: str,
-            seconds: float,
-            fields: bytes,
-            more: More,
-            dumps: Dumps,
+            level: int, message: str, logger: str, seconds: float, fields: bytes, more: More
         ) -> bytes:
             nonlocal present
             begin, time = present
@@ -131,22 +130,22 @@ class GcpFormat:
                 micros = int(seconds * 1_000_000) - begin
             return b"".join(
                 (
-                    begins.get(level) or _begin(level),
+                    begins[level],
                     dumps(message),
                     time,
                     _THOUSAND[micros // 1000],
                     _THOUSAND[micros % 1000],
-                    loggers.get(logger) or named(logger, dumps),
+                    loggers.get(logger) or named(logger),
                     b"," if len(fields) > 1 else b"",
                     fields if more is None else details(level, fields, more, dumps),
                     b"\n",
                 )
             )
 
-        def named(logger: str, dumps: Dumps) -> bytes:
-            """Return the end of the time, the logger and the labels; keep them for the next."""
-            end = b'Z","logger":' + dumps(logger) + labels
-            if len(loggers) < _MAX_LOGGERS and dumps is not safe_dumps:
+        def named(logger: str) -> bytes:
+            """Return the end of the time, the logger and the labels; keep them for later."""
+            end = b'Z","logger":' + dumps(logger) + ending
+            if len(loggers) < _MAX_LOGGERS:
                 loggers[logger] = end
             return end
 
@@ -196,10 +195,6 @@ def _without(fields: Event, names: Iterable[str]) -> Event:
                 free += "_"
             moved[free] = moved.pop(name)
     return moved
-
-
-def _begin(level: int) -> bytes:
-    return f'{{"severity":"{severity_of(level)}","message":'.encode()
 
 
 def _second(seconds: float) -> tuple[int, bytes]:

@@ -4,7 +4,7 @@ Measured before this was written: a web service whose stdout nobody reads hangs 
 requests with any of the usual loggers, its health endpoint too, and ignores SIGTERM. Here a line
 is written by the caller as long as the pipe takes it, so a SIGKILL loses nothing; when the pipe is
 full, lines queue in a bounded backlog that a daemon thread drains. What does not fit is dropped,
-least severe first, counted, and announced with one line once the reader is back.
+least severe first, counted, and reported by one line once the reader is back.
 """
 
 from __future__ import annotations
@@ -18,16 +18,21 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from podready.runtime.logs.writing.backlog import Backlog
+from podready.runtime.logs.writing.event_loops import serves_event_loop
 from podready.runtime.logs.writing.nowait import PIPE_BUF, in_pieces, nowait_write, wait_writable
-from podready.runtime.logs.writing.patience import THREAD_PATIENCE, may_wait
 from podready.runtime.logs.writing.pipe_lock import PipeLock
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Callable
 
+    from podready.runtime.logs.writing.nowait import Write
+
 BACKLOG_BYTES: Final = 8 * 1024 * 1024
 """Room for lines while the reader stalls; 1 MiB lost 76 % of a burst of 20 kB lines."""
+
+THREAD_TIMEOUT: Final = 0.05
+"""Seconds that a plain thread waits for room before a line is dropped; an event loop never."""
 
 FLUSH_SECONDS: Final = 2.0
 """How long the end of a process waits for a reader that is behind."""
@@ -42,9 +47,11 @@ _BEHIND: Final = 2
 _PIECES: Final = 16
 """Sent in a row at most: 64 KiB, the size of a pipe."""
 
-_PATIENCE: Final = 0.1
-_WRITERS_TURN: Final = 0.01
-_SIBLINGS_TURN: Final = 0.002
+_POLL_SECONDS: Final = 0.1
+_BURST_PAUSE: Final = 0.01
+"""Seconds for which the thread leaves the sending to those who log."""
+
+_SIBLING_PAUSE: Final = 0.002
 """Seconds to sleep where the pipe is writable, yet a sibling holds it for a long line."""
 
 _READER_GONE: Final = frozenset({errno.EPIPE, errno.EBADF, errno.ECONNRESET, errno.ENOTCONN})
@@ -53,13 +60,25 @@ _INFO: Final = 20
 _WARNING: Final = 30
 
 
+def start_daemon(body: Callable[[], None]) -> threading.Thread | None:
+    """Start a thread and return it; None while the interpreter shuts down."""
+    thread = threading.Thread(target=body, name="podready-log", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        return None  # `flush` sends what waits
+    return thread
+
+
 class LogWriter:
     """Writes whole lines to one descriptor, from any thread, without raising or blocking.
 
-    `announce` makes the line that tells how many were dropped. With `block` the writer waits for
-    its reader instead of dropping: for audit logs, where a stalled reader shall stall the app. It
-    does so until `gives_up` says that there is something more important; then it drops like all
-    others. A writer that is not `patient` never waits, whatever thread it is called by.
+    `announce` makes the line that reports how many were dropped. With `block` the writer waits for
+    its reader instead of dropping: for audit logs, where a stalled reader is to stall the app. It
+    does so until `gives_up` returns true; then it drops as without `block`. Without `block` a
+    thread that serves no event loop waits up to `timeout` seconds for room, unless `may_wait` is
+    false. `open_write` returns the function that writes to a descriptor without waiting,
+    `start_thread` runs its argument in the background.
     """
 
     def __init__(
@@ -69,39 +88,45 @@ class LogWriter:
         *,
         backlog_bytes: int = BACKLOG_BYTES,
         block: bool = False,
+        timeout: float = THREAD_TIMEOUT,
+        open_write: Callable[[int], Write] = nowait_write,
+        start_thread: Callable[[Callable[[], None]], threading.Thread | None] = start_daemon,
     ) -> None:
         self._fd = fd
         self._announce = announce
-        self._limit = backlog_bytes
+        self.backlog_bytes = backlog_bytes
+        self._timeout = timeout
+        self._open_write = open_write
+        self._start_thread = start_thread
         self.block = block
         self.gives_up: Callable[[], bool] = _never
-        self.patient = True
+        self.may_wait = True
         self._soon: deque[bytes] = deque()  # at the end of this turn of the event loop
         self._gathering = 0  # the thread whose loop will release them, while that is to come
         self._pipe_lock = PipeLock(fd)
         self._mark = self._pipe_lock.mark
-        self._arm()
-        _writers.add(self)
+        self._reset()
+        WRITERS.add(self)
 
-    def _arm(self) -> None:
+    def _reset(self) -> None:
         """Start afresh; also in a forked child, whose parent still owns its own backlog."""
-        self._told = 0  # lines that are lost, as the log itself has said
+        self._announced = 0  # lost lines that the log itself has reported
         self._soon.clear()
         self._gathering = 0
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
-        self._backlog = Backlog(self._limit)
+        self._backlog = Backlog(self.backlog_bytes)
         self._rest = b""  # what is left of the lines that are being written
         self._split = False  # one of them is half out already
         self._torn = False  # the rest of such a one is lost
         self.trouble = _STALLED  # why lines are lost, if they are
         self._sent = 0  # pieces of the backlog, whoever has sent them
-        self._waited_at = -1  # how many there were when a thread has waited in vain
-        self._unlooked = 0  # bytes queued since somebody looked whether there is room again
+        self._waited_at = -1  # how many there were when a thread waited and no room came
+        self._unchecked = 0  # bytes queued since the writer last looked for room
         self._drainer: threading.Thread | None = None
         self._pipe_lock.forget()
         try:
-            self._plain_write, self.closed = nowait_write(self._fd), False
+            self._plain_write, self.closed = self._open_write(self._fd), False
             self._write = self._plain_write
         except OSError:
             self.closed = True
@@ -109,8 +134,8 @@ class LogWriter:
 
     @property
     def dropped(self) -> int:
-        """How many lines are lost so far, those included that the log cannot tell of yet."""
-        return self._told + self._backlog.dropped
+        """How many lines are lost so far, those included that the log has not reported yet."""
+        return self._announced + self._backlog.dropped
 
     @property
     def waiting(self) -> bool:
@@ -150,9 +175,9 @@ class LogWriter:
         if self.closed:
             return
         self._queue(line, level)
-        self._unlooked += len(line)
-        if self._unlooked >= PIPE_BUF:
-            self._unlooked = 0
+        self._unchecked += len(line)
+        if self._unchecked >= PIPE_BUF:
+            self._unchecked = 0
             self._drain()
         if self._drainer is None:
             self._settle()
@@ -196,7 +221,7 @@ class LogWriter:
 
     def _put_together(self, lines: list[bytes]) -> None:
         """Write several lines as one; what the pipe does not take becomes lines again."""
-        queue = self._pending() > 0
+        queue = self.waiting_lines() > 0
         sent = 0 if queue else self._send(b"".join(lines))
         for line in lines:
             if queue:
@@ -209,7 +234,7 @@ class LogWriter:
 
     def _put(self, line: bytes, level: int) -> None:
         """Write a line now, or queue it behind those that wait."""
-        if self._pending():
+        if self.waiting_lines():
             self._backlog.add(line, level)
         else:
             self._rest = line[self._send(line) :]
@@ -217,8 +242,8 @@ class LogWriter:
     def flush(self, seconds: float = FLUSH_SECONDS) -> int:
         """Wait until every line is out or `seconds` are over.
 
-        Return how many lines are lost without a word in the log: those that still wait, and those
-        dropped since it was last said how many.
+        Return how many lines are lost and not reported in the log: those that still wait, and those
+        dropped since the last report.
         """
         deadline = time.monotonic() + seconds
         self.release()
@@ -228,10 +253,10 @@ class LogWriter:
                 left = deadline - time.monotonic()
                 stuck = self._backlog.busy  # this is a signal handler, of somebody who is inside
                 if left <= 0 or self.closed or stuck or self._state != _BEHIND:
-                    return self._backlog.dropped + self._pending()
-            if progress or not wait_writable(self._fd, min(left, _PATIENCE)):
+                    return self._backlog.dropped + self.waiting_lines()
+            if progress or not wait_writable(self._fd, min(left, _POLL_SECONDS)):
                 continue
-            time.sleep(_SIBLINGS_TURN)
+            time.sleep(_SIBLING_PAUSE)
 
     def close(self) -> None:
         """Write no more, also not in the background; what waits is lost.
@@ -243,13 +268,13 @@ class LogWriter:
             self._pipe_lock.leave()
             self._changed.notify_all()
 
-    def _pending(self) -> int:
+    def waiting_lines(self) -> int:
         """Return how many lines wait, one that is half out included."""
         return len(self._backlog) + (self._rest.count(b"\n") or bool(self._rest))
 
     def _queue(self, line: bytes, level: int) -> None:
         """Add to the backlog; a thread without an event loop waits a little for room first."""
-        if not self._backlog.has_room(len(line)) and self.patient and may_wait():
+        if not self._backlog.has_room(len(line)) and self.may_wait and not serves_event_loop():
             self._wait_for_room(len(line))
         self._backlog.add(line, level)
 
@@ -258,21 +283,21 @@ class LogWriter:
         self._settle()
         if self._sent == self._waited_at or self._drainer is None:  # the interpreter ends
             return
-        if not self._changed.wait_for(lambda: self._backlog.has_room(size), THREAD_PATIENCE):
+        if not self._changed.wait_for(lambda: self._backlog.has_room(size), self._timeout):
             self._waited_at = self._sent
 
     def _settle(self) -> None:
-        """See to it that what waits gets out: in the background, or here and now with `block`."""
-        while self.block and self._pending() and not self.closed:
-            writable = wait_writable(self._fd, _PATIENCE)
+        """Send what waits: in the background, or here and now with `block`."""
+        while self.block and self.waiting_lines() and not self.closed:
+            writable = wait_writable(self._fd, _POLL_SECONDS)
             if self._drain():
                 continue
             if self.gives_up():
                 self.block = False
             elif writable:
-                time.sleep(_SIBLINGS_TURN)
-        if self._drainer is None and not self.closed and self._pending():
-            self._start_drainer()
+                time.sleep(_SIBLING_PAUSE)
+        if self._drainer is None and not self.closed and self.waiting_lines():
+            self._drainer = self._start_thread(self._drain_until_done)
 
     def _send(self, data: bytes) -> int:
         """Send what the descriptor takes at once; return how many bytes are dealt with."""
@@ -304,11 +329,11 @@ class LogWriter:
         return len(data)
 
     def _write_after_trouble(self, data: bytes) -> int:
-        """Try again; half a line that is out ends before the next, and the losses are told."""
+        """Try again; end half a line that is out before the next, and report the losses."""
         start = b"\n" if self._torn else b""
         sent = self._plain_write(start + data)
         self._write, self.trouble, self._torn = self._plain_write, _STALLED, False
-        self._tell_losses()
+        self._announce_losses()
         return max(sent - len(start), 0)
 
     def _drain(self) -> bool:
@@ -335,24 +360,18 @@ class LogWriter:
         sent = self._send(self._rest)
         self._rest = self._rest[sent:]
         self._sent += sent > 0
-        if not self._pending() and self.trouble is _STALLED:  # on a full disk it would be one more
-            self._tell_losses()
+        if (
+            not self.waiting_lines() and self.trouble is _STALLED
+        ):  # on a full disk it would be one more
+            self._announce_losses()
         return not self._rest and len(self._backlog) > 0
 
-    def _tell_losses(self) -> None:
-        """Say in the log itself what is missing from it, now that there is room again."""
+    def _announce_losses(self) -> None:
+        """Report in the log itself what is missing from it, now that there is room again."""
         lost, self._backlog.dropped = self._backlog.dropped, 0
-        self._told += lost
+        self._announced += lost
         if lost and not self.closed:
             self._backlog.add(self._announce(lost), _WARNING)
-
-    def _start_drainer(self) -> None:
-        thread = threading.Thread(target=self._drain_until_done, name="podready-log", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:
-            return  # the interpreter is shutting down; flush has the last word
-        self._drainer = thread
 
     def _drain_until_done(self) -> None:
         """Body of the thread, which lives as long as lines wait: a stall, not the process.
@@ -362,30 +381,30 @@ class LogWriter:
         """
         while True:
             seen = self._sent
-            writable = wait_writable(self._fd, _PATIENCE)
+            writable = wait_writable(self._fd, _POLL_SECONDS)
             with self._lock:
                 others = seen != self._sent
                 progress = not others and self._drain()
-                if self.closed or not self._pending():
+                if self.closed or not self.waiting_lines():
                     self._drainer = None
                     return
             if others:
-                time.sleep(_WRITERS_TURN)
+                time.sleep(_BURST_PAUSE)
             elif writable and not progress:
-                time.sleep(_SIBLINGS_TURN)
+                time.sleep(_SIBLING_PAUSE)
 
 
 def _never() -> bool:
     return False
 
 
-_writers: weakref.WeakSet[LogWriter] = weakref.WeakSet()
+WRITERS: weakref.WeakSet[LogWriter] = weakref.WeakSet()
 
 
-def _arm_in_child() -> None:
-    for writer in _writers:
+def _reset_in_child() -> None:
+    for writer in WRITERS:
         if not writer.closed:
-            writer._arm()
+            writer._reset()
 
 
-os.register_at_fork(after_in_child=_arm_in_child)
+os.register_at_fork(after_in_child=_reset_in_child)
