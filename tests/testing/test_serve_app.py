@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 import podready
 from podready.errors import StartupError
-from podready.runtime.app.hooks import SHUTDOWN
+from podready.runtime.process import RUNTIME
 from podready.testing import ServedApp
 from podready.testing import serve_app as serve_app_until_end_of_block
 
@@ -157,12 +157,12 @@ def test_lifespan_and_hooks_run(serve_app: Serve) -> None:
         done.append("shutdown")
         await send({"type": "lifespan.shutdown.complete"})
 
-    hooks_before = list(SHUTDOWN)
+    hooks_before = list(RUNTIME.registry.shutdown_hooks)
     try:
         podready.on_shutdown("the last")(lambda: done.append("hook"))
         serve_app(app).drain()
     finally:
-        SHUTDOWN[:] = hooks_before
+        RUNTIME.registry.shutdown_hooks[:] = hooks_before
     assert done == ["start-up", "shutdown", "hook"]
 
 

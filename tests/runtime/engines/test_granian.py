@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 
 from podready.errors import MissingExtra
 from podready.runtime import engines
-from podready.runtime.engines.granian_http import Exchange
+from podready.runtime.engines.granian_http import GranianExchange
 
 GRANIAN = ("--engine", "granian")
 
@@ -148,7 +148,7 @@ async def test_listening_for_the_client_takes_nothing_from_the_app() -> None:
 
     async def send(_message: dict[str, object]) -> None: ...
 
-    exchange = Exchange(receive, send)
+    exchange = GranianExchange(receive, send)
     assert not exchange.client_gone()
     assert [await exchange.receive() for _ in messages] == messages
     assert exchange.client_gone()

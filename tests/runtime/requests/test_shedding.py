@@ -8,49 +8,49 @@ import signal
 import pytest
 from tests.runtime.conftest import StartPod, eventually
 
-from podready.runtime.requests.concurrency_limit import Limit
+from podready.runtime.requests.concurrency_limit import ConcurrencyLimit
 from podready.runtime.run_config import load_config
 
 
 async def test_over_the_limit_without_patience() -> None:
     """The request that is one too many is refused at once; a place that is free is given."""
-    limit = Limit(2, 0)
-    assert [await limit.enter() for _ in range(3)] == [True, True, False]
-    limit.leave()
-    assert await limit.enter()
-    assert limit.shed == 1
+    limit = ConcurrencyLimit(2, 0)
+    assert [await limit.acquire() for _ in range(3)] == [True, True, False]
+    limit.release()
+    assert await limit.acquire()
+    assert limit.rejected == 1
 
 
 async def test_waiting_for_a_place() -> None:
     """A waiting request gets the place that is given back; too many waiting are refused."""
-    limit = Limit(1, 20)
-    assert await limit.enter()
-    waiting = asyncio.ensure_future(limit.enter())
+    limit = ConcurrencyLimit(1, 20)
+    assert await limit.acquire()
+    waiting = asyncio.ensure_future(limit.acquire())
     await asyncio.sleep(0)
     assert limit.waiting == 1
-    assert not await limit.enter()
-    limit.leave()
+    assert not await limit.acquire()
+    limit.release()
     assert await waiting
-    limit.leave()
-    assert await limit.enter()
+    limit.release()
+    assert await limit.acquire()
 
 
 async def test_patience_ends() -> None:
     """After the wait it is refused, and no place is lost by it."""
-    limit = Limit(1, 0.01)
-    assert await limit.enter()
-    assert not await limit.enter()
-    limit.leave()
-    assert await limit.enter()
+    limit = ConcurrencyLimit(1, 0.01)
+    assert await limit.acquire()
+    assert not await limit.acquire()
+    limit.release()
+    assert await limit.acquire()
 
 
 async def test_a_client_that_leaves_while_waiting() -> None:
     """A cancelled wait gives its turn to the next."""
-    limit = Limit(2, 20)
-    assert [await limit.enter(), await limit.enter()] == [True, True]
-    first, second = (asyncio.ensure_future(limit.enter()) for _ in range(2))
+    limit = ConcurrencyLimit(2, 20)
+    assert [await limit.acquire(), await limit.acquire()] == [True, True]
+    first, second = (asyncio.ensure_future(limit.acquire()) for _ in range(2))
     await asyncio.sleep(0)
-    limit.leave()
+    limit.release()
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first

@@ -9,6 +9,7 @@ from contextlib import closing
 
 import pytest
 from tests.runtime.conftest import eventually
+from tests.runtime.metrics.served import count
 from tests.runtime.wrap.server import ASGI_SERVERS, Server, Start
 
 from podready import __version__
@@ -25,9 +26,9 @@ from podready.runtime.loop.messages import (
 )
 from podready.runtime.metrics.families import ACTIVE_REQUESTS, REQUEST_DURATION
 from podready.runtime.metrics.http import HttpMetrics
-from podready.runtime.metrics.shared import Shelf
+from podready.runtime.metrics.shared import MetricsSegment
 from podready.runtime.wrap.follower import Follower
-from podready.runtime.wrap.rendezvous import SharedShelf, shelf_of
+from podready.runtime.wrap.rendezvous import SharedSegment, segment_of
 
 GET = {"method": "GET", "scheme": "http"}
 
@@ -84,7 +85,7 @@ def test_a_process_that_sends_anything_else_is_refused(
 def test_an_accepted_process_that_goes_on_with_nonsense_is_refused(start: Start) -> None:
     """The connection is closed as well; the leader itself goes on."""
     server = start(ASGI_SERVERS["uvicorn"]).ready()
-    memory = SharedShelf()
+    memory = SharedSegment()
     with closing(connect(server)) as sock:
         socket.send_fds(sock, [handshake()], [memory.fd])
         assert b"HandshakeAccepted" in sock.recv(1000)
@@ -152,34 +153,37 @@ def test_another_user_may_not_join(start: Start) -> None:
     os.waitpid(pid, 0)
 
 
-def counted(shelf: Shelf) -> dict[str, tuple[float, ...]]:
+def counted(segment: MetricsSegment) -> dict[str, tuple[float, ...]]:
     """Return the values of the request histogram by labels."""
     return {
-        each.labels: shelf.read(each) for each in shelf.cells() if each.family is REQUEST_DURATION
+        each.labels: segment.read(each)
+        for each in segment.cells()
+        if each.family is REQUEST_DURATION
     }
 
 
 def test_what_a_process_has_left_is_added_once() -> None:
     """Every follower brings the memory of the leader that ended; it counts once all the same."""
-    theirs = SharedShelf()
+    theirs = SharedSegment()
     metrics = HttpMetrics(theirs)
     for seconds in (0.001, 2.0):
-        metrics.door(GET).enter()
-        metrics.door(GET).leave("/", 200, seconds)
-    metrics.door(GET).enter()
-    ledger = SharedShelf()
-    HttpMetrics(ledger).door(GET).leave("/", 200, 1.0)
-    brought = [shelf_of(os.dup(theirs.fd)) for _ in range(3)]
-    assert [ledger.absorb(each) for each in brought] == [True, False, False]
-    (values,) = counted(ledger).values()
+        count(metrics.series_of(GET), "/", 200, seconds)
+    metrics.series_of(GET).active[0] += 1
+    retired = SharedSegment()
+    own = HttpMetrics(retired).series_of(GET)
+    count(own, "/", 200, 1.0)
+    own.active[0] += 2
+    brought = [segment_of(os.dup(theirs.fd)) for _ in range(3)]
+    assert [retired.absorb(each) for each in brought] == [True, False, False]
+    (values,) = counted(retired).values()
     assert (sum(values[:-1]), values[-1]) == (3, 3.001)
-    again = shelf_of(os.dup(ledger.fd))
-    assert counted(again) == counted(ledger)
+    again = segment_of(os.dup(retired.fd))
+    assert counted(again) == counted(retired)
     active = [each for each in again.cells() if each.family is ACTIVE_REQUESTS]
-    assert [again.read(each) for each in active] == [(-1.0,)]  # its own; theirs has ended
+    assert [again.read(each) for each in active] == [(2.0,)]  # its own; theirs has ended
     for each in (*brought, again):
         each.close()
-    ledger.release()
+    retired.release()
     theirs.release()
 
 

@@ -164,13 +164,13 @@ class Supervisor:
             self._watch_start(self.workers.youngest())
             self._loggers.send_to(self.workers.youngest())
             return None
-        channel, mask, shelf = child
+        channel, mask, segment = child
         assert self._admin is not None
         assert self._listener is not None
         assert self._readiness is not None
         sockets = [*self._admin.sockets(), *self.workers.sockets(), *self._readiness.sockets()]
         self.loop.abandon([*sockets, *self._grpc_health.sockets()])
-        return WorkerStart(self.config, self._listener, channel, self._secret, mask, shelf)
+        return WorkerStart(self.config, self._listener, channel, self._secret, mask, segment)
 
     # Messages and exits of workers
 

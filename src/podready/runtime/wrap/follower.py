@@ -1,8 +1,8 @@
-"""This process as one of a server's workers: it counts in its shelf and reports to the leader.
+"""This process as one of a server's workers: it counts in its segment and reports to the leader.
 
 The leader is the process that has the admin port; it is a follower of itself, too. The leader's
-numbers must not be lost when it ends, so each follower keeps two descriptors of it: the ledger,
-which holds what ended processes have counted, and its shelf. The next leader gets them with the
+numbers must not be lost when it ends, so each follower keeps two descriptors of it: the retired,
+which holds what ended processes have counted, and its segment. The next leader gets them with the
 handshake.
 """
 
@@ -26,7 +26,7 @@ from podready.runtime.loop.messages import (
     unexpected,
 )
 from podready.runtime.metrics import app_registry
-from podready.runtime.wrap.rendezvous import SharedShelf, connect_to_leader
+from podready.runtime.wrap.rendezvous import SharedSegment, connect_to_leader
 
 if TYPE_CHECKING:
     import socket
@@ -48,7 +48,7 @@ class Follower:
     """
 
     def __init__(self, loop: Loop, lost: Callable[[], None]) -> None:
-        self.shelf = SharedShelf()
+        self.segment = SharedSegment()
         self._loop = loop
         self._lost = lost
         self._is_refused = False
@@ -56,8 +56,8 @@ class Follower:
         self._leader = ""
         self._leaders_descriptors: list[int] = []
         self._changes: dict[str, list[float]] = {}
-        self._rendering = app_registry.Rendering(
-            self.shelf.write_text, loop.call_soon_threadsafe, self._report_registry
+        self._rendering = app_registry.RegistryRenderer(
+            self.segment.write_text, loop.call_soon_threadsafe, self._report_registry
         )
 
     @property
@@ -80,7 +80,7 @@ class Follower:
         handshake = Handshake(
             pid=os.getpid(), version=__version__, leader=self._leader, changes=self._changes
         )
-        self._channel.send_descriptors(handshake, [self.shelf.fd, *self._leaders_descriptors])
+        self._channel.send_descriptors(handshake, [self.segment.fd, *self._leaders_descriptors])
 
     def report(self, health: HealthReport, heartbeat: Heartbeat) -> None:
         """Report this process's health and work to the leader."""
@@ -98,10 +98,10 @@ class Follower:
         return [self._channel.sock] if self._channel else []
 
     def release(self) -> None:
-        """Close all descriptors, in a forked child, which gets a shelf of its own."""
+        """Close all descriptors, in a forked child, which gets a segment of its own."""
         for fd in self._leaders_descriptors:
             os.close(fd)
-        self.shelf.release()
+        self.segment.release()
 
     # Messages of the leader
 
