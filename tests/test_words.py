@@ -121,28 +121,21 @@ def unless_allowed(found: Iterable[str], allowed: Iterable[str]) -> list[str]:
 STILL_OLD: tuple[str, ...] = (
     "benchmarks/apps/",
     "benchmarks/telemetry.py",
-    "src/podready/runtime/admin/",
     "src/podready/runtime/app/",
     "src/podready/runtime/logs/",
     "src/podready/runtime/metrics/",
     "src/podready/runtime/requests/",
-    "src/podready/runtime/supervisor/",
     "src/podready/runtime/tracing/",
-    "src/podready/runtime/worker/",
-    "src/podready/runtime/wrap/",
     "src/podready/testing/served.py",
     "tests/examples/conftest.py",
     "tests/frameworks/",
-    "tests/runtime/admin/",
     "tests/runtime/app/",
     "tests/runtime/conftest.py",
     "tests/runtime/engines/",
     "tests/runtime/logs/",
     "tests/runtime/metrics/",
     "tests/runtime/requests/",
-    "tests/runtime/supervisor/",
     "tests/runtime/tracing/",
-    "tests/runtime/wrap/",
 )
 
 

@@ -101,7 +101,7 @@ def run_worker(start: WorkerStart) -> int:
 
 
 def _failed(channel: Channel, error: PodreadyError) -> int:
-    """Report a start that failed, with the exit code that the pod shall have."""
+    """Report a start that failed, with the exit code for the pod."""
     of_the_user = isinstance(error, SettingsError | UsageError)
     code = error.exit_code if of_the_user else ExitCode.STARTUP_FAILED
     trace = getattr(error, "trace", None)
@@ -117,11 +117,11 @@ def _failed(channel: Channel, error: PodreadyError) -> int:
 
 
 def _exited(channel: Channel, error: SystemExit) -> int:
-    """Report an app that called sys.exit; 78 is kept, for it means bad settings everywhere."""
+    """Report an app that called sys.exit; 78 is kept, because it means bad settings everywhere."""
     code = error.code if isinstance(error.code, int) else ExitCode.STARTUP_FAILED
     wanted = ExitCode.CONFIG if code == ExitCode.CONFIG else ExitCode.STARTUP_FAILED
-    said = f": {error.code}" if isinstance(error.code, str) else f" with exit code {error.code}"
-    message = shorten(f"the app ended itself{said}")
+    how = f": {error.code}" if isinstance(error.code, str) else f" with exit code {error.code}"
+    message = shorten(f"the app ended itself{how}")
     channel.send(StartupFailed(exit=wanted, message=message, log_waits=lines_wait()))
     return wanted
 

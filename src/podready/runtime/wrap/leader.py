@@ -112,9 +112,9 @@ class Leader:
         self._rendezvous = listen_for_followers(admin.getsockname()[1])
         if self._rendezvous is not None:
             self.loop.watch(self._rendezvous, read=self._accept, write=None)
-        ours, theirs = socket.socketpair()
-        self._add(ours)
-        return theirs
+        leader_end, own_end = socket.socketpair()
+        self._add(leader_end)
+        return own_end
 
     @property
     def listener(self) -> socket.socket:
