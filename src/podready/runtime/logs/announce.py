@@ -52,7 +52,7 @@ def _in_gunicorn_worker() -> bool:
 
 @contextmanager
 def muted() -> Iterator[None]:
-    """Announce nothing meanwhile: somebody only wants to look at an app's classes."""
+    """Announce nothing meanwhile: an app's settings classes are only inspected."""
     global _muted  # noqa: PLW0603 - a switch of the process, as its environment is
     before, _muted = _muted, True
     try:

@@ -101,7 +101,7 @@ def run_worker(start: WorkerStart) -> int:
 
 
 def _failed(channel: Channel, error: PodreadyError) -> int:
-    """Report a start that failed, with the exit code for the pod."""
+    """Report a start that failed, with the exit code that the pod is to end with."""
     of_the_user = isinstance(error, SettingsError | UsageError)
     code = error.exit_code if of_the_user else ExitCode.STARTUP_FAILED
     trace = getattr(error, "trace", None)
@@ -120,8 +120,8 @@ def _exited(channel: Channel, error: SystemExit) -> int:
     """Report an app that called sys.exit; 78 is kept, because it means bad settings everywhere."""
     code = error.code if isinstance(error.code, int) else ExitCode.STARTUP_FAILED
     wanted = ExitCode.CONFIG if code == ExitCode.CONFIG else ExitCode.STARTUP_FAILED
-    how = f": {error.code}" if isinstance(error.code, str) else f" with exit code {error.code}"
-    message = shorten(f"the app ended itself{how}")
+    detail = f": {error.code}" if isinstance(error.code, str) else f" with exit code {error.code}"
+    message = shorten(f"the app ended itself{detail}")
     channel.send(StartupFailed(exit=wanted, message=message, log_waits=lines_wait()))
     return wanted
 
@@ -157,7 +157,7 @@ def _run(start: WorkerStart) -> int:
         config.app, config.app_dir, interface=config.interface, factory=config.factory
     )
     app, asgi = loaded.call, loaded.interface is Interface.ASGI
-    if config.log_takeover:
+    if config.log_replace_handlers:
         replace_handlers()
     watch_frameworks()
     tracing = start_tracing(os.environ)
@@ -267,7 +267,7 @@ class _Worker:
     async def _start_up(self) -> None:
         self._channel.send(StartupPhase("lifespan"))
         await self._lifespan.startup()
-        if self._config.log_takeover:
+        if self._config.log_replace_handlers:
             replace_handlers()
         await run_warmups(self._runtime.registry.warmups, self._report_phase)
         self._watch_health()

@@ -88,7 +88,7 @@ class InProcess:
         self.call_failures = CallFailures(runtime.health)
         self._asgi = asgi
         self._tracing = tracing
-        self._takes_over = logs and config.log_takeover
+        self._replaces_handlers = logs and config.log_replace_handlers
         self._sigterm = Sigterm(lambda: self.stop(self._sigterm.release_signal))
         self._pid = 0
         self._used = False  # the server has called the app, so there is something to drain
@@ -193,7 +193,7 @@ class InProcess:
     def _integrate(self) -> None:
         """Take in frameworks and log handlers that came after `wrap`."""
         watch_frameworks()
-        if self._takes_over:
+        if self._replaces_handlers:
             replace_handlers()
 
     def stop(self, release_signal: Callable[[], object]) -> bool:

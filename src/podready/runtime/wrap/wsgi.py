@@ -86,7 +86,7 @@ class _Answer:
         except BaseException as error:
             self._process.call_failures.note(error, worked=self._process.answered)
             self.over(error)
-            raise  # the server logs it on this thread, and that line must have its ids
+            raise  # the server will log it on this thread, and that line needs its ids
         CURRENT.set(None)
         # Servers look at the length: of one piece they know the Content-Length (PEP 3333).
         whole = isinstance(chunks, list | tuple)

@@ -129,7 +129,7 @@ def test_only_the_present_turn_is_lost_by_sigkill() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, check=False
     )
-    assert len(ended.stdout.splitlines()) == 100  # few enough for the pipe, whoever reads it late
+    assert len(ended.stdout.splitlines()) == 100  # few enough for the pipe, however late it is read
 
 
 TEXT = st.text(st.characters(codec="latin-1"), max_size=50)

@@ -39,14 +39,14 @@ SERVERS: Final = (
 _MARK: Final = "__podready_replaces_handlers__"
 
 _silent: set[str] = set()
-"""Loggers of access lines where ours are written, whatever handlers their servers put up."""
+"""Access loggers of servers where podready writes the access lines, whatever handlers they have."""
 
 
 def silence_access_logs() -> None:
-    """Let servers write no access lines of their own to stdout, where ours are written.
+    """Let servers write no access lines of their own to stdout, where podready writes them.
 
     uvicorn asks whether its logger has handlers before it makes a line at all. A file that
-    somebody has asked for goes on being written.
+    the server was configured to write goes on being written.
     """
     _silent.update(ACCESS_LOGGERS)
     for name in ACCESS_LOGGERS:
@@ -102,16 +102,16 @@ def _replace(logger: logging.Logger, log: Log) -> None:
     for handler in replaced:
         logger.removeHandler(handler)
     if not _reaches_root(logger):
-        ours = _ReplacementHandler(log, min(_floor(handler) for handler in replaced))
+        replacement = _ReplacementHandler(log, min(_floor(handler) for handler in replaced))
         for handler in replaced:
-            ours.filters += handler.filters
-        logger.addHandler(ours)
+            replacement.filters += handler.filters
+        logger.addHandler(replacement)
 
 
 class _ReplacementHandler(RecordHandler):
-    """Stands for a handler that had a level; that hides nothing that somebody has asked for.
+    """Replaces a handler that had a level, unless a lower level was set for the logger's name.
 
-    A level given to a logger's name, by `PUT /loggers/NAME` or PODREADY_LOG_LEVELS, or to all by
+    A level set for a logger's name, by `PUT /loggers/NAME` or PODREADY_LOG_LEVELS, or to all by
     SIGUSR1, is about what is written, wherever the logger's lines go.
     """
 

@@ -136,7 +136,7 @@ def _log_at(
 
 
 def _pass_to_other_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
-    """Give a record to handlers that are not ours: files, error trackers."""
+    """Pass a record to handlers that are not podready's: files, error trackers."""
     current: logging.Logger | None = None if logger.disabled else logger
     while current is not None:
         for handler in list(current.handlers):
