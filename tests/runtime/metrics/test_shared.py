@@ -76,10 +76,10 @@ def test_a_bound_belongs_to_its_bucket() -> None:
 def test_counters_never_go_back_when_a_worker_ends() -> None:
     """Two workers count, one ends and another begins: totals only grow, gauges of the dead go."""
     first, second, third = MetricsSegment(), MetricsSegment(), MetricsSegment()
-    for segment, shed in ((first, 2), (second, 3)):
-        segment.number(REJECTED).add(shed)
+    for segment, rejected in ((first, 2), (second, 3)):
+        segment.number(REJECTED).add(rejected)
         segment.number(ACTIVE_REQUESTS, "GET", "http").add()
-        segment.number(HOOK_SECONDS, "close pool").set(shed)
+        segment.number(HOOK_SECONDS, "close pool").set(rejected)
     segments = Aggregate()
     segments.retire(first)
     third.number(REJECTED).add(4)

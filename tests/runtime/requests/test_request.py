@@ -171,7 +171,7 @@ BOOM = """
 def test_the_trace_of_a_failure_has_the_ids_of_its_request(
     start_pod: StartPod, kind: str, engine: str
 ) -> None:
-    """The one line that everybody looks for by trace id, whoever writes it."""
+    """The one line that everybody looks for by trace id, whichever server writes it."""
     pod = start_pod(BOOM.replace("{}", kind), "--engine", engine).ready()
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     headers = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01", "x-request-id": "r-17"}

@@ -15,7 +15,7 @@ from podready.runtime.requests.stack_location import code_line, item_facts, olde
 
 
 async def sleeper() -> None:
-    """Wait where the report shall find us."""
+    """Wait where the report has to find this line."""
     await asyncio.sleep(600)  # here
 
 

@@ -117,7 +117,7 @@ def test_a_follower_that_is_refused_waits_and_others_do_not(refused: bool) -> No
     loop.close()
 
 
-def test_memory_that_is_no_shelf_is_refused(start: Start) -> None:
+def test_memory_that_is_no_segment_is_refused(start: Start) -> None:
     """A descriptor of a file that is too small."""
     server = start(ASGI_SERVERS["uvicorn"]).ready()
     reading, writing = os.pipe()

@@ -98,7 +98,7 @@ def test_what_hangs_is_named_and_cut_at_the_deadline(start: Start) -> None:
 
 
 def test_the_second_signal_hurries(start: Start) -> None:
-    """Whoever sends SIGTERM twice does not want to wait."""
+    """A second SIGTERM means that nobody wants to wait."""
     server = start(ASGI_SERVERS["uvicorn"], PODREADY_DRAIN_DELAY="100s").ready()
     server.terminate()
     server.draining()

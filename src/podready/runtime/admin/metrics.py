@@ -40,7 +40,7 @@ class MetricsPage:
     def __init__(self, pod: Pod, retired: MetricsSegment | None = None) -> None:
         self._pod = pod
         self._own = PodMetrics(pod)
-        self._shelves = Aggregate(retired)
+        self._aggregate = Aggregate(retired)
         self._renderer = Renderer()
         self._texts: dict[tuple[int, bool], str] = {}
         self._waiting: deque[tuple[bool, Deferred]] = deque()
@@ -77,7 +77,7 @@ class MetricsPage:
 
     def retire(self, segment: MetricsSegment) -> None:
         """Add a segment to what ended processes have counted, unless that was done before."""
-        self._shelves.retire(segment)
+        self._aggregate.retire(segment)
 
     def receive(self, worker: WorkerHandle, message: RegistryText) -> None:
         """Take the text that a worker has written to its shared memory."""
@@ -90,7 +90,7 @@ class MetricsPage:
 
     def drain_facts(self) -> dict[str, object]:
         """Return what the drain was like, for the log: the last scrape may come before its end."""
-        totals = self._shelves.totals(worker.segment for worker in self._pod.workers)
+        totals = self._aggregate.totals(worker.segment for worker in self._pod.workers)
         late = totals.get(DRAIN_LAST_NEW_REQUEST, {}).get("")
         hooks = totals.get(HOOK_SECONDS, {})
         facts: dict[str, object] = {}
@@ -137,7 +137,7 @@ class MetricsPage:
 
     def _page(self, openmetrics: bool) -> Answer:
         segments = [worker.segment for worker in self._pod.workers]
-        totals = self._shelves.totals(segments)
+        totals = self._aggregate.totals(segments)
         self._own.add_to(totals)
         marks = exemplars(segments) if openmetrics else {}
         text = self._renderer.page(

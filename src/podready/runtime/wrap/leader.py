@@ -112,9 +112,9 @@ class Leader:
         self._rendezvous = listen_for_followers(admin.getsockname()[1])
         if self._rendezvous is not None:
             self.loop.watch(self._rendezvous, read=self._accept, write=None)
-        ours, theirs = socket.socketpair()
-        self._add(ours)
-        return theirs
+        leader_end, own_worker_end = socket.socketpair()
+        self._add(leader_end)
+        return own_worker_end
 
     @property
     def listener(self) -> socket.socket:
@@ -152,7 +152,7 @@ class Leader:
             messages = channel.receive()
             for message in messages or ():
                 self._handle(channel, message)
-        except (ValueError, LookupError, TypeError) as error:  # only its user is known to be ours
+        except (ValueError, LookupError, TypeError) as error:  # only its user is known
             log_event("WARNING", f"podready's leader refuses a process: {error}")
             channel.send(HandshakeRefused(str(error)))
             messages = None
