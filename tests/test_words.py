@@ -114,18 +114,12 @@ def old_phrases(path: Path) -> Iterator[str]:
 
 def test_no_name_is_of_the_old_language() -> None:
     """Classes, functions, parameters, variables, attributes, modules and folders."""
-    found = [line for path in python_files() for line in old_names(path)]
-    assert found == []
+    assert [line for path in python_files() for line in old_names(path)] == []
 
 
 def test_no_text_is_in_the_old_language() -> None:
     """Comments, docstrings, messages, pages, manifests."""
-    found = [line for path in texts() for line in old_phrases(path)]
-    assert found == []
-
-
-# Class names that two modules still share; each goes when one of them is renamed.
-STILL_TWICE: frozenset[str] = frozenset()
+    assert [line for path in texts() for line in old_phrases(path)] == []
 
 
 def test_each_class_has_a_name_of_its_own() -> None:
@@ -133,7 +127,7 @@ def test_each_class_has_a_name_of_its_own() -> None:
     places: dict[str, list[str]] = defaultdict(list)
     for path in sorted(SRC.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef) and node.name not in STILL_TWICE:
+            if isinstance(node, ast.ClassDef):
                 places[node.name].append(f"{path.relative_to(SRC)}:{node.lineno}")
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
 

@@ -47,6 +47,8 @@ class Log:
         self.encoder: Encoder = JSON  # of the lines that are chosen next
         self.sources: list[Source] = []
         self.writer: LogWriter | None = None
+        self.silenced_loggers: set[str] = set()  # access logs of servers
+        self.is_muted = False  # for reports about settings
         self.is_configured = False  # by `open`; the first line opens the writer, too
         self.sampler: Sampler | None = None
         self.line: MakeLine = self.checked_line

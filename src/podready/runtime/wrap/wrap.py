@@ -20,6 +20,7 @@ from podready.runtime.engines.granian_websocket import ClosableWebSocket
 from podready.runtime.logs import add_source, configure, is_configured
 from podready.runtime.logs.announce import announce
 from podready.runtime.logs.intake.handler_replacement import silence_access_logs
+from podready.runtime.logs.log import LOG
 from podready.runtime.process import RUNTIME, Runtime
 from podready.runtime.requests.inflight import current_log_fields
 from podready.runtime.requests.middleware import Middleware, MiddlewareOptions
@@ -93,7 +94,7 @@ def _begin(runtime: Runtime, *, asgi: bool, logs: bool) -> InProcess:
         if not is_configured():
             configure(options=config.logs())
         if config.access_log:
-            silence_access_logs()
+            silence_access_logs(LOG)
     add_source(current_log_fields)
     tracing = start_tracing(os.environ)
     process = InProcess(runtime, config, asgi=asgi, tracing=tracing, logs=logs)

@@ -38,17 +38,14 @@ SERVERS: Final = (
 
 _MARK: Final = "__podready_replaces_handlers__"
 
-_silent: set[str] = set()
-"""Access loggers of servers where podready writes the access lines, whatever handlers they have."""
 
-
-def silence_access_logs() -> None:
+def silence_access_logs(log: Log) -> None:
     """Let servers write no access lines of their own to stdout, where podready writes them.
 
     uvicorn asks whether its logger has handlers before it makes a line at all. A file that
     the server was configured to write goes on being written.
     """
-    _silent.update(ACCESS_LOGGERS)
+    log.silenced_loggers.update(ACCESS_LOGGERS)
     for name in ACCESS_LOGGERS:
         _silence(logging.getLogger(name))
 
@@ -87,7 +84,7 @@ def replace_handlers(log: Log) -> None:
     for name, logger in list(logging.root.manager.loggerDict.items()):
         if not isinstance(logger, logging.Logger):
             continue
-        if name in _silent:
+        if name in log.silenced_loggers:
             _silence(logger)
             continue
         if name in SERVERS or name.partition(".")[0] == "podready":
