@@ -28,13 +28,13 @@ EXIT_CODES: Final = (
 )
 
 
-class Number(click.FloatRange):
+class NumberRange(click.FloatRange):
     """A number within bounds."""
 
     name = "number"
 
 
-class WholeNumber(click.IntRange):
+class WholeNumberRange(click.IntRange):
     """A whole number within bounds."""
 
     name = "whole number"
@@ -72,7 +72,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
     "--rounds",
     cls=CommandOption,
     group="scenarios",
-    type=WholeNumber(1),
+    type=WholeNumberRange(1),
     metavar="N",
     help="how often each scenario happens [1]",
 )
@@ -80,7 +80,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
     "--rps",
     cls=CommandOption,
     group="load",
-    type=Number(1, 5000),
+    type=NumberRange(1, 5000),
     metavar="N",
     help="requests a second, up to 5000 [300]",
 )
@@ -88,7 +88,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
     "--seed",
     cls=CommandOption,
     group="load",
-    type=WholeNumber(),
+    type=WholeNumberRange(),
     default=0,
     metavar="N",
     help="same seed, same load [0]",
@@ -97,7 +97,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
     "--nodes",
     cls=CommandOption,
     group="cluster",
-    type=WholeNumber(1, 50),
+    type=WholeNumberRange(1, 50),
     default=3,
     metavar="N",
     help="nodes of the local cluster, up to 50 [3]",
