@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.e2e.conftest import PODREADY, SHORT, Footprint, Rehearse, Start
+from tests.e2e.conftest import BEFORE_OTHERS, PODREADY, SHORT, Footprint, Rehearse, Start
+
+pytestmark = pytest.mark.slow
 
 SPINNER = set("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
 MARKUP = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -61,7 +63,15 @@ def test_an_unknown_scenario_is_a_usage_error(rehearse: Rehearse, tiny: Path) ->
 def test_the_live_view_of_a_terminal(tiny: Path, tmp_path: Path) -> None:
     """On a terminal a status line changes in place, and the end is the same as elsewhere."""
     ours, theirs = pty.openpty()
-    argv = [str(PODREADY), "rehearse", str(tiny), *SHORT, "--out", str(tmp_path / "report")]
+    argv = [
+        *BEFORE_OTHERS,
+        str(PODREADY),
+        "rehearse",
+        str(tiny),
+        *SHORT,
+        "--out",
+        str(tmp_path / "report"),
+    ]
     environ = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "COLUMNS": "120"}
     temp = tmp_path / "tmp"
     temp.mkdir()
