@@ -6,10 +6,12 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src" / "podready"
@@ -17,11 +19,14 @@ PAGE = ROOT / "docs" / "explanation" / "architecture.md"
 MODULES = sorted(SRC.rglob("*.py"))
 
 
-def calls(path: Path) -> Iterator[tuple[str, int]]:
-    """Yield each dotted name that a module calls, with its line."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func), node.lineno
+@cache
+def calls(path: Path) -> list[tuple[str, int]]:
+    """Return each dotted name that a module calls, with its line."""
+    return [
+        (ast.unparse(node.func), node.lineno)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+    ]
 
 
 def offenders(names: set[str], allowed: set[str]) -> list[str]:
@@ -44,6 +49,11 @@ def test_the_tools_read_the_wall_clock_through_the_clock() -> None:
     """Wall 7: `datetime.now` and `time.time` stand in clock.py (and in the runtime, apart)."""
     found = offenders({"datetime.now", "datetime.utcnow", "time.time"}, {"clock.py"})
     assert [line for line in found if not line.startswith("runtime/")] == []
+
+
+def test_nobody_waits_in_a_way_that_swallows_a_cancellation() -> None:
+    """`asyncio.wait_for` of Python 3.11 does when both come at once; `asyncio.timeout` does not."""
+    assert offenders({"asyncio.wait_for"}, set()) == []
 
 
 def test_only_public_modules_name_the_runtime_in_a_text() -> None:
@@ -90,6 +100,17 @@ def test_every_room_of_the_drawing_exists_and_every_room_is_drawn() -> None:
     inner: set[str] = set()
     undrawn = {f for f in folders if f not in drawn and not _drawn_by_parent(f, drawn)} - inner
     assert undrawn - {"cluster/"} == set()
+
+
+def test_the_picture_has_the_layers_of_the_contract() -> None:
+    """The rows of the runtime's box, from top to bottom, are the rooms in `.importlinter`."""
+    contract = (ROOT / ".importlinter").read_text(encoding="utf-8").split(":rooms]")[1]
+    layers = contract.split("layers =")[1].split("[importlinter")[0]
+    base = {path.stem for path in (SRC / "runtime").glob("*.py")} - {"process", "run_config"}
+    rooms = [name for name in re.findall(r"\w+", layers) if name not in base]
+    box = PAGE.read_text(encoding="utf-8").split("runtime (private)")[1].split("+-----")[0]
+    rows = re.findall(r"\|([^|\n]+)\|[^|\n]*$", box, flags=re.MULTILINE)
+    assert [name for row in rows for name in re.findall(r"(?<!-)\b[a-z_]+\b(?!-)", row)] == rooms
 
 
 def _drawn_by_parent(folder: str, drawn: set[str]) -> bool:

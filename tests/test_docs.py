@@ -29,6 +29,7 @@ def anchors(page: Path) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page: Path) -> None:
     """Relative links point at files that exist, and at headings that exist in them."""
@@ -81,6 +82,7 @@ def test_every_module_that_is_named_exists() -> None:
     assert [pair for pair in named if not any((room / pair[1]).exists() for room in rooms)] == []
 
 
+@pytest.mark.slow
 def test_the_help_text_in_the_reference_is_the_commands_own() -> None:
     """`make docs` writes it between the marks."""
     check = [sys.executable, str(ROOT / "scripts" / "generate_docs.py"), "--check"]

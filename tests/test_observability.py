@@ -55,6 +55,7 @@ def expressions() -> Iterator[str]:
         yield rule["expr"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("expression", list(expressions()))
 def test_every_metric_and_label_of_an_expression_exists(expression: str) -> None:
     """A metric that is renamed turns its panel and its alert red here, not silent in production."""

@@ -18,7 +18,8 @@ SRC = ROOT / "src" / "podready"
 REFERENCE = ROOT / "docs" / "reference"
 
 PRIVATE = {"__main__", "cli", "cluster", "kube", "rehearse", "runtime"}
-BASE = {"_version", "clock", "contract", "dockerfile", "errors", "journal", "project", "values"}
+BASE = {"_version", "clock", "contract", "dockerfile", "errors", "journal", "project"}
+BASE |= {"socket_path", "values"}
 """Modules that users need not import, though podready.errors is there for `except`."""
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -93,12 +94,14 @@ def docstrings(module: ModuleType) -> Iterator[str]:
             yield from (inspect.getdoc(member) or "" for member in members)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", user_texts(), ids=relative)
 def test_no_text_for_users_names_the_runtime(path: Path) -> None:
     """Users import public modules, so that private ones can move."""
     assert "podready.runtime" not in path.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", user_texts(), ids=relative)
 def test_every_name_that_a_text_uses_can_be_imported(path: Path) -> None:
     """`podready.x.y` and `from podready.x import y` in Python code lead somewhere."""

@@ -112,6 +112,7 @@ def test_the_table_shows_values_sources_and_what_is_wrong(
     assert "noise" not in done.stdout
 
 
+@pytest.mark.slow
 def test_check_is_the_apps_own_report(podready: Podready, tmp_path: Path) -> None:
     """Exit code 78 and the termination message of an init container, or one good line."""
     message = tmp_path / "message"
@@ -140,6 +141,7 @@ def test_env_example_is_a_dotenv_file(podready: Podready) -> None:
     assert "# Postgres DSN (str, required, secret)\n" in text
 
 
+@pytest.mark.slow
 def test_configmap_and_secret_divide_the_variables(podready: Podready) -> None:
     """A Secret never with values; of a section that may be missing neither has a part."""
     config = podready("main:App", "-o", "configmap").stdout
@@ -201,6 +203,7 @@ def test_diff_names_what_the_manifest_lacks_and_has_too_much(podready: Podready)
     ]
 
 
+@pytest.mark.slow
 def test_diff_looks_into_configmaps_that_it_is_shown(podready: Podready, tmp_path: Path) -> None:
     """And says what it could not see."""
     (tmp_path / "deploy.yaml").write_text(
@@ -315,6 +318,7 @@ def test_a_file_variable_or_a_mount_stands_for_the_value(
     assert (done.returncode, done.stdout) == (0, "App: the manifests fit\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -355,6 +359,7 @@ def test_mistakes_are_one_sentence(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_classes_of_other_libraries(podready: Podready, tmp_path: Path) -> None:
     """pydantic-settings as it is, also when its module fails to load them; attrs with a prefix."""
     (tmp_path / "other.py").write_text(
@@ -386,6 +391,7 @@ def test_classes_of_other_libraries(podready: Podready, tmp_path: Path) -> None:
     assert "A_PORT  missing  required  (int, required) listens" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["table", "env", "configmap", "json-schema", "markdown"])
 def test_a_default_with_a_password_in_it_is_not_shown(
     podready: Podready, tmp_path: Path, form: str
@@ -401,6 +407,7 @@ def test_a_default_with_a_password_in_it_is_not_shown(
     assert "BROKER" in podready("laptop:App", "-o", "secret").stdout
 
 
+@pytest.mark.slow
 def test_a_text_of_several_lines_stays_one_line(podready: Podready, tmp_path: Path) -> None:
     """A `doc` that goes over lines does not break a table or a comment."""
     (tmp_path / "lines.py").write_text(
@@ -414,6 +421,7 @@ def test_a_text_of_several_lines_stays_one_line(podready: Podready, tmp_path: Pa
     )
 
 
+@pytest.mark.slow
 def test_only_configmap_secret_and_diff_need_an_extra(podready: Podready, tmp_path: Path) -> None:
     """--check runs in an init container of the app's own image, which has no YAML."""
     hidden = "import sys; sys.modules['ruamel'] = sys.modules['ruamel.yaml'] = None\n"

@@ -17,6 +17,8 @@ from podready.cluster.local import LocalCluster, LocalClusterConfig
 from podready.kube.gvk import POD, SERVICE
 from podready.kube.meta import Object, get_condition
 
+pytestmark = pytest.mark.slow
+
 DEADLINE_SECONDS = 60.0
 SERVE = """
     import http.server

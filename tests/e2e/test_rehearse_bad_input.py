@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tests.e2e.conftest import SHORT, Done, Rehearse, edit
 
+pytestmark = pytest.mark.slow
+
 Break = Callable[[Path], object]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from tests.e2e.conftest import ROOT, SHORT, Footprint
+from tests.e2e.conftest import BEFORE_OTHERS, ROOT, SHORT, Footprint
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +60,7 @@ def program(home: Path) -> Path:
 def as_nobody(*argv: str) -> list[str]:
     """Return the command as an ordinary user without any capability runs it."""
     ids = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    return ["setpriv", *ids, "--inh-caps=-all", "--bounding-set=-all", *argv]
+    return [*BEFORE_OTHERS, "setpriv", *ids, "--inh-caps=-all", "--bounding-set=-all", *argv]
 
 
 def test_an_ordinary_user_rehearses(program: Path, home: Path, tiny: Path) -> None:

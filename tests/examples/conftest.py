@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -29,15 +28,6 @@ def until(condition: Callable[[], Any], what: Callable[[], str], seconds: float 
         assert time.monotonic() < deadline, f"not in {seconds:g} s: {what()}"
         time.sleep(0.01)
     return value
-
-
-def free_ports() -> tuple[int, int]:
-    """Return two ports that nobody uses at the moment."""
-    with (
-        socket.create_server(("127.0.0.1", 0)) as one,
-        socket.create_server(("127.0.0.1", 0)) as two,
-    ):
-        return one.getsockname()[1], two.getsockname()[1]
 
 
 class Running:

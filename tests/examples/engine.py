@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.parts import program
+
 PYTHON_VERSION = "3.11"
 BASE_IMAGE = f"python:{PYTHON_VERSION}-slim"
 _SUITE = "bookworm"  # the Debian whose python3 is 3.11
@@ -33,13 +35,13 @@ class NoBaseImageError(Exception):
 
 def find_reason() -> str:
     """Return why there can be no engine here; empty when there can."""
-    if shutil.which("docker") is None:
+    if program("docker") is None:
         return "no Docker client: install docker.io"
     if _answers(None):
         return ""
     if os.geteuid() != 0:
         return "no Docker engine answers, and only root can start one"
-    missing = [name for name in ("dockerd", "containerd") if _binary(name) is None]
+    missing = [name for name in ("dockerd", "containerd") if program(name) is None]
     return f"no Docker engine answers, and {' and '.join(missing)} is missing" if missing else ""
 
 
@@ -115,7 +117,7 @@ _PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 def _start(folder: Path, host: str) -> subprocess.Popen[bytes]:
     """Start dockerd without networks of its own: containers use the host's."""
-    dockerd = _binary("dockerd")
+    dockerd = program("dockerd")
     assert dockerd is not None
     with (folder / "dockerd.log").open("wb") as log:
         daemon = subprocess.Popen(
@@ -172,7 +174,7 @@ def _mounts_below(folder: Path) -> list[tuple[str, str]]:
 
 def _bootstrap(root: Path) -> None:
     """Install a minimal Debian with Python into `root`."""
-    debootstrap = _binary("debootstrap")
+    debootstrap = program("debootstrap")
     if debootstrap is None or os.geteuid() != 0:
         raise NoBaseImageError(
             f"{BASE_IMAGE} cannot be pulled, and making one takes root and debootstrap"
@@ -219,7 +221,3 @@ def _environment(host: str | None) -> dict[str, str]:
     """Return the client's environment; the classic builder needs no plugin."""
     environ = {**os.environ, "DOCKER_BUILDKIT": "0"}
     return {**environ, "DOCKER_HOST": host} if host else environ
-
-
-def _binary(name: str) -> str | None:
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 from tests.examples.conftest import until
+from tests.parts import program
+from tests.ports import HeldPort
 
 NOBODY = 65534
 """PostgreSQL refuses to run as root."""
@@ -22,9 +23,8 @@ NOBODY = 65534
 
 def binaries() -> Path | None:
     """Return the folder of PostgreSQL's programs, which Debian keeps off the PATH."""
-    found = [Path(path).parent for path in [shutil.which("initdb")] if path]
-    found += sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    return next((folder for folder in reversed(found) if (folder / "initdb").exists()), None)
+    initdb = program("initdb", "usr/lib/postgresql/*/bin")
+    return Path(initdb).parent if initdb else None
 
 
 class Server:
@@ -32,8 +32,9 @@ class Server:
 
     def __init__(self, programs: Path, folder: Path, password: str) -> None:
         self._programs, self._folder, self.password = programs, folder, password
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port: int = probe.getsockname()[1]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._held = HeldPort()
+        self.port = self._held.number
         self._user = NOBODY if os.geteuid() == 0 else None
         secret = folder / "password"
         secret.write_text(password or "none")
@@ -67,8 +68,15 @@ class Server:
 
     def stop(self) -> None:
         """Stop it at once; its children go with it."""
+        assert self._process is not None
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(60)
+
+    def close(self) -> None:
+        """End it for good."""
+        if self._process is not None:
+            self.stop()
+        self._held.close()
 
     def sessions(self) -> int:
         """Return how many connections it has had so far, this one included."""
@@ -96,10 +104,10 @@ def running_server(password: str = "") -> Iterator[Server]:
         if os.geteuid() == 0:
             os.chown(folder, NOBODY, NOBODY)
         found = Server(programs, folder, password)
-        found.start()
         try:
+            found.start()
             yield found
         finally:
-            found.stop()
+            found.close()
     finally:
         shutil.rmtree(folder)

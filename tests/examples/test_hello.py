@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
+pytestmark = pytest.mark.slow
+
 Start = Any  # conftest's fixture
 
 BOTH = pytest.mark.parametrize("example", ["hello", "hello_flask"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.examples.conftest import EXAMPLES, free_ports, until
+from tests.examples.conftest import EXAMPLES, until
 from tests.examples.engine import (
     PYTHON_VERSION,
     Engine,
@@ -22,8 +23,13 @@ from tests.examples.engine import (
     find_reason,
     running_engine,
 )
+from tests.ports import HeldPort
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+]
 
 REPOSITORY = EXAMPLES.parent
 
@@ -77,7 +83,7 @@ def image(
     (context / "wheels").mkdir()
     shutil.copy(wheel, context / "wheels")
     (context / ".env").write_text("SECRET_KEY=leaked")
-    name = f"podready-test-{request.param}"
+    name = f"podready-test-{request.param}-{os.getpid()}"
     engine.docker(
         "build", "--network", "host", "--build-arg", f"PYTHON_VERSION={PYTHON_VERSION}",
         "--tag", name, str(context),
@@ -91,7 +97,8 @@ class Container:
 
     def __init__(self, engine: Engine, image: str, *arguments: str) -> None:
         self._docker = engine.docker
-        self.port, self.admin = free_ports()
+        self._held = HeldPort(), HeldPort()
+        self.port, self.admin = (held.number for held in self._held)
         self.name = self._docker(
             "run", "--detach", "--network", "host", "--read-only", "--tmpfs", "/tmp",
             "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
@@ -135,6 +142,8 @@ class Container:
     def remove(self) -> None:
         """Leave nothing behind."""
         self._docker("rm", "--force", self.name)
+        for held in self._held:
+            held.close()
 
 
 @pytest.fixture

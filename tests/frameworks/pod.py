@@ -162,6 +162,11 @@ class Pod:
         self._clients.append(client)
         return client
 
+    def close_clients(self) -> None:
+        """Close all connections so far."""
+        while self._clients:
+            self._clients.pop().close()
+
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Reply:
         """GET on a new connection."""
         return self.client().get(path, headers)
@@ -225,8 +230,7 @@ class Pod:
 
     def close(self) -> None:
         """End the process and its children, whatever they are doing."""
-        for client in self._clients:
-            client.close()
+        self.close_clients()
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:

@@ -9,6 +9,8 @@ import pytest
 from tests.frameworks.frameworks import ENGINES
 from tests.frameworks.pod import Pod, until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_pod_that_serves_already_stops_like_any_other(engine: str, tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import pytest
 from tests.frameworks.conftest import StartPod
 from tests.frameworks.frameworks import CASE_IDS, CASES, Framework
 
+pytestmark = pytest.mark.slow
+
 SPEAKERS = [case for case in CASES if case[0].lifespan]
 SPEAKER_IDS = [label for case, label in zip(CASES, CASE_IDS, strict=True) if case[0].lifespan]
 

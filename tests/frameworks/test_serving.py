@@ -13,15 +13,24 @@ from tests.frameworks.pod import PORT, Client, Pod, until
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
-def pod(
+def serving_pod(
     framework: Framework, engine: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pod]:
     """One ready pod for all tests of this file."""
     folder = tmp_path_factory.mktemp(f"serving-{framework.name}")
     with closing(Pod(framework.target, folder, ("--engine", engine))) as pod:
         yield pod.ready()
+
+
+@pytest.fixture
+def pod(serving_pod: Pod) -> Iterator[Pod]:
+    """The pod; each test closes its own connections to it."""
+    yield serving_pod
+    serving_pod.close_clients()
 
 
 def test_every_probe_answers_200(pod: Pod) -> None:

@@ -18,6 +18,8 @@ from tests.frameworks.pod import PORT, TIMEOUT, Pod, Reply, until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+pytestmark = pytest.mark.slow
+
 FLAGS = ("--drain-delay", "100s", "--grace-period", "150s")
 
 

@@ -15,6 +15,7 @@ yaml: Any = pytest.importorskip("yaml")
 texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Co", "Cn"]))
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.from_regex(r"[A-Z_]{1,8}", fullmatch=True), texts))
 def test_every_configmap_reads_back(data: dict[str, str]) -> None:
     """By our reader and by PyYAML, which reads YAML 1.1 as kubectl does."""

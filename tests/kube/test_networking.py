@@ -190,6 +190,7 @@ def test_changed_service_labels_reach_the_slice() -> None:
     assert updated["metadata"]["labels"]["tier"] == "front"
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # a busy machine is no failure
 @given(st.integers(0, 250), st.integers(0, 250))
 def test_slices_hold_every_endpoint_once(before: int, after: int) -> None:

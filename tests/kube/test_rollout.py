@@ -177,6 +177,7 @@ def fleets(draw: st.DrawFn) -> Pods:
     return Pods(bounds, sets)
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # a busy machine is no failure
 @given(fleets(), st.lists(st.integers(0, 3), min_size=1, max_size=30))
 def test_never_above_surge_never_below_least(pods: Pods, arrivals: list[int]) -> None:
@@ -189,6 +190,7 @@ def test_never_above_surge_never_below_least(pods: Pods, arrivals: list[int]) ->
         pods.settle(arriving)
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # a busy machine is no failure
 @given(fleets())
 def test_always_progresses(pods: Pods) -> None:
@@ -227,6 +229,7 @@ def test_proportional_leftovers(
     assert proportional_sizes(bounds, sets) == expected
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.integers(1, 20), min_size=2, max_size=5), st.integers(0, 60), st.integers(0, 5))
 def test_proportional_sizes_add_up(sizes: list[int], replicas: int, surge: int) -> None:

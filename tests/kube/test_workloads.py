@@ -137,6 +137,7 @@ def test_crowded_node_goes_first() -> None:
     assert [p["metadata"]["name"] for p in deletion_order(mine, related, NOW)] == ["b", "a"]
 
 
+@pytest.mark.slow
 @settings(deadline=None)  # a busy machine is no failure
 @given(st.randoms(use_true_random=False))
 def test_deletion_order_does_not_depend_on_the_input(shuffle: random.Random) -> None:

@@ -81,6 +81,7 @@ async def driver_of(folder: Path, manifests: ProjectManifests) -> AsyncIterator[
             await api.close()
 
 
+@pytest.mark.slow
 async def test_deploy_update_roll_back_delete(tmp_path: Path) -> None:
     """One story on one cluster: each step is over when kubectl would say so."""
     manifests = project(tmp_path, APP)
@@ -130,6 +131,7 @@ async def test_deploy_update_roll_back_delete(tmp_path: Path) -> None:
         assert [e.routed for e in observer.seen.endpoints if e.pod == key] == [True, False]
 
 
+@pytest.mark.slow
 async def test_an_app_that_crashes_shows_its_own_last_words(tmp_path: Path) -> None:
     """The error says what ended and how; the log is the app's."""
     manifests = project(tmp_path, 'raise RuntimeError("no database")\n')
@@ -140,6 +142,7 @@ async def test_an_app_that_crashes_shows_its_own_last_words(tmp_path: Path) -> N
         assert caught.value.log[-1] == "RuntimeError: no database"
 
 
+@pytest.mark.slow
 async def test_an_app_that_is_never_ready_shows_the_probe(tmp_path: Path) -> None:
     """It runs, but what its probe asks for is not there."""
     manifests = project(tmp_path, APP.replace("8000", "8001"))

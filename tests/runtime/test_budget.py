@@ -25,6 +25,7 @@ def test_a_sum_that_does_not_fit_is_printed() -> None:
     assert "= 12s, but the grace period is 10s" in str(refusal.value)
 
 
+@pytest.mark.slow
 @given(st.floats(0, 600), st.floats(0, 600), st.floats(0, 600))
 def test_the_parts_never_exceed_the_whole(grace: float, drain: float, hooks: float) -> None:
     """Whatever the numbers, the phases follow each other and end before the grace period."""

@@ -10,6 +10,8 @@ import pytest
 
 from .conftest import Pod, StartPod, eventually
 
+pytestmark = pytest.mark.slow
+
 PAGE = (Path(__file__).parents[2] / "docs/reference/runtime.md").read_text(encoding="utf-8")
 SOURCE = "\n\n".join(re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL))
 

@@ -26,6 +26,7 @@ def run(src: Path, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "back",
     [
@@ -46,6 +47,7 @@ def test_a_circle_is_found_however_it_is_written(tmp_path: Path, back: str) -> N
     assert code == 1
 
 
+@pytest.mark.slow
 def test_a_relative_import_of_a_package_starts_at_the_package(tmp_path: Path) -> None:
     """`.` in an `__init__` is the package itself, `..` in its module is the package above."""
     write(tmp_path, room_in___init__="from .a import x", room_in_a="from .. import b", b="")

@@ -39,6 +39,7 @@ def test_other_words_are_other_names(name: str) -> None:
     assert closest_match(name, KNOWN) is None
 
 
+@pytest.mark.slow
 @given(st.text(max_size=30), st.lists(st.text(max_size=30), max_size=4))
 def test_what_is_found_is_known(name: str, known: list[str]) -> None:
     """Whatever the texts are; and a known name is found as itself."""

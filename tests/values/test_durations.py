@@ -69,6 +69,7 @@ def test_what_could_mean_anything_is_no_timedelta(text: str) -> None:
         parse_timedelta(text)
 
 
+@pytest.mark.slow
 @given(st.integers(min_value=0, max_value=10**9), st.sampled_from(["ms", "s", "m", "h"]))
 def test_flags_and_settings_mean_the_same(number: int, unit: str) -> None:
     """A text is as long for `podready run` as for the app."""
@@ -81,6 +82,7 @@ def test_a_duration_beyond_all_bounds_is_a_value_error() -> None:
         parse_timedelta("9" * 30 + "d")
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_text_gives_a_duration_or_a_value_error(text: str) -> None:
     """Nothing else comes out."""

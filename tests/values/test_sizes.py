@@ -42,12 +42,14 @@ def test_what_could_mean_anything_is_refused(text: str) -> None:
         parse_size(text)
 
 
+@pytest.mark.slow
 @given(st.integers(min_value=0, max_value=2**80))
 def test_every_size_reads_back(size: int) -> None:
     """format_size and parse_size are inverse."""
     assert parse_size(format_size(size)) == size
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_text_gives_a_size_or_a_value_error(text: str) -> None:
     """Nothing else comes out."""

@@ -131,7 +131,8 @@ class Served:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _HEAD_SECONDS)
+            async with asyncio.timeout(_HEAD_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
             request = parse_request(head.removesuffix(b"\r\n\r\n"), loopback=True)
             answer = self._probe(request.path, verbose="verbose" in request.query)
             writer.write(render(answer, head_only=request.method == "HEAD"))
@@ -182,6 +183,7 @@ def _logger_unchanged(name: str) -> Iterator[None]:
 async def _wait(event: asyncio.Event, seconds: float) -> None:
     """Wait for `event`, at most `seconds`."""
     try:
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()
     except TimeoutError:
         pass

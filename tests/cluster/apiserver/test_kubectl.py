@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import subprocess
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -11,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.parts import program
 
 from podready.cluster.apiserver.registry import Registry
 from podready.cluster.client.protocol import PatchType
 from podready.kube.gvk import DEPLOYMENT
 
-pytestmark = pytest.mark.kubectl
+pytestmark = [pytest.mark.kubectl, pytest.mark.slow]
 
 MANIFEST = """\
 apiVersion: apps/v1
@@ -42,7 +42,7 @@ spec: {selector: {app: web}, ports: [{port: 80, targetPort: http}]}
 
 def newest_kubectl() -> str | None:
     """Return the newest kubectl.1.NN beside the one on PATH (a Cloud SDK's dispatcher), or it."""
-    found = shutil.which("kubectl")
+    found = program("kubectl")
     if found is None:
         return None
     siblings = Path(found).resolve().parent.glob("kubectl.1.*")

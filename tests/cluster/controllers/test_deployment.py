@@ -212,6 +212,7 @@ async def test_min_ready_seconds_slow_the_rollout(plane: Any, deployment: Make) 
 # -- rollback and history ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_rollback_reuses_the_old_replica_set(running: Any) -> None:
     """Back to web:1: no third ReplicaSet; the first becomes revision 3 and remembers it was 1."""
     first = (await running.objects(REPLICA_SET))[0]
@@ -241,6 +242,7 @@ async def test_change_cause_goes_to_the_revision(running: Any) -> None:
     assert annotations_of(new)["kubernetes.io/change-cause"] == "faster"
 
 
+@pytest.mark.slow
 async def test_history_is_limited(plane: Any, deployment: Make) -> None:
     """revisionHistoryLimit 1: of four revisions the newest and one old one are kept."""
     await plane.start(deployment_controller.build, replicaset.build)

@@ -16,6 +16,8 @@ from podready.kube.gvk import DEPLOYMENT, POD, REPLICA_SET
 from podready.kube.meta import name_of
 from podready.kube.rollout import bounds_of
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -13,6 +13,7 @@ from podready.kube.gvk import CONFIG_MAP, NODE, SECRET, SERVICE
 READINESS = {"httpGet": {"path": "/readyz", "port": 8000}, "periodSeconds": 1}
 
 
+@pytest.mark.slow
 async def test_a_pod_becomes_ready_and_ends_well(node: Node) -> None:
     """Started, probed, deleted: the app gets SIGTERM, exits 0, and the pod ends Succeeded."""
     await node.pod({"command": server(), "readinessProbe": READINESS})
@@ -48,6 +49,7 @@ async def test_a_pod_becomes_ready_and_ends_well(node: Node) -> None:
     assert reasons[-1] == "Killing"
 
 
+@pytest.mark.slow
 async def test_pid_1_without_a_handler_is_killed_at_the_end_of_grace(node: Node) -> None:
     """Python without a SIGTERM handler is PID 1: it ignores the signal and dies by SIGKILL."""
     await node.pod({"command": python("import time; time.sleep(60)")})
@@ -67,6 +69,7 @@ async def test_pid_1_without_a_handler_is_killed_at_the_end_of_grace(node: Node)
     assert kill - term >= 2.0, "every container gets two seconds at least"
 
 
+@pytest.mark.slow
 async def test_a_shell_form_command_swallows_sigterm(node: Node) -> None:
     """`CMD app; more` makes the shell PID 1, and the app behind it never hears of SIGTERM."""
     (node.project / "app.py").write_text(
@@ -85,6 +88,7 @@ async def test_a_shell_form_command_swallows_sigterm(node: Node) -> None:
     assert [fact["handled"] for fact in node.facts("signal")] == [False, False]
 
 
+@pytest.mark.slow
 async def test_a_server_on_localhost_fails_its_probe(node: Node) -> None:
     """Probes go to the pod's IP, so a server bound to 127.0.0.1 never becomes ready."""
     await node.pod({"command": server("127.0.0.1"), "readinessProbe": READINESS})
@@ -97,6 +101,7 @@ async def test_a_server_on_localhost_fails_its_probe(node: Node) -> None:
     assert node.facts("listening") == []
 
 
+@pytest.mark.slow
 async def test_two_pods_listen_on_the_same_port(node: Node) -> None:
     """Port 8000 of one pod is not port 8000 of another."""
     for name in ("one", "two"):
@@ -107,6 +112,7 @@ async def test_two_pods_listen_on_the_same_port(node: Node) -> None:
     assert one["status"]["podIP"] != two["status"]["podIP"]
 
 
+@pytest.mark.slow
 async def test_readiness_follows_the_app(node: Node) -> None:
     """After failureThreshold failures the pod is unready; the container is left alone."""
     probe = READINESS | {"failureThreshold": 2}
@@ -132,6 +138,7 @@ async def _touch(node: Node, path: str, program: str = "touch") -> None:
     assert (await running.command((program, path), 5)).code == 0
 
 
+@pytest.mark.slow
 async def test_liveness_restarts_the_container(node: Node) -> None:
     """A liveness probe that fails for good ends the container, and it starts again at once."""
     script = "test ! -e /tmp/dead || exit 9"
@@ -149,6 +156,7 @@ async def test_liveness_restarts_the_container(node: Node) -> None:
     assert "GET /readyz" in await node.log(previous=True)
 
 
+@pytest.mark.slow
 async def test_startup_probe_holds_the_others_back(node: Node) -> None:
     """Until the startup probe succeeded the container is not started, and readiness waits."""
     startup = {"exec": {"command": ["cat", "/tmp/go"]}, "periodSeconds": 1, "failureThreshold": 60}
@@ -192,6 +200,7 @@ async def test_restart_policies(node: Node, policy: str, code: int, phase: str) 
     await node.until_gone()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hook", "failure"),
     [
@@ -226,6 +235,7 @@ async def test_pre_stop(node: Node, hook: dict[str, Any], failure: str) -> None:
         assert facts[1]["seconds"] >= 1.0
 
 
+@pytest.mark.slow
 async def test_a_late_pre_stop_is_abandoned(node: Node) -> None:
     """A hook that outlasts the grace period is given up; two seconds for SIGTERM remain."""
     container = {"command": server(), "lifecycle": {"preStop": {"sleep": {"seconds": 1}}}}
@@ -240,6 +250,7 @@ async def test_a_late_pre_stop_is_abandoned(node: Node) -> None:
     assert [fact["signal"] for fact in node.facts("signal")] == ["SIGTERM"]
 
 
+@pytest.mark.slow
 async def test_readiness_goes_on_while_the_pod_ends(node: Node) -> None:
     """During preStop the readiness probe still runs, so `serving` can turn false."""
     hook = {"exec": {"command": ["sh", "-c", "touch /tmp/unready; sleep 2.5"]}}
@@ -254,6 +265,7 @@ async def test_readiness_goes_on_while_the_pod_ends(node: Node) -> None:
     await node.until_gone()
 
 
+@pytest.mark.slow
 async def test_a_forced_deletion(node: Node) -> None:
     """The object goes at once, and the process soon after."""
     await node.pod({"command": ["sleep", "67"]})
@@ -312,6 +324,7 @@ async def test_a_program_that_is_not_there(node: Node) -> None:
     assert node.facts("exited")[0]["code"] == 128
 
 
+@pytest.mark.slow
 async def test_init_containers_and_sidecars(node: Node) -> None:
     """Init containers run in order, a sidecar starts before and ends after the app."""
     script = "echo $0 >> /shared/order; exit 0"
@@ -417,6 +430,7 @@ async def test_last_words(node: Node) -> None:
     assert [each["message"] for each in words] == ["from the file\n", "from the log\n"]
 
 
+@pytest.mark.slow
 async def test_post_start_failure_restarts(node: Node) -> None:
     """A failed postStart hook ends the container, which then starts again by its policy."""
     hook = {"exec": {"command": ["sh", "-c", "exit 1"]}}

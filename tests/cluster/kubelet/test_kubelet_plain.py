@@ -24,6 +24,7 @@ async def plain_node(tmp_path: Path) -> AsyncIterator[Node]:
     await sandbox.close()
 
 
+@pytest.mark.slow
 async def test_two_pods_live_and_end(plain_node: Node) -> None:
     """Both serve port 8000 on their own addresses, get SIGTERM and exit 0."""
     node = plain_node

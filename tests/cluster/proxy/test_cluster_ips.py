@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 from tests.cluster.proxy.conftest import HandClock, MemoryJournal, make_endpoint, make_slice
+from tests.ports import HeldPort
 
 from podready.cluster.client.protocol import Object
 from podready.cluster.proxy.cluster_ips import ClusterIPs
@@ -49,7 +50,8 @@ class Cluster:
         self.ip = f"127.96.{number}.{random.randrange(1, 250)}"
         self.pod = socket.create_server((self.ip, 0))
         self.pod_port = self.pod.getsockname()[1]
-        self.port = self.pod_port + 1 if self.pod_port < 65535 else 20000
+        self.held = HeldPort(self.ip)
+        self.port = self.held.number
         self.proxier = Proxier(2, Lag(LAG, LAG), 0, journal, clock)
         self.network = LoopbackNetwork()
         self.addresses = ClusterIPs(self.network, self.proxier, lambda *_: socket.socket())
@@ -97,6 +99,7 @@ async def cluster(hand_clock: HandClock, memory_journal: MemoryJournal) -> Async
     yield made
     await made.addresses.stop()
     made.pod.close()
+    made.held.close()
 
 
 async def until(condition: Callable[[], bool]) -> None:

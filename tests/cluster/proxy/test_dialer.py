@@ -17,6 +17,7 @@ import pytest
 from podready.cluster.proxy.backends import Backend
 from podready.cluster.proxy.dialer import DialServer
 from podready.cluster.proxy.proxier import RefusedError
+from podready.socket_path import short
 
 REQUEST = {"id": 7, "service": "default/hello", "port": 80, "node": 2}
 
@@ -71,7 +72,8 @@ def client(server: DialServer, tmp_path: Path) -> Iterator[socket.socket]:
     """Return a connected client; its calls run in a thread."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
         client.settimeout(10)
-        client.connect(str(tmp_path / "run" / "dialer.sock"))
+        with short(tmp_path / "run" / "dialer.sock") as name:
+            client.connect(name)
         yield client
 
 
@@ -156,7 +158,8 @@ async def test_a_client_that_talks_nonsense_is_dropped_and_others_go_on(
     """A broken client loses its connection and nothing else."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as other:
         other.settimeout(10)
-        other.connect(str(tmp_path / "run" / "dialer.sock"))
+        with short(tmp_path / "run" / "dialer.sock") as name:
+            other.connect(name)
         other.send(b"nonsense")
         assert await asyncio.to_thread(other.recv, 100) == b""
     assert "dropped" in caplog.text

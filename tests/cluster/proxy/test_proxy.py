@@ -18,6 +18,7 @@ from podready.cluster.client.protocol import Object
 from podready.cluster.proxy.proxier import RefusedError
 from podready.cluster.proxy.proxy import Proxy, ProxySettings
 from podready.kube.gvk import ENDPOINT_SLICE, SERVICE
+from podready.socket_path import short
 
 Make = Callable[..., Object]
 LAG = 0.1
@@ -52,7 +53,8 @@ def dial(path: Path, node: int) -> str:
     """Ask the dialer once; return the pod or the error."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as dialer:
         dialer.settimeout(10)
-        dialer.connect(str(path))
+        with short(path) as name:
+            dialer.connect(name)
         request = {"id": 1, "service": "default/hello", "port": 80, "node": node}
         dialer.send(json.dumps(request).encode())
         message, descriptors, _, _ = socket.recv_fds(dialer, 4096, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from statistics import mean
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -139,6 +140,7 @@ def test_the_same_seed_gives_the_same_delays() -> None:
 endpoint_states = st.dictionaries(st.sampled_from([A, B]), st.sampled_from([TERMINATING, READY]))
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 3), endpoint_states), min_size=1, max_size=12),

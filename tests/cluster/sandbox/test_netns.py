@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -109,6 +110,7 @@ def _namespace_pids(member: int) -> set[int]:
     return found
 
 
+@pytest.mark.slow
 async def test_two_pods_bind_the_same_port(netns: NetnsSandbox, spec: Spec) -> None:
     """Each pod has a network of its own, and `dial` reaches the pod that was meant."""
     pods = [await netns.pod("default", name, name) for name in ("one", "two")]
@@ -122,6 +124,7 @@ async def test_two_pods_bind_the_same_port(netns: NetnsSandbox, spec: Spec) -> N
     assert not pods[0].listening(8001)
 
 
+@pytest.mark.slow
 async def test_a_server_on_localhost_is_not_reachable(netns: NetnsSandbox, spec: Spec) -> None:
     """A server bound to 127.0.0.1 refuses the pod's IP, but other containers can reach it."""
     pod = await netns.pod("default", "web", "web")
@@ -321,6 +324,7 @@ HOLD = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("way", "name"), [("netns", "NetnsSandbox"), ("plain", "PlainSandbox")])
 async def test_nothing_survives_a_killed_cluster(tmp_path: Path, way: str, name: str) -> None:
     """kill -9 of the cluster's process takes every process of every pod along."""
@@ -339,26 +343,24 @@ async def test_nothing_survives_a_killed_cluster(tmp_path: Path, way: str, name:
     await until(lambda: not any(is_alive(pid) for pid in family), "the whole family is gone")
 
 
-async def test_an_ordinary_user(
-    nobody: Callable[..., subprocess.Popen[str]], tmp_path_factory: pytest.TempPathFactory
-) -> None:
+@pytest.mark.slow
+async def test_an_ordinary_user(nobody: Callable[..., subprocess.Popen[str]]) -> None:
     """Pods work the same without root, where user namespaces do."""
-    log = tmp_path_factory.getbasetemp().parent.parent / f"podready-test-{os.getpid()}.log"
-    log.touch()
-    os.chown(log, NOBODY, NOBODY)
-    try:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own is root's alone
+        os.chown(folder, NOBODY, NOBODY)
+        log = Path(folder) / "log"
         cluster = nobody(HOLD.replace("WAY", "netns").replace("SANDBOX", "NetnsSandbox"), str(log))
         assert cluster.stdout is not None
         said = await asyncio.to_thread(cluster.stdout.readline)
         if said.startswith("unsupported:"):
             pytest.skip(said)
         assert said.startswith("refused ")
-        await until(lambda: log.read_text() == "0\n", "the app runs as the one mapped user")
+        await until(
+            lambda: log.exists() and log.read_text() == "0\n", "the app runs as the one mapped user"
+        )
         family = _descendants(cluster.pid)
         cluster.kill()
         await until(lambda: not any(is_alive(pid) for pid in family), "the family is gone")
-    finally:
-        log.unlink()
 
 
 def _dedent(code: str) -> str:

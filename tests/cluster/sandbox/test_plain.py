@@ -99,3 +99,14 @@ async def test_limits_are_told(plain: PlainSandbox) -> None:
     """The report can say what plain does not show; above all, that the app is not PID 1."""
     assert "not PID 1" in plain.limits[0]
     assert not plain.private_root
+
+
+async def test_a_close_that_is_cancelled_as_it_is_done_does_end(plain: PlainSandbox) -> None:
+    """A task that goes on after its cancellation is waited for for ever."""
+    pod = await plain.pod("default", "web", "web")
+    closing = asyncio.create_task(pod.close())
+    await asyncio.sleep(0)
+    pod._link.gone.set()
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing

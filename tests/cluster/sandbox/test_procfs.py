@@ -7,9 +7,12 @@ import signal
 import socket
 from contextlib import ExitStack
 
+import pytest
+
 from podready.cluster.sandbox.procfs import handles, listening
 
 
+@pytest.mark.slow
 def test_listening_sockets_among_many_others() -> None:
     """A listener is found by address and port, whatever else the table holds."""
     me = os.getpid()

@@ -69,8 +69,11 @@ class Pods:
 
 @pytest.fixture
 async def pods(tmp_path: Path, start_server: StartServer) -> AsyncIterator[Pods]:
-    """Return three pods, each a real server on its own address, and a running dialer."""
-    pods = Pods(tmp_path / "dialer.sock")
+    """Return three pods, each a real server on its own address, and a running dialer.
+
+    The path of its socket is longer than the kernel takes, as those of CI systems can be.
+    """
+    pods = Pods(tmp_path / ("long" * 30) / "dialer.sock")
     for number in range(3):
         server = start_server(host=f"127.77.1.{number + 1}")
         pods.backends.append(Backend(f"default/pod-{number}", server.host, server.port))

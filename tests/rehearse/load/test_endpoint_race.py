@@ -21,11 +21,11 @@ from podready.rehearse.load.generator import Generator
 from podready.rehearse.load.plan import Connection, DialerTarget, LoadPlan, Outcome, Sample
 from podready.rehearse.load.summary import LoadSummary
 
+pytestmark = pytest.mark.slow
+
 MakePlan = Callable[..., LoadPlan]
 Play = Callable[..., Awaitable[tuple[list[Sample], LoadSummary]]]
 LAG, RATE, NODES = 0.6, 200.0, 4
-EXPECTED = RATE / 2 * LAG
-"""Lost per pod of two: the rate of new connections it gets, times the lag."""
 
 
 class TimedJournal:
@@ -87,16 +87,27 @@ class Rollout:
         await self.client.create(ENDPOINT_SLICE, "default", self._slice(first_is_ready=True))
         await self.proxy.start()
 
-    async def play(self, _: Generator) -> None:
-        """Let pod 0 die, and wait until every node has heard of it and a little longer."""
-        await asyncio.sleep(0.2)
+    async def play(self, load: Generator) -> None:
+        """Let pod 0 die under load, and wait for requests after every node has heard of it."""
+        await eventually(lambda: all(server.peers for server in self.servers))
         self.servers[0].close_listener()
         self.closed = time.monotonic()
         live = await self.client.get(ENDPOINT_SLICE, "default", "hello-x")
         live["endpoints"] = self._slice(first_is_ready=False)["endpoints"]
         await self.client.update(ENDPOINT_SLICE, "default", live)
         await self.journal.settled.wait()
-        await asyncio.sleep(0.2)
+        last = max(self.journal.unrouted("default/pod-0").values())
+        await eventually(lambda: load._next and load.started + load._next.due > last)
+        planned = load._planned
+        await eventually(lambda: load._planned > planned)
+
+
+async def eventually(condition: Callable[[], Any]) -> None:
+    """Wait until the condition holds."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.005)
 
 
 @pytest.fixture
@@ -128,5 +139,6 @@ async def test_requests_are_lost_while_a_nodes_view_outlives_the_listener(
     late = [s for s in samples if s.intended > max(unrouted.values())]
     assert late
     assert {s.pod for s in late} == {"default/pod-1"}
-    # Half the rate meets the dead pod for the lag on average: 60, give or take half of it.
-    assert EXPECTED / 2 < len(lost) < EXPECTED * 2
+    # Half of each node's share of the rate meets the dead pod until the node has heard of it.
+    expected = sum(RATE / NODES / 2 * (gone - rollout.closed) for gone in unrouted.values())
+    assert expected / 2 < len(lost) < expected * 2

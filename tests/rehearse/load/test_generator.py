@@ -214,6 +214,7 @@ async def test_a_request_that_meets_the_close_of_its_connection_is_lost(
     assert all(s.conn_age > 0 for s in lost)
 
 
+@pytest.mark.slow
 async def test_travel_time_opens_the_keep_alive_race(
     start_server: StartServer, plan: MakePlan, run_plan: Play
 ) -> None:
@@ -272,6 +273,7 @@ async def test_the_answer_names_its_pod(
     assert {s.pod for s in samples} == {"default/hello-1"}
 
 
+@pytest.mark.slow
 async def test_a_slow_app_delays_nobody_else(
     start_server: StartServer, plan: MakePlan, run_plan: Play
 ) -> None:
@@ -289,6 +291,7 @@ async def test_a_slow_app_delays_nobody_else(
     assert Counter(s.outcome for s in samples) == {Outcome.OK: 49, Outcome.TIMEOUT: 1}
 
 
+@pytest.mark.slow
 async def test_the_connection_cap_is_a_loss_of_the_generators_own(
     start_server: StartServer, plan: MakePlan, run_plan: Play
 ) -> None:
@@ -312,16 +315,20 @@ async def test_stop_waits_for_what_is_under_way(
     """Requests sent before the stop get their answers; none is planned after it."""
     reached = asyncio.Event()
     loop = asyncio.get_running_loop()
+    generators: list[Generator] = []
 
     def behave(peer: Peer) -> None:
         peer.read()
         loop.call_soon_threadsafe(reached.set)
-        time.sleep(0.3)
+        deadline = time.monotonic() + 20
+        while not (generators and generators[0]._stopped) and time.monotonic() < deadline:
+            time.sleep(0.01)
         peer.send(HELLO)
 
     server = start_server(behave)
 
-    async def first_arrived(_: Generator) -> None:
+    async def first_arrived(generator: Generator) -> None:
+        generators.append(generator)
         await reached.wait()
 
     endless = plan(server, connections=NEW, max_seconds=600.0)

@@ -26,6 +26,8 @@ from podready.rehearse.load.process import LoadError, LoadProcess
 from podready.rehearse.load.samples import read_samples
 from podready.rehearse.load.wire import encode_plan
 
+pytestmark = pytest.mark.slow
+
 MakePlan = Callable[..., LoadPlan]
 COMMAND = [sys.executable, "-m", "podready.rehearse.load"]
 MIX = ((Connection.PINNED, 0.4), (Connection.POOLED, 0.4), (Connection.NEW, 0.2))

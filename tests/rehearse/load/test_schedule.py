@@ -39,6 +39,7 @@ def test_shares_are_exact_after_every_draw(shares: list[float], draws: int) -> N
             assert abs(given_out[i] - n * share / sum(shares)) < 1 + 1e-6
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(weights, st.lists(st.floats(0.01, 1), min_size=1, max_size=3), st.integers(1, 5))
 def test_each_kind_and_connection_has_its_share_after_every_block(
@@ -56,6 +57,7 @@ def test_each_kind_and_connection_has_its_share_after_every_block(
             assert abs(pairs[kind.name, connection] - wanted) < 1 + 1e-6
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.floats(1, 3000), st.floats(0, 2), st.integers(0, 2**31))
 def test_every_planned_arrival_comes_exactly_once_and_in_order(

@@ -117,6 +117,7 @@ def websocket_server() -> Iterator[Callable[[Callable[[ServerConnection], None]]
 StartWebSocket = Callable[[Callable[[ServerConnection], None]], int]
 
 
+@pytest.mark.slow
 async def test_a_websocket_with_a_close_frame_is_clean(
     websocket_server: StartWebSocket, follow: Follow
 ) -> None:

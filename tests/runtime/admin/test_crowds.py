@@ -15,6 +15,8 @@ import websockets
 from tests.runtime.conftest import Pod, StartPod, eventually
 from websockets.asyncio.client import ClientConnection, connect
 
+pytestmark = pytest.mark.slow
+
 APP = """
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":

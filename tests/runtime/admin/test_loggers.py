@@ -7,6 +7,7 @@ import json
 import signal
 from typing import Any
 
+import pytest
 from tests.runtime.conftest import TIMEOUT, Pod, StartPod, eventually
 
 APP = """
@@ -39,6 +40,7 @@ def details(pod: Pod) -> list[dict[str, Any]]:
     return [line for line in list(pod.log) if line["message"] == "detail"]
 
 
+@pytest.mark.slow
 def test_a_level_is_changed_for_a_while_in_every_worker_and_goes_back(start_pod: StartPod) -> None:
     """Both workers log DEBUG, then neither does."""
     pod = start_pod(APP, "--workers", "2").ready()
@@ -77,6 +79,7 @@ def test_sigusr1_means_debug_for_ten_minutes(start_pod: StartPod) -> None:
     assert (status, facts) == (200, {"configured": "INFO", "effective": "INFO"})
 
 
+@pytest.mark.slow
 def test_a_worker_forked_later_has_the_level_too(start_pod: StartPod) -> None:
     """A replacement hears of the changes that are in force."""
     pod = start_pod(APP).ready()

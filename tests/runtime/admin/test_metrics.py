@@ -14,6 +14,8 @@ from tests.runtime.conftest import Pod, StartPod, eventually
 
 from podready.runtime.metrics.families import FAMILIES
 
+pytestmark = pytest.mark.slow
+
 APP = """
     import asyncio, os, time
     from starlette.applications import Starlette

@@ -156,6 +156,7 @@ async def app(scope, receive, send): ...
 """
 
 
+@pytest.mark.slow
 def test_each_worker_is_healthy_or_not_by_itself(start_pod: StartPod) -> None:
     """/livez fails as long as one of two workers is unhealthy."""
     pod = start_pod(EACH_WORKER, "--workers", "2").ready()
@@ -197,6 +198,7 @@ def test_warmup_shows_its_progress(start_pod: StartPod) -> None:
     pod.ready()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "words"),
     [

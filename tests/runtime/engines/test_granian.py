@@ -28,6 +28,7 @@ HELLO = """
 """
 
 
+@pytest.mark.slow
 def test_it_serves_and_ends(start_pod: StartPod) -> None:
     """The whole life on granian, with an answer that has no headers of its own."""
     pod = start_pod(HELLO, *GRANIAN).ready()
@@ -37,6 +38,7 @@ def test_it_serves_and_ends(start_pod: StartPod) -> None:
     assert not pod.noise
 
 
+@pytest.mark.slow
 def test_an_exception_is_logged_once(start_pod: StartPod) -> None:
     """500 for the client, and one line with the traceback in its own field."""
     pod = start_pod(HELLO, *GRANIAN).ready()
@@ -46,6 +48,7 @@ def test_an_exception_is_logged_once(start_pod: StartPod) -> None:
     assert sum("exception" in message for message in pod.messages()) == 1
 
 
+@pytest.mark.slow
 def test_two_workers_share_the_socket(start_pod: StartPod) -> None:
     """One listening socket for all: with one worker stopped, the other takes every connection."""
     source = """
@@ -95,6 +98,7 @@ SOCKETS = """
 """
 
 
+@pytest.mark.slow
 def test_a_silent_websocket_is_closed_before_the_engine_stops(start_pod: StartPod) -> None:
     """granian alone would cut it; the client gets 1012, and the app hears of it."""
     pod = start_pod(SOCKETS, *GRANIAN).ready()

@@ -20,6 +20,7 @@ async def app(scope, receive, send): ...
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -53,6 +54,7 @@ def test_a_plain_server_leaves_the_report_as_termination_message(
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_podready_run_leaves_it_too(tmp_path: Path) -> None:
     """The supervisor's own message holds the same text."""
     (tmp_path / "main.py").write_text(APP)
@@ -80,3 +82,18 @@ def test_nothing_is_announced_while_somebody_only_looks(
     assert (capsys.readouterr().err, error.reported) == ("", False)
     assert announce(error).reported
     assert capsys.readouterr().err == "report\n"
+
+
+def test_a_line_in_the_log_takes_no_report_away_from_stderr() -> None:
+    """A caller that has not configured podready's log does not look for a report there."""
+    code = "from podready.runtime.logs import log_event; log_event('INFO', 'hello')\n"
+    ended = subprocess.run(
+        [sys.executable, "-c", code + APP],
+        env={"APP_PORT": "x"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert 'APP_PORT  invalid  "x" is not an integer' in ended.stderr
+    assert "APP_PORT" not in ended.stdout

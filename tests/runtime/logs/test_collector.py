@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -20,10 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.parts import program
 
-RSYSLOGD = os.environ.get("PODREADY_TEST_RSYSLOGD") or shutil.which(
-    "rsyslogd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-)
+RSYSLOGD = os.environ.get("PODREADY_TEST_RSYSLOGD") or program("rsyslogd")
 needs_rsyslog = pytest.mark.skipif(RSYSLOGD is None, reason="rsyslogd is not installed")
 
 CRI_CUT = 16 * 1024

@@ -38,6 +38,7 @@ def output(code: str, directory: Path) -> str:
     return ended.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "package"),
     [

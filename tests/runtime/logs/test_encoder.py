@@ -87,6 +87,7 @@ def decoded(encoder: Encoder, value: object) -> Any:
     return json.loads(line)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "read"),
     [
@@ -173,6 +174,7 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(ANYTHING)
 def test_any_value_is_one_line_of_json(encoder: Encoder, value: object) -> None:
@@ -180,6 +182,7 @@ def test_any_value_is_one_line_of_json(encoder: Encoder, value: object) -> None:
     assert decoded(encoder, value)["severity"] == "INFO"
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.dictionaries(st.text(st.characters()), ANYTHING, max_size=5))
 def test_any_fields_are_one_line_of_json(encoder: Encoder, fields: dict[str, Any]) -> None:
@@ -189,6 +192,7 @@ def test_any_fields_are_one_line_of_json(encoder: Encoder, fields: dict[str, Any
     assert json.loads(line)["severity"] == "INFO"
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     fields=st.dictionaries(st.text(st.characters()), ANYTHING, max_size=5),

@@ -72,6 +72,7 @@ VALUES = st.recursive(
 EVENTS = st.dictionaries(NAMES, VALUES, max_size=6)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     level=st.sampled_from([0, 5, 10, 15, 20, 25, 29, 30, 40, 50]),

@@ -88,6 +88,7 @@ def test_of_thousands_of_short_fields_as_many_stay_as_fit() -> None:
     assert told.count(", ") + 1 + more == 600 - len(left)
 
 
+@pytest.mark.slow
 def test_the_work_grows_with_the_line_and_not_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten times the fields are ten times the text that goes through the encoder, not a hundred."""
     encoded = 0
@@ -106,6 +107,7 @@ def test_the_work_grows_with_the_line_and_not_faster(monkeypatch: pytest.MonkeyP
         assert encoded < 3 * size(event)
 
 
+@pytest.mark.slow
 def test_a_long_message_and_many_fields_share_the_line() -> None:
     """Neither takes it all: of the message a sixteenth of the limit stays at least."""
     fields = {f"key{number}": number for number in range(5000)}
@@ -115,6 +117,7 @@ def test_a_long_message_and_many_fields_share_the_line() -> None:
     assert sum(name.startswith("key") for name in read) > 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gcp", "otel", "ecs", "datadog"])
 def test_what_every_line_has_is_never_left_out(events: Events, name: str) -> None:
     """Time, level, text, logger, trace, service, exception and place, in each format."""
@@ -147,6 +150,7 @@ def test_lines_that_no_encoder_of_ours_makes() -> None:
     assert read["log_error"].startswith("ValueError")
 
 
+@pytest.mark.slow
 def test_lines_of_a_process_keep_the_limit_of_its_settings(events: Events) -> None:
     """16,000 bytes by default; PODREADY_LOG_MAX_LINE is another."""
     code = 'log.info("x" * 100_000, extra={"order": 42})'

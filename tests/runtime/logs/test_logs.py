@@ -129,6 +129,7 @@ def test_everything_a_process_can_say_is_in_the_same_form() -> None:
     assert "SystemError: the end" in found[-1]["stack_trace"]
 
 
+@pytest.mark.slow
 def test_handlers_of_servers_are_taken_down() -> None:
     """uvicorn's own handlers would write each line again, as text."""
     (event,) = events(
@@ -174,6 +175,7 @@ def test_fields_of_the_request_under_way_are_in_every_line() -> None:
     assert [event["request_id"] for event in found] == ["r1", "own", "r1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("argument", "what"),
     [
@@ -189,6 +191,7 @@ def test_a_format_or_level_that_does_not_exist_is_a_value_error(argument: str, w
     assert ended.returncode == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variable", "value", "what"),
     [
@@ -258,6 +261,7 @@ def test_console_lines_are_plain_when_nobody_sees_colours() -> None:
     assert "\x1b" not in ended.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
 def test_a_terminal_gets_readable_lines_with_colours_unless_told_not_to(
     no_color: str, coloured: bool
@@ -280,6 +284,7 @@ def test_a_terminal_gets_readable_lines_with_colours_unless_told_not_to(
     assert ("\x1b[31mERROR" in shown) is coloured
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["asyncio", "ssl", "logging", "orjson", "traceback"])
 def test_the_first_process_speaks_without_heavy_imports(name: str) -> None:
     """PID 1 logs through log_event and imports none of these."""
@@ -297,6 +302,7 @@ def test_the_first_process_speaks_without_heavy_imports(name: str) -> None:
     assert json.loads(ended.stdout)["severity"] == "NOTICE"
 
 
+@pytest.mark.slow
 def test_warnings_and_crashes_are_shown_at_their_own_place() -> None:
     """sourceLocation is where the app warned or failed, not where podready noticed."""
     found = events(

@@ -12,6 +12,8 @@ import pytest
 
 from .conftest import PREAMBLE
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from .conftest import Events
 

@@ -34,6 +34,7 @@ def test_the_import_alone_loads_nothing(module: str) -> None:
     assert ended(f"import sys, podready.logs; sys.exit({module!r} in sys.modules)") == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["structlog", "loguru"])
 def test_the_integrations_import_the_package_and_not_themselves(package: str) -> None:
     """A module called as the package it integrates must still find that package."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .conftest import Events
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -72,6 +73,7 @@ def test_secret_names(name: str) -> None:
     assert Redaction().apply({name: "hunter2", "order": 1}) == {name: STARS, "order": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -183,6 +185,7 @@ def nested(value: object, depth: int) -> object:
     return value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "value",
     [
@@ -241,6 +244,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(mappings(VALUES))
 def test_no_secret_gets_through_by_any_way(fields: dict[str, Any]) -> None:

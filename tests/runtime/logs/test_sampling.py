@@ -77,6 +77,7 @@ def test_rules_that_are_none(text: str) -> None:
         parse_rule(text)
 
 
+@pytest.mark.slow
 def test_a_process_samples_only_when_told_to(events: Events) -> None:
     """All 300 by default; 100 and every hundredth with 100/100, the template being what counts."""
     code = "for n in range(300): log.info('line %d', n)"

@@ -70,6 +70,7 @@ def test_what_holds_no_password_stays(text: str) -> None:
     assert cut(text) == text
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(
     st.text(st.sampled_from('@/"\\aä?#'), max_size=8),
@@ -81,6 +82,7 @@ def test_no_part_of_a_password_stays(inner: str, user: str) -> None:
     assert said == f"cannot reach postgres://{user}:{STARS}@db:5432/shop now"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["://", "://a:", '://a:"', "://a:b@", "\\", '"://:', "a:"])
 def test_every_byte_is_looked_at_once_or_twice(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a client sends may be megabytes of the beginnings of URLs."""

@@ -25,6 +25,7 @@ def registry(orders: int, kind: str) -> CollectorRegistry:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("openmetrics", [False, True])
 @settings(deadline=None)
 @given(kind=st.text(st.characters(codec="utf-8"), max_size=20))

@@ -52,6 +52,7 @@ def test_every_family_of_the_table_is_read_back(openmetrics: bool) -> None:
         assert set(family.labels) <= set(metric.samples[0].labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("openmetrics", [False, True])
 @settings(deadline=None)
 @given(

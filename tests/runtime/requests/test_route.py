@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -22,7 +22,7 @@ from podready.runtime.requests.instrumentation import Instrumentation
 from podready.runtime.requests.middleware import Middleware, MiddlewareOptions
 from podready.runtime.requests.route import route_of, watch_django, watch_mounts, watch_wsgi
 from podready.runtime.requests.stack_location import item_facts
-from podready.runtime.wsgi.bridge import wsgi_to_asgi
+from podready.runtime.wsgi.bridge import WsgiBridge, wsgi_to_asgi
 
 App = Callable[..., Awaitable[None]]
 
@@ -179,6 +179,7 @@ async def test_a_parameter_that_changed_its_look_hides_the_mount() -> None:
     assert seen == [("/m/{n}/x", "200"), ("/x", "200")]
 
 
+@pytest.mark.slow
 async def test_fastapi_with_included_routers_and_a_mounted_app() -> None:
     """The prefixes of routers are part of the template, also where FastAPI keeps them apart."""
     fastapi = pytest.importorskip("fastapi")
@@ -210,6 +211,7 @@ async def test_fastapi_with_included_routers_and_a_mounted_app() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 async def test_litestar() -> None:
     """Litestar says it in scope["path_template"]."""
@@ -219,12 +221,27 @@ async def test_litestar() -> None:
     async def one(number: int) -> str:
         return str(number)
 
-    app = litestar.Litestar([litestar.Router("/api", route_handlers=[one])])
+    app = litestar.Litestar([litestar.Router("/api", route_handlers=[one])], logging_config=None)
     seen = await routes_seen(app, "/api/users/1", "/api/users/2", "/none")
     assert seen == [("/api/users/{number}", "200"), ("", "404")]
 
 
-async def test_flask() -> None:
+@pytest.fixture
+def bridge() -> Iterator[Callable[[Any], WsgiBridge]]:
+    """Bridge a WSGI app; the threads, which end with their process otherwise, end here."""
+    bridges: list[WsgiBridge] = []
+
+    def make(app: Any) -> WsgiBridge:
+        bridges.append(wsgi_to_asgi(app, 2))
+        return bridges[-1]
+
+    yield make
+    for each in bridges:
+        each.close()
+
+
+@pytest.mark.slow
+async def test_flask(bridge: Callable[[Any], WsgiBridge]) -> None:
     """Flask's rule is found in the WSGI environment, for blueprints too."""
     flask = pytest.importorskip("flask")
     app, blueprint = flask.Flask("shop"), flask.Blueprint("api", "api", url_prefix="/api")
@@ -237,7 +254,7 @@ async def test_flask() -> None:
     app.add_url_rule("/users/<int:number>", view_func=one)
     blueprint.add_url_rule("/items/<int:number>", view_func=one)
     app.register_blueprint(blueprint)
-    bridged = wsgi_to_asgi(watch_wsgi(app), 2)
+    bridged = bridge(watch_wsgi(app))
     paths = ["/users/1", "/users/2", "/users/3", "/api/items/1", "/none"]
     assert await routes_seen(bridged, *paths) == [
         ("/users/<int:number>", "200"),
@@ -257,7 +274,9 @@ def django() -> Any:
     import_module("django.core.handlers.base")
 
     if not settings.configured:
-        settings.configure(SECRET_KEY="k", ALLOWED_HOSTS=["*"], ROOT_URLCONF="shop_urls")
+        settings.configure(
+            SECRET_KEY="k", ALLOWED_HOSTS=["*"], ROOT_URLCONF="shop_urls", LOGGING_CONFIG=None
+        )
         module.setup()
 
     def one(_request: Any, number: str) -> Any:
@@ -275,14 +294,15 @@ def django() -> Any:
     del sys.modules["shop_urls"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interface", ["asgi", "wsgi"])
-async def test_django(django: Any, interface: str) -> None:
+async def test_django(django: Any, interface: str, bridge: Callable[[Any], WsgiBridge]) -> None:
     """Django's resolver says it, over ASGI and over WSGI."""
     if interface == "asgi":
         app = import_module("django.core.asgi").get_asgi_application()
     else:
         app = import_module("django.core.wsgi").get_wsgi_application()
-        app = wsgi_to_asgi(watch_wsgi(app), 2)
+        app = bridge(watch_wsgi(app))
     paths = ["/users/1/", "/users/2/", "/old/3", "/none"]
     assert await routes_seen(app, *paths) == [
         ("/users/<int:number>/", "200"),
@@ -339,6 +359,7 @@ async def test_a_mount_and_its_route_may_call_a_parameter_the_same() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("noted_mounts")
 async def test_fastapi_in_a_mount_of_the_same_parameter() -> None:
     """One series, whatever the client writes."""

@@ -8,6 +8,7 @@ import threading
 
 import anyio
 import anyio.to_thread
+import pytest
 from tests.runtime.conftest import StartPod, eventually
 
 from podready.runtime.requests.inflight import CURRENT, InFlight, InFlightItem, ItemKind
@@ -87,6 +88,7 @@ def test_only_the_oldest_are_told() -> None:
     assert item_facts(items[4])["age"] >= 40
 
 
+@pytest.mark.slow
 def test_tasks_page(start_pod: StartPod) -> None:
     """/tasks shows a slow request with its line, to loopback."""
     pod = start_pod(
@@ -109,6 +111,7 @@ def test_tasks_page(start_pod: StartPod) -> None:
     assert pod.probe("/info")[1]["budget"]["grace"] == 4
 
 
+@pytest.mark.slow
 def test_a_blocked_loop_is_named(start_pod: StartPod) -> None:
     """A loop that stands still for a second is logged with the line that blocks it."""
     pod = start_pod(

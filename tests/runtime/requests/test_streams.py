@@ -7,9 +7,12 @@ import signal
 import socket
 from contextlib import ExitStack
 
+import pytest
 import websockets
 from tests.runtime.conftest import StartPod, eventually
 from websockets.asyncio.client import ClientConnection, connect
+
+pytestmark = pytest.mark.slow
 
 STREAMS = """
 import asyncio

@@ -32,6 +32,8 @@ from podready.runtime.settings.load import Reading, Schema
 from podready.runtime.settings.report import render_report
 from podready.settings import ByteSize, LogLevel, Secret, Url, adapt
 
+pytestmark = pytest.mark.slow
+
 CANARY = "hunter2"
 """In every secret; nothing else holds it."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +12,8 @@ import psycopg
 import pytest
 from tests.examples.conftest import until
 from tests.examples.postgres import Server, running_server
+from tests.parts import program
+from tests.ports import HeldPort
 
 import podready
 from podready.runtime.settings.load import Schema
@@ -71,14 +72,14 @@ def ask(port: int, *commands: str) -> list[bytes]:
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[int]:
     """The port of a Redis server with a password; skip where none is installed."""
-    program = shutil.which("redis-server")
-    if program is None:
+    redis_server = program("redis-server")
+    if redis_server is None:
         pytest.skip("no Redis here: install redis-server")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = int(probe.getsockname()[1])
+    held = HeldPort()
+    port = held.number
     words = ["--port", str(port), "--bind", "127.0.0.1", "--requirepass", "hunter2", "--save", ""]
     server = subprocess.Popen(
-        [program, *words], cwd=tmp_path, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+        [redis_server, *words], cwd=tmp_path, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL
     )
     try:
         until(lambda: _answers(port), lambda: "Redis answers")
@@ -86,6 +87,7 @@ def redis(tmp_path: Path) -> Iterator[int]:
     finally:
         server.kill()
         server.wait()
+        held.close()
 
 
 def _answers(port: int) -> bool:

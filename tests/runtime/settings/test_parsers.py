@@ -21,6 +21,8 @@ from podready.runtime.settings.types.texts import text_of
 from podready.runtime.settings.variable import Declaration
 from podready.settings import ByteSize, LogLevel, Url
 
+pytestmark = pytest.mark.slow
+
 
 class Colour(Enum):
     RED = "r"

@@ -95,6 +95,7 @@ def test_a_text_becomes_the_type_of_its_field(
     assert getattr(Everything.load({variable: text}), field) == value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variable", "text", "what"),
     [
@@ -146,6 +147,7 @@ def test_all_problems_are_reported_at_once(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == report + "\n"
 
 
+@pytest.mark.slow
 def test_kubernetes_service_links_are_no_typos() -> None:
     """A Service called `app` fills the environment with APP_PORT_80_TCP and the like."""
     links = {"APP_SERVICE_HOST": "10.0.0.1", "APP_SERVICE_PORT": "80", "APP_PORT_80_TCP": "tcp://x"}
@@ -344,6 +346,7 @@ async def app(scope, receive, send): ...
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["{python} main.py", "{python} -m uvicorn main:app --port 0"])
 def test_no_traceback_and_exit_78_wherever_the_app_is_started(tmp_path: Path, command: str) -> None:
     """Plain python and uvicorn end with the report, once, and nothing else."""
@@ -362,6 +365,7 @@ def test_no_traceback_and_exit_78_wherever_the_app_is_started(tmp_path: Path, co
     assert "Traceback" not in ended.stderr + ended.stdout
 
 
+@pytest.mark.slow
 def test_with_logs_configured_the_report_is_one_log_line(tmp_path: Path) -> None:
     """Then stdout stays one JSON object a line, and stderr stays empty."""
     code = f"from podready.runtime import logs\nlogs.configure()\n{APP}"
@@ -381,6 +385,7 @@ def test_with_logs_configured_the_report_is_one_log_line(tmp_path: Path) -> None
     assert "APP_KEY  missing" in event["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module", ["asyncio", "json", "pathlib", "difflib", "pydantic", "dataclasses", "inspect"]
 )
@@ -396,18 +401,21 @@ def test_loading_settings_imports_nothing_heavy(module: str) -> None:
     assert ended.returncode == 0
 
 
+@pytest.mark.slow
 @given(st.integers())
 def test_every_integer_reads_back(number: int) -> None:
     """str and the parser are inverse."""
     assert Everything.load({"APP_PORT": str(number)}).port == number
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(min_size=1)))
 def test_every_list_of_texts_reads_back_from_json(items: list[str]) -> None:
     """JSON carries what a separator cannot."""
     assert Everything.load({"APP_HOSTS": json.dumps(items)}).hosts == items
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.sampled_from([f"APP_{field.name.upper()}" for field in dataclasses.fields(Everything)]),

@@ -17,6 +17,8 @@ import podready
 from podready.runtime.settings.environment import removed_secrets
 from podready.settings import adapt
 
+pytestmark = pytest.mark.slow
+
 THREADS = 8
 
 

@@ -7,10 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.runtime.conftest import StartPod, eventually
+
+pytestmark = pytest.mark.slow
 
 TIGHT = ("--grace-period", "4s", "--hook-time", "1s")
 
@@ -94,10 +97,10 @@ def test_an_interpreter_held_by_c_code(start_pod: StartPod) -> None:
     pod.line("the grace period is nearly over")
 
 
-def test_a_reader_of_stdout_that_stalls(tmp_path: Path) -> None:
+def test_a_reader_of_stdout_that_stalls(tmp_path: Path, free_port: Callable[[], int]) -> None:
     """With a full pipe nobody reads, requests and probes are answered, and SIGTERM ends it."""
     (tmp_path / "main.py").write_text(HELLO)
-    ports = [str(port) for port in (_free(), _free())]
+    ports = [str(port) for port in (free_port(), free_port())]
     argv = [sys.executable, "-m", "podready", "run", "main:app"]
     argv += ["--port", ports[0], "--admin-port", ports[1], *TIGHT]
     script = (
@@ -123,13 +126,15 @@ def test_a_reader_of_stdout_that_stalls(tmp_path: Path) -> None:
             process.kill()
 
 
-def test_a_stalled_reader_takes_no_time_beyond_the_grace(tmp_path: Path) -> None:
+def test_a_stalled_reader_takes_no_time_beyond_the_grace(
+    tmp_path: Path, free_port: Callable[[], int]
+) -> None:
     """The last lines are waited for only as long as the grace period has time left."""
     (tmp_path / "main.py").write_text(
         "import asyncio, podready\n"
         "@podready.on_shutdown('slow')\nasync def slow():\n    await asyncio.sleep(600)\n" + HELLO
     )
-    ports = [str(port) for port in (_free(), _free())]
+    ports = [str(port) for port in (free_port(), free_port())]
     argv = [sys.executable, "-m", "podready", "run", "main:app"]
     argv += ["--port", ports[0], "--admin-port", ports[1], *TIGHT]
     reading, writing = os.pipe()
@@ -243,13 +248,6 @@ def _fill(pipe: int) -> None:
             os.write(pipe, b"x" * 4096)
     except BlockingIOError:
         pass
-
-
-def _free() -> int:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as finder:
-        return int(finder.getsockname()[1])
 
 
 def _serves(admin: int) -> bool:

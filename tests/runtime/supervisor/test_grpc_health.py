@@ -13,6 +13,7 @@ import grpc
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
+from tests.ports import HeldPort
 from tests.runtime.conftest import Pod, StartPod, eventually
 
 from podready.errors import MissingExtra
@@ -22,6 +23,8 @@ from podready.runtime.run_config import RunConfig
 from podready.runtime.supervisor import grpc_health
 from podready.runtime.supervisor.state import State
 from podready.runtime.supervisor.workers import WorkerPool
+
+pytestmark = pytest.mark.slow
 
 SERVING = HealthCheckResponse.SERVING
 NOT_SERVING = HealthCheckResponse.NOT_SERVING
@@ -37,10 +40,10 @@ APP = """
 
 
 @pytest.fixture
-def port() -> int:
-    """A port that is free now."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as finder:
-        return int(finder.getsockname()[1])
+def port() -> Iterator[int]:
+    """A port that is free."""
+    with HeldPort() as held:
+        yield held.number
 
 
 @pytest.fixture

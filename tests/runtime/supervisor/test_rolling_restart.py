@@ -14,6 +14,8 @@ from podready.runtime.metrics.throttling import Throttling
 from podready.runtime.supervisor.workers import RestartBackoff
 from podready.values.sizes import parse_size
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from tests.runtime.conftest import Pod
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.runtime.conftest import Pod, StartPod, eventually
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from pathlib import Path
 

@@ -21,6 +21,8 @@ from typing import Any
 import pytest
 from tests.runtime.conftest import _clean_environment, eventually
 
+pytestmark = pytest.mark.slow
+
 APP = """
 import logging, os, time
 from pathlib import Path

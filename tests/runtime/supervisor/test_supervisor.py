@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from tests.runtime.conftest import StartPod, eventually
 
+pytestmark = pytest.mark.slow
+
 HELLO = """
 import asyncio
 

@@ -169,6 +169,7 @@ STATES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     st.lists(st.tuples(NAMES, HOSTILE), max_size=4),
@@ -186,6 +187,7 @@ def test_whatever_comes_what_goes_on_is_valid(
     assert sent["traceparent"][3:52] == f"{fields['trace_id']}-{fields['span_id']}"
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.text("0123456789abcdef", min_size=32, max_size=32), st.integers(0, 3), STATES)
 def test_a_valid_trace_goes_on(trace: str, flags: int, state: bytes) -> None:
@@ -239,6 +241,7 @@ def test_work_without_headers_has_no_trace() -> None:
         assert list(item.log_fields()) == ["request_id"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "passed_on"),
     [

@@ -16,6 +16,8 @@ from tests.runtime.conftest import Pod, StartPod, eventually
 
 from podready.runtime.tracing.spans import start_tracing, wants_traces
 
+pytestmark = pytest.mark.slow
+
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
 SAMPLED = {"traceparent": f"00-{TRACE}-{PARENT}-01"}

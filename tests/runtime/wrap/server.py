@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from tests.ports import HeldPort
 from tests.runtime.conftest import eventually
 
 SOURCE = """
@@ -108,7 +109,8 @@ class Server:
         for kind in ("asgi", "wsgi"):
             (folder / f"{kind}.py").write_text(WRAPPED.format(kind=kind))
         self.folder = folder
-        self.port, self.admin = _free_ports()
+        self._held = HeldPort(), HeldPort()
+        self.port, self.admin = (held.number for held in self._held)
         words = [word.format(port=self.port) for word in argv]
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
@@ -185,14 +187,8 @@ class Server:
         except ProcessLookupError:
             pass
         self.process.wait(20)
-
-
-def _free_ports() -> tuple[int, int]:
-    with (
-        socket.create_server(("127.0.0.1", 0)) as one,
-        socket.create_server(("127.0.0.1", 0)) as two,
-    ):
-        return one.getsockname()[1], two.getsockname()[1]
+        for held in self._held:
+            held.close()
 
 
 Start = Callable[..., Server]

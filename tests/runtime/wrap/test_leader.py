@@ -30,6 +30,8 @@ from podready.runtime.metrics.shared import MetricsSegment
 from podready.runtime.wrap.follower import Follower
 from podready.runtime.wrap.rendezvous import SharedSegment, segment_of
 
+pytestmark = pytest.mark.slow
+
 GET = {"method": "GET", "scheme": "http"}
 
 

@@ -16,6 +16,8 @@ from tests.runtime.conftest import eventually
 from tests.runtime.tracing.test_spans import Collector, collector
 from tests.runtime.wrap.server import GUNICORN, Server, Start
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["collector"]  # the fixture
 
 SOURCE = """

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -22,6 +25,8 @@ from podready.runtime.requests.inflight import CURRENT
 from podready.runtime.run_config import RunConfig
 from podready.runtime.wrap.runtime import InProcess
 from podready.runtime.wrap.wrap import wrap_in
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("name", SERVERS)
@@ -159,7 +164,7 @@ def answered(
 @pytest.fixture
 def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     """A process whose thread does not run."""
-    one = InProcess(Runtime(), RunConfig(app="x", access_log=False), asgi=False)
+    one = InProcess(Runtime(), RunConfig(app="x", access_log=False), asgi=False, logs=False)
     monkeypatch.setattr(one, "_pid", os.getpid())
     one.runtime.wrapped = one
     yield one
@@ -222,6 +227,28 @@ def test_under_podready_run_it_is_the_app_itself() -> None:
     def app(environ: object, start_response: object) -> None: ...
 
     assert wrap_in(runtime, app) is app
+
+
+def test_a_line_before_the_app_is_wrapped_does_not_keep_its_log_from_us() -> None:
+    """Only an app that has configured the log itself keeps its own form."""
+    code = """
+import logging, podready
+from podready.runtime.logs import log_event
+log_event("INFO", "early")
+podready.wrap(lambda environ, start_response: [])
+logging.getLogger("shop").warning("paid")
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PODREADY_ADMIN_PORT": "0"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert ended.stderr == ""
+    lines = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert {"early", "paid"} <= {line["message"] for line in lines}
 
 
 @pytest.mark.parametrize(

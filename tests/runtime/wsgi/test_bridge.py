@@ -9,6 +9,8 @@ import time
 import pytest
 from tests.runtime.conftest import Pod, StartPod, eventually
 
+pytestmark = pytest.mark.slow
+
 PARTS = """
 import hashlib, json, pathlib, sys, threading, time, traceback
 gate = threading.Event()

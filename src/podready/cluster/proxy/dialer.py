@@ -25,6 +25,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from podready.cluster.proxy.proxier import RefusedError
+from podready.socket_path import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +90,8 @@ class DialServer:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, _SEQPACKET)
-        self._listener.bind(str(self._path))
+        with short(self._path) as name:
+            self._listener.bind(name)
         self._path.chmod(0o600)
         self._listener.listen()
         asyncio.get_running_loop().add_reader(self._listener, self._accept)

@@ -152,7 +152,8 @@ class Proxy:
             due = self._proxier.next_due
             wait = None if due is None else max(0.0, due - self._clock.monotonic())
             try:
-                await asyncio.wait_for(self._news.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._news.wait()
             except TimeoutError:
                 pass  # a view is due
 

@@ -101,7 +101,8 @@ class ForkedPod:
             task.signal(9)
         self._link.close()
         try:
-            await asyncio.wait_for(self._link.gone.wait(), _END_SECONDS)
+            async with asyncio.timeout(_END_SECONDS):
+                await self._link.gone.wait()
         except TimeoutError:
             self._link.abandon()  # a process in uninterruptible sleep dies when the kernel lets it
         diag, self._diag = self._diag, None

@@ -48,7 +48,8 @@ class ZygoteProcess:
         zygote_end.close()
         _allow_many_sockets()
         try:
-            ready = await asyncio.wait_for(_first_message(cluster_end), _START_SECONDS)
+            async with asyncio.timeout(_START_SECONDS):
+                ready = await _first_message(cluster_end)
         except TimeoutError:
             ready = {"event": "refused", "what": "the zygote process did not answer"}
         if ready["event"] != "ready":

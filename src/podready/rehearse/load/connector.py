@@ -12,11 +12,13 @@ import os
 import socket
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
 
 from podready.rehearse.load.plan import DialerTarget, TcpTarget
+from podready.socket_path import short
 
 PACKET = 4096
 """Longest message of the dialer; its answers are under 300 bytes."""
@@ -121,7 +123,8 @@ class DialerConnector:
 
     async def start(self) -> None:
         """Connect to the dialer's socket."""
-        self._socket.connect(self._target.path)
+        with short(Path(self._target.path)) as name:
+            self._socket.connect(name)
         asyncio.get_running_loop().add_reader(self._socket, self._receive)
 
     async def route(self, node: int) -> Route:

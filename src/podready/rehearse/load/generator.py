@@ -121,7 +121,8 @@ class Generator:
         if self._in_flight:
             self._quiet.clear()
             try:
-                await asyncio.wait_for(self._quiet.wait(), timeout)
+                async with asyncio.timeout(timeout):
+                    await self._quiet.wait()
             except TimeoutError:
                 pass  # the caller cuts what is left
 

@@ -125,7 +125,8 @@ class LoadProcess:
         assert self._process is not None
         if self._process.returncode is None and self._summary is not None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), EXIT_SECONDS)
+                async with asyncio.timeout(EXIT_SECONDS):
+                    await self._process.wait()
         return self._process.returncode is not None
 
     async def _write(self, line: bytes) -> None:
@@ -137,7 +138,8 @@ class LoadProcess:
 
     async def _wait_for_start(self) -> None:
         try:
-            await asyncio.wait_for(self._begun.wait(), START_SECONDS)
+            async with asyncio.timeout(START_SECONDS):
+                await self._begun.wait()
         except TimeoutError:
             self._failure = f"the load process did not start within {START_SECONDS:g} s"
         if not self.started:
@@ -147,7 +149,8 @@ class LoadProcess:
     async def _ended(self, limit: float) -> None:
         assert self._reader is not None
         try:
-            await asyncio.wait_for(asyncio.shield(self._reader), limit)
+            async with asyncio.timeout(limit):
+                await asyncio.shield(self._reader)
         except TimeoutError:
             self._failure = f"the load process did not stop within {limit:g} s"
 

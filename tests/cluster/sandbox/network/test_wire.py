@@ -57,6 +57,7 @@ async def call(sandbox: NetnsSandbox, spec: Spec, *targets: str) -> list[str]:
     return said[:-1]
 
 
+@pytest.mark.slow
 async def test_pods_reach_one_another_by_address(netns: NetnsSandbox, spec: Spec) -> None:
     """A pod's server sees the other pod's own address; a pod that is gone is unreachable."""
     if not network_of(netns).joins_pods:
@@ -162,6 +163,7 @@ ROOTLESS = """
 """
 
 
+@pytest.mark.slow
 async def test_wires_without_root(nobody: Callable[..., subprocess.Popen[str]]) -> None:
     """An ordinary user's pods have wires too, where user namespaces work."""
     assert os.geteuid() != NOBODY

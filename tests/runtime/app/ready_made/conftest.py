@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +10,8 @@ import pytest
 import redis
 from tests.examples.postgres import Server as PostgresServer
 from tests.examples.postgres import running_server
+from tests.parts import program
+from tests.ports import HeldPort
 from tests.runtime.conftest import eventually
 
 
@@ -26,15 +26,15 @@ class RedisServer:
     """A Redis server with a password, on a port of its own."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self._port = probe.getsockname()[1]
+        self._held = HeldPort()
+        self._port = self._held.number
         self._folder = folder
         self.url = f"redis://:s3cret@127.0.0.1:{self._port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        argv = ["redis-server", "--port", str(self._port), "--bind", "127.0.0.1"]
+        argv = [program("redis-server") or "", "--port", str(self._port), "--bind", "127.0.0.1"]
         argv += ["--requirepass", "s3cret", "--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen(argv, cwd=self._folder, stdout=subprocess.DEVNULL)
         eventually(self._answers, "Redis answers")
@@ -44,6 +44,11 @@ class RedisServer:
         if self._process is not None:
             self._process.kill()
             self._process.wait(20)
+
+    def close(self) -> None:
+        """Kill it for good."""
+        self.stop()
+        self._held.close()
 
     def _answers(self) -> bool:
         try:
@@ -56,11 +61,11 @@ class RedisServer:
 @pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     """Give a running Redis server; skip where none is installed."""
-    if shutil.which("redis-server") is None:
+    if program("redis-server") is None:
         pytest.skip("no Redis here: install redis-server")
     server = RedisServer(tmp_path)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
-        server.stop()
+        server.close()

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tests.examples.postgres import Server as PostgresServer
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import sys
 from urllib.parse import urlsplit

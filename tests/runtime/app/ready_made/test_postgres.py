@@ -13,7 +13,11 @@ from tests.examples.postgres import Server as PostgresServer
 from podready.checks import check_asyncpg, check_psycopg, check_sqlalchemy
 from podready.runtime.app.timeouts import call_bounded
 
-pytestmark = [pytest.mark.postgres, pytest.mark.timeout(200)]
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.slow,
+    pytest.mark.timeout(200),
+]
 
 NOWHERE = "postgresql://hello:s3cret@127.0.0.1:1/postgres"
 

@@ -147,6 +147,7 @@ TEXT = st.text(st.characters(codec="latin-1"), max_size=50).filter(lambda text: 
 HEX = st.text("0123456789abcdef", min_size=1, max_size=32)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(
     path=TEXT,

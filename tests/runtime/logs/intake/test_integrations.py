@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.runtime.logs.conftest import Events
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("structlog", reason="the structlog front needs podready[structlog]")
 pytest.importorskip("loguru", reason="the loguru front needs loguru")
 

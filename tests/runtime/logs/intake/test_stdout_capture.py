@@ -11,6 +11,8 @@ import pytest
 from podready.runtime.logs.intake.stdout_capture import CapturedStdout
 from podready.runtime.logs.log import Log
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from tests.runtime.logs.conftest import Events
 

@@ -34,6 +34,7 @@ def test_only_as_many_are_dropped_as_are_in_the_way() -> None:
     assert taken(backlog)[0].startswith(b"001")
 
 
+@pytest.mark.slow
 def test_a_full_backlog_looks_at_no_line_to_drop_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """75,000 lines wait when an INFO line comes, an ERROR line, and a line is taken out."""
     backlog = Backlog(limit=75_000 * 100)
@@ -60,6 +61,7 @@ def test_a_full_backlog_looks_at_no_line_to_drop_one(monkeypatch: pytest.MonkeyP
 LINES = st.lists(st.tuples(st.integers(1, 40), st.sampled_from([10, 20, 30, 40, 50])), max_size=60)
 
 
+@pytest.mark.slow
 @given(lines=LINES, takes=st.sets(st.integers(0, 60)), size=st.integers(0, 80))
 def test_it_does_what_a_plain_list_would_do(
     lines: list[tuple[int, int]], takes: set[int], size: int

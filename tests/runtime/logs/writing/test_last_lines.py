@@ -72,6 +72,7 @@ def test_a_script_that_dies_of_sigterm(tmp_path: Path) -> None:
     assert slow.end() == -signal.SIGTERM
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 @pytest.mark.parametrize("imported", ["before", "after"])
 def test_children_of_multiprocessing(tmp_path: Path, method: str, imported: str) -> None:

@@ -80,6 +80,7 @@ def test_a_terminal_that_is_stopped_blocks_nobody(terminal: Terminal) -> None:
     assert write(b"x\n") == 2
 
 
+@pytest.mark.slow
 def test_a_process_on_a_terminal_that_nobody_reads(terminal: Terminal) -> None:
     """As with `docker run -t` and nobody attached: all of its code runs, and it ends."""
     code = """

@@ -113,6 +113,7 @@ def test_lines_reach_a_reader_in_order(pipe: Pipe, way: str) -> None:
     assert os.read(pipe[0], 65536).split() == [b"%d" % number for number in range(100)]
 
 
+@pytest.mark.slow
 def test_a_stalled_reader_blocks_nobody_and_loses_nothing_within_the_bound(
     pipe: Pipe, way: str
 ) -> None:
@@ -210,6 +211,7 @@ def test_block_mode_waits_for_the_reader_and_drops_nothing(pipe: Pipe) -> None:
     assert writer.dropped == 0
 
 
+@pytest.mark.slow
 def test_threads_do_not_tear_lines_apart(pipe: Pipe) -> None:
     """Eight threads write lines longer than PIPE_BUF; each arrives whole."""
     writer = LogWriter(pipe[1], announce)
@@ -244,6 +246,7 @@ sys.exit(sum(os.waitpid(pid, 0)[1] for pid in children))
 """
 
 
+@pytest.mark.slow
 def test_forked_workers_do_not_tear_each_others_lines_apart() -> None:
     """Long and short lines of four processes share one pipe; none is corrupt."""
     ended = subprocess.run(
@@ -274,6 +277,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_spawned_workers_do_not_tear_each_others_lines_apart(tmp_path: Path) -> None:
     """As under uvicorn --workers, whose processes share no memory."""
     (tmp_path / "spawned.py").write_text(SPAWNED)
@@ -316,6 +320,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["spawn", "forkserver", "forkserver preloaded"])
 def test_a_process_that_logs_beside_the_children_that_it_starts(
     tmp_path: Path, method: str
@@ -390,6 +395,7 @@ def test_nothing_accepted_is_lost_by_sigkill_while_the_reader_reads() -> None:
     assert process.returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_losses_at_exit_are_said_on_stderr(pipe: Pipe) -> None:
     """A process whose log nobody reads ends in time and says what it could not deliver."""
     fcntl.fcntl(pipe[1], fcntl.F_SETPIPE_SZ, 4096)
@@ -500,6 +506,7 @@ class Reader:
 SIZES = st.integers(1, 60) | st.sampled_from([4095, 5000, 20_000])
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     sizes=st.lists(SIZES, max_size=40),

@@ -292,6 +292,7 @@ def test_no_library_is_imported_before_its_classes_are_seen(library: str) -> Non
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "schema",
     [adapt(Shop), adapt(Attrs, prefix="A_"), adapt(Struct, prefix="M_")],

@@ -56,6 +56,7 @@ def test_lines_count_through_values_of_several_lines() -> None:
     assert [line.number for line in parse_dotenv('A="1\n2"\n\nB=3\n')] == [1, 4]
 
 
+@pytest.mark.slow
 @given(st.text().filter(lambda text: "\r" not in text))
 def test_every_value_reads_back_from_double_quotes(text: str) -> None:
     """What `podready settings --format env` writes."""

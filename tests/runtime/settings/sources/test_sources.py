@@ -196,6 +196,7 @@ names = st.text(alphabet="SHOPNAME_FILElog", min_size=1, max_size=16)
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 
 
+@pytest.mark.slow
 @given(st.dictionaries(names.map("SHOP_".__add__), texts))
 def test_any_environment_gives_settings_or_problems(environ: dict[str, str]) -> None:
     """Fuzzed names and values: nothing is raised, and the report is fit to print."""

@@ -31,3 +31,4 @@ def test_the_numbers_are_the_standard_librarys() -> None:
     logger = logging.getLogger("test_levels")
     logger.setLevel(LogLevel.ERROR)
     assert logger.level == logging.ERROR
+    logger.setLevel(logging.NOTSET)

@@ -44,6 +44,7 @@ def test_a_size_is_a_number() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_text_gives_a_size_or_a_value_error(text: str) -> None:
     """Nothing else comes out."""

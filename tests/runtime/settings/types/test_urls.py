@@ -43,6 +43,7 @@ def test_any_text_gives_a_url_or_a_value_error(text: str) -> None:
         pass
 
 
+@pytest.mark.slow
 @given(
     user=st.text(alphabet="abc:/?#%", max_size=8),
     password=st.text(alphabet="XYZ@:/?#%", min_size=3, max_size=12),

@@ -130,7 +130,8 @@ async def _tcp(action: Object, target: ProbeTarget, timeout: float) -> ProbeResu
     loop = asyncio.get_running_loop()
     try:
         with target.dial() as sock:
-            await asyncio.wait_for(loop.sock_connect(sock, (where.ip, where.port)), timeout)
+            async with asyncio.timeout(timeout):
+                await loop.sock_connect(sock, (where.ip, where.port))
     except TimeoutError:
         return ProbeResult(ok=False, message=f"dial tcp {address}: i/o timeout")
     except ConnectionRefusedError:

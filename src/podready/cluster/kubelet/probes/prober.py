@@ -67,7 +67,8 @@ class Prober:
     async def _pause(self, seconds: float) -> None:
         """Wait for the next tick, or for a trigger, from which the ticks then count."""
         try:
-            await asyncio.wait_for(self._triggered.wait(), max(seconds, 0.0))
+            async with asyncio.timeout(max(seconds, 0.0)):
+                await self._triggered.wait()
         except TimeoutError:
             pass
         self._triggered.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import stat
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -101,7 +102,9 @@ def _reopened(fd: int) -> Write | None:
         own = os.open(f"/proc/self/fd/{fd}", flags)
     except OSError:
         return None
-    return partial(os.write, own)
+    write = partial(os.write, own)
+    weakref.finalize(write, os.close, own).atexit = False  # open as long as somebody writes
+    return write
 
 
 def _unwaiting_socket(fd: int) -> Write | None:
