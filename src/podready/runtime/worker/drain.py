@@ -60,7 +60,6 @@ class WorkerDrain:
     ) -> None:
         self.cut = 0
         self.stuck: list[str] = []
-        self.stage = "closing"
         self._engine = engine
         self._in_flight = in_flight
         self._lifespan = lifespan
@@ -77,15 +76,12 @@ class WorkerDrain:
         taken = await self._engine.stop_accepting()
         if taken:
             _log.info("served %d connections from the accept queue", taken)
-        self.stage = "finishing"
         ending = asyncio.create_task(self._end_streams(window), name="end streams")
         await self._finish(timeline.cancel_at)
         ending.cancel()
         if self._in_flight.items:
-            self.stage = "cancelling"
             await self._cancel()
         self._engine.close_idle(0)
-        self.stage = "hooks"
         await finish_app(self._lifespan, hooks, timeline.end_at, self._counters)
         await self._engine.close()
 
