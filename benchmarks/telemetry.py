@@ -168,16 +168,18 @@ def recording(number: int, _seconds: int) -> None:
 def ours() -> Callable[[], object]:
     """Return a loop that counts requests in our cells."""
     from podready.runtime.metrics.http import HttpMetrics
-    from podready.runtime.metrics.shared import Shelf
+    from podready.runtime.metrics.shared import MetricsSegment
 
-    metrics = HttpMetrics(Shelf())
+    metrics = HttpMetrics(MetricsSegment())
     scope = {"method": "GET", "scheme": "http"}
 
     def loop() -> None:
         for _ in range(RECORDS):
-            door = metrics.door(scope)
-            door.enter()
-            door.leave("/users/{id}", 200, 0.0123)
+            series = metrics.series_of(scope)
+            series.active[0] += 1.0
+            series.active[0] -= 1.0
+            cell = series.cells.get(("/users/{id}", 200)) or series.add("/users/{id}", 200)
+            cell.observe(0.0123)
 
     return loop
 
@@ -236,15 +238,15 @@ class Pages:
     """What the supervisor does for its workers' cells at a scrape."""
 
     def __init__(self, workers: int, *, traced: bool = False) -> None:
-        from podready.runtime.metrics.aggregate import Shelves
+        from podready.runtime.metrics.aggregate import Aggregate
         from podready.runtime.metrics.exposition import Renderer
         from podready.runtime.metrics.http import HttpMetrics
-        from podready.runtime.metrics.shared import Shelf
+        from podready.runtime.metrics.shared import MetricsSegment
 
-        self._shelves, self._renderer = Shelves(), Renderer()
-        self._living = [Shelf() for _ in range(workers)]
+        self._aggregate, self._renderer = Aggregate(), Renderer()
+        self._living = [MetricsSegment() for _ in range(workers)]
         scope = {"method": "GET", "scheme": "http"}
-        self._doors = [HttpMetrics(shelf).door(scope) for shelf in self._living]
+        self._series = [HttpMetrics(segment).series_of(scope) for segment in self._living]
         self._mark = (b"\xab" * 16, b"\xcd" * 8, 1.0) if traced else None
         self._turn = 0
         self.count()
@@ -252,17 +254,18 @@ class Pages:
     def count(self) -> None:
         """Count a request on every series of every worker."""
         self._turn += 1
-        for door in self._doors:
+        for series in self._series:
             for each in range(SERIES):
-                door.enter()
+                route = f"/routes/{each}/{{id}}"
                 seconds = each / 100 if self._mark else each * self._turn % 977 / 100
-                door.leave(f"/routes/{each}/{{id}}", 200, seconds, self._mark)
+                cell = series.cells.get((route, 200)) or series.add(route, 200)
+                cell.observe(seconds, self._mark)
 
     def draw(self) -> bytes:
         """Return the page."""
         from podready.runtime.metrics.aggregate import exemplars
 
-        totals = self._shelves.totals(self._living)
+        totals = self._aggregate.totals(self._living)
         if self._mark is None:
             return self._renderer.page(totals)
         marks = exemplars(self._living)

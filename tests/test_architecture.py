@@ -74,7 +74,7 @@ def names_runtime(path: Path) -> bool:
 def test_the_runtime_uses_the_wall_clock_for_stamps_only() -> None:
     """A clock set back moves no deadline: `time.time` is read for log lines and exemplars only."""
     found = offenders({"datetime.now", "datetime.utcnow", "time.time", "time.time_ns"}, set())
-    stamps = ("runtime/logs/", "runtime/requests/observer.py")
+    stamps = ("runtime/logs/", "runtime/requests/instrumentation.py")
     runtime = [line for line in found if line.startswith("runtime/")]
     assert [line for line in runtime if not line.startswith(stamps)] == []
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ FOLDERS = ("src", "tests", "scripts", "benchmarks", "examples")
 
 OLD_NAMES = frozenset(
     """
-    AsgiFace beat Beat Begun caller_headers calling Door Fates ForeignDrain Gate Given
+    AsgiFace beat Beat Begun caller_headers calling Door Fates ForeignDrain Given
     go_to_meeting hand_over harmless headers_read helper_link Home last_beat Later let_pass
     loguru_front METER Meter near_miss note_stage Notice Played prints put_over Refused Rotation
     Said said_by shadow shadow_of Shape shaper SharedShelf shed sound_level Stretch stretches
@@ -112,54 +112,14 @@ def old_phrases(path: Path) -> Iterator[str]:
             yield f"{path.relative_to(ROOT)}:{number}: {match[0]}"
 
 
-def unless_allowed(found: Iterable[str], allowed: Iterable[str]) -> list[str]:
-    """Return what is in no allowed file or folder."""
-    return [line for line in found if not line.startswith(tuple(allowed))]
-
-
-# Files and folders that still have old words; each line goes when its files are renamed.
-STILL_OLD: tuple[str, ...] = (
-    "benchmarks/apps/",
-    "benchmarks/telemetry.py",
-    "src/podready/runtime/admin/",
-    "src/podready/runtime/app/",
-    "src/podready/runtime/logs/",
-    "src/podready/runtime/metrics/",
-    "src/podready/runtime/requests/",
-    "src/podready/runtime/supervisor/",
-    "src/podready/runtime/tracing/",
-    "src/podready/runtime/worker/",
-    "src/podready/runtime/wrap/",
-    "src/podready/testing/served.py",
-    "tests/examples/conftest.py",
-    "tests/frameworks/",
-    "tests/runtime/admin/",
-    "tests/runtime/app/",
-    "tests/runtime/conftest.py",
-    "tests/runtime/engines/",
-    "tests/runtime/logs/",
-    "tests/runtime/metrics/",
-    "tests/runtime/requests/",
-    "tests/runtime/supervisor/",
-    "tests/runtime/tracing/",
-    "tests/runtime/wrap/",
-)
-
-
 def test_no_name_is_of_the_old_language() -> None:
     """Classes, functions, parameters, variables, attributes, modules and folders."""
-    found = [line for path in python_files() for line in old_names(path)]
-    assert unless_allowed(found, STILL_OLD) == []
+    assert [line for path in python_files() for line in old_names(path)] == []
 
 
 def test_no_text_is_in_the_old_language() -> None:
     """Comments, docstrings, messages, pages, manifests."""
-    found = [line for path in texts() for line in old_phrases(path)]
-    assert unless_allowed(found, STILL_OLD) == []
-
-
-# Class names that two modules still share; each goes when one of them is renamed.
-STILL_TWICE = frozenset(["Exchange", "Kind", "Request"])
+    assert [line for path in texts() for line in old_phrases(path)] == []
 
 
 def test_each_class_has_a_name_of_its_own() -> None:
@@ -167,7 +127,7 @@ def test_each_class_has_a_name_of_its_own() -> None:
     places: dict[str, list[str]] = defaultdict(list)
     for path in sorted(SRC.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef) and node.name not in STILL_TWICE:
+            if isinstance(node, ast.ClassDef):
                 places[node.name].append(f"{path.relative_to(SRC)}:{node.lineno}")
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
 

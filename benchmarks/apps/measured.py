@@ -60,14 +60,16 @@ def with_pass(app: App) -> App:
 def with_podready(app: App) -> App:
     """Return the app with our cells."""
     from podready.runtime.metrics.http import HttpMetrics
-    from podready.runtime.metrics.shared import Shelf
+    from podready.runtime.metrics.shared import MetricsSegment
 
-    metrics = HttpMetrics(Shelf())
+    metrics = HttpMetrics(MetricsSegment())
 
     def count(scope: Scope, status: int, seconds: float) -> None:
-        door = metrics.door(scope)
-        door.enter()
-        door.leave("/", status, seconds)
+        series = metrics.series_of(scope)
+        series.active[0] += 1.0
+        series.active[0] -= 1.0
+        cell = series.cells.get(("/", status)) or series.add("/", status)
+        cell.observe(seconds)
 
     return measured(app, count)
 

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from podready._version import __version__ as __version__
-    from podready.runtime.app.checks import check as check
-    from podready.runtime.app.checks import mark_healthy as mark_healthy
-    from podready.runtime.app.checks import mark_unhealthy as mark_unhealthy
-    from podready.runtime.app.checks import set_ready as set_ready
-    from podready.runtime.app.hooks import on_shutdown as on_shutdown
-    from podready.runtime.app.hooks import warmup as warmup
-    from podready.runtime.app.shutdown_notice import shutting_down as shutting_down
-    from podready.runtime.app.shutdown_notice import wait_for_shutdown as wait_for_shutdown
-    from podready.runtime.requests.inflight import track as track
+    from podready.runtime.process import check as check
+    from podready.runtime.process import mark_healthy as mark_healthy
+    from podready.runtime.process import mark_unhealthy as mark_unhealthy
+    from podready.runtime.process import on_shutdown as on_shutdown
+    from podready.runtime.process import set_ready as set_ready
+    from podready.runtime.process import shutting_down as shutting_down
+    from podready.runtime.process import track as track
+    from podready.runtime.process import wait_for_shutdown as wait_for_shutdown
+    from podready.runtime.process import warmup as warmup
     from podready.runtime.settings.base import Settings as Settings
     from podready.runtime.settings.secret import Secret as Secret
     from podready.runtime.settings.variable import var as var
@@ -31,16 +31,16 @@ _FACE = {
     "Secret": "podready.runtime.settings.secret",
     "Settings": "podready.runtime.settings.base",
     "__version__": "podready._version",
-    "check": "podready.runtime.app.checks",
-    "mark_healthy": "podready.runtime.app.checks",
-    "mark_unhealthy": "podready.runtime.app.checks",
-    "on_shutdown": "podready.runtime.app.hooks",
-    "set_ready": "podready.runtime.app.checks",
-    "shutting_down": "podready.runtime.app.shutdown_notice",
-    "track": "podready.runtime.requests.inflight",
+    "check": "podready.runtime.process",
+    "mark_healthy": "podready.runtime.process",
+    "mark_unhealthy": "podready.runtime.process",
+    "on_shutdown": "podready.runtime.process",
+    "set_ready": "podready.runtime.process",
+    "shutting_down": "podready.runtime.process",
+    "track": "podready.runtime.process",
     "var": "podready.runtime.settings.variable",
-    "wait_for_shutdown": "podready.runtime.app.shutdown_notice",
-    "warmup": "podready.runtime.app.hooks",
+    "wait_for_shutdown": "podready.runtime.process",
+    "warmup": "podready.runtime.process",
     "wrap": "podready.runtime.wrap.wrap",
 }
 

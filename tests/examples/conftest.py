@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PATIENCE = 30.0
+TIMEOUT = 30.0
 """Seconds a test waits for something before it calls it broken; never a measurement."""
 
 
-def until(condition: Callable[[], Any], what: Callable[[], str], seconds: float = PATIENCE) -> Any:
+def until(condition: Callable[[], Any], what: Callable[[], str], seconds: float = TIMEOUT) -> Any:
     """Return the first true value of `condition`; fail when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -71,7 +71,7 @@ class Running:
         self, path: str, body: bytes | None = None, *, port: int | None = None
     ) -> tuple[int, str, dict[str, str]]:
         """GET, or POST a body, on a new connection; return status, text and headers."""
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=TIMEOUT)
         try:
             connection.request("GET" if body is None else "POST", path, body)
             answer = connection.getresponse()
@@ -106,7 +106,7 @@ class Running:
 
     def exit_code(self) -> int:
         """Wait for the end and return the exit code."""
-        return self.process.wait(PATIENCE)
+        return self.process.wait(TIMEOUT)
 
     def close(self) -> None:
         """Leave nothing behind, whatever the test did."""

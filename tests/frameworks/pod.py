@@ -24,14 +24,14 @@ ROOT = Path(__file__).parents[2]
 PORT = 8000
 ADMIN_PORT = 9000
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 """Seconds a test waits for a condition before it calls it broken; never a measurement."""
 
 _TICK = 0.01
 _numbers = itertools.count()
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = TIMEOUT) -> Any:
     """Return the first true value of `condition`; fails the test after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -70,7 +70,7 @@ class Client:
     """One HTTP/1.1 connection, kept alive."""
 
     def __init__(self, address: str, port: int) -> None:
-        self.raw = http.client.HTTPConnection(address, port, timeout=PATIENCE)
+        self.raw = http.client.HTTPConnection(address, port, timeout=TIMEOUT)
 
     def begin(self, path: str, headers: Mapping[str, str] | None = None) -> Client:
         """Send a GET and do not read the answer yet."""
@@ -147,7 +147,7 @@ class Pod:
 
     def probe(self, path: str) -> int:
         """Return the status of a probe; 0 while the admin port does not listen."""
-        client = http.client.HTTPConnection(self.address, ADMIN_PORT, timeout=PATIENCE)
+        client = http.client.HTTPConnection(self.address, ADMIN_PORT, timeout=TIMEOUT)
         try:
             client.request("GET", path)
             return client.getresponse().status
@@ -188,7 +188,7 @@ class Pod:
         """Send a signal to PID 1 of the pod, as the kubelet does."""
         self.process.send_signal(number)
 
-    def exit_code(self, seconds: float = PATIENCE) -> int:
+    def exit_code(self, seconds: float = TIMEOUT) -> int:
         """Wait for the end and return the exit code."""
         try:
             return self.process.wait(seconds)

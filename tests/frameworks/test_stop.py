@@ -1,6 +1,6 @@
 """One death, many witnesses: SIGTERM reaches a pod with everything under way at once.
 
-The drain delay is longer than the test's patience, and a second SIGTERM ends it: so each step
+The drain delay is longer than the test's timeout, and a second SIGTERM ends it: so each step
 waits for what it has seen, never for a time.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from tests.frameworks.frameworks import Framework
-from tests.frameworks.pod import PATIENCE, PORT, Pod, Reply, until
+from tests.frameworks.pod import PORT, TIMEOUT, Pod, Reply, until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -92,13 +92,13 @@ def _open_stream(pod: Pod, path: str) -> http.client.HTTPResponse:
 def _open_socket(pod: Pod) -> Iterator[ClientConnection]:
     with connect(f"ws://{pod.address}:{PORT}/ws", compression=None) as socket:
         socket.send("hello")
-        assert socket.recv(PATIENCE) == "hello"
+        assert socket.recv(TIMEOUT) == "hello"
         yield socket
 
 
 def _close_code(socket: ClientConnection) -> int | None:
     try:
-        socket.recv(PATIENCE)
+        socket.recv(TIMEOUT)
     except ConnectionClosed as closed:
         return closed.rcvd.code if closed.rcvd else None
     except TimeoutError:
@@ -108,7 +108,7 @@ def _close_code(socket: ClientConnection) -> int | None:
 
 def _read_to_the_end(answer: http.client.HTTPResponse) -> str:
     """Return "clean" when the stream ended between two events with its last chunk."""
-    rest, deadline = b"data: 0\n", time.monotonic() + PATIENCE
+    rest, deadline = b"data: 0\n", time.monotonic() + TIMEOUT
     try:
         while chunk := answer.read1():
             rest = rest[-9:] + chunk

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.cluster.client.status import from_status
 
 from podready.kube.gvk import DEPLOYMENT, POD
 from podready.kube.status import (
@@ -18,7 +19,6 @@ from podready.kube.status import (
     NotFound,
     StatusCause,
     TooManyRequests,
-    from_status,
 )
 
 
@@ -54,7 +54,7 @@ def test_a_status_goes_both_ways(error: ApiError) -> None:
     assert again.to_status() == error.to_status()
 
 
-def test_a_foreign_status_is_told_by_reason_first_and_code_second() -> None:
+def test_a_status_is_read_by_its_reason_first_and_its_code_second() -> None:
     """409 is two reasons; an unknown reason falls back to the code."""
     assert isinstance(from_status({"reason": "AlreadyExists", "code": 409}), AlreadyExists)
     assert isinstance(from_status({"reason": "Odd", "code": 404}), NotFound)

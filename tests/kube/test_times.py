@@ -1,4 +1,4 @@
-"""Timestamps, durations and ages."""
+"""Timestamps and ages."""
 
 from __future__ import annotations
 
@@ -35,22 +35,6 @@ def test_a_time_without_a_zone_is_refused() -> None:
     """A timestamp that could mean several moments means none."""
     with pytest.raises(ValueError, match="without a time zone"):
         times.parse_time("2026-01-02T03:04:05")
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("0", 0), ("30s", 30), ("1m30s", 90), ("1.5h", 5400), ("500ms", 0.5), ("2h0m0s", 7200)],
-)
-def test_durations_as_go_writes_them(text: str, seconds: float) -> None:
-    """Every unit, and several in a row."""
-    assert times.parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "5", "1d", "s", "1m x"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
-    """A bare number has no unit, and Kubernetes has no days."""
-    with pytest.raises(ValueError, match="not a duration"):
-        times.parse_duration(text)
 
 
 @pytest.mark.parametrize(

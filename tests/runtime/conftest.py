@@ -19,18 +19,18 @@ from typing import Any
 
 import pytest
 
-PATIENCE = 20.0
+TIMEOUT = 20.0
 
 
-def eventually(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
+def eventually(condition: Callable[[], Any], what: str, timeout: float = TIMEOUT) -> Any:
     """Return the first truthy value of `condition`; fail when there is none in time."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         value = condition()
         if value:
             return value
         time.sleep(0.01)
-    raise AssertionError(f"not in {patience:g} s: {what}")
+    raise AssertionError(f"not in {timeout:g} s: {what}")
 
 
 class Pod:
@@ -94,7 +94,7 @@ class Pod:
         headers: dict[str, str] | None = None,
     ) -> tuple[int, dict[str, str], bytes]:
         """Send one request on a new connection."""
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=TIMEOUT)
         try:
             connection.request(method, path, headers=headers or {})
             answer = connection.getresponse()
@@ -105,7 +105,7 @@ class Pod:
 
     def connect(self) -> socket.socket:
         """Open a raw connection to the main port."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=TIMEOUT)
 
     def refuses(self) -> bool:
         """Whether a new connection to the main port is refused."""
@@ -132,10 +132,10 @@ class Pod:
         """Send a signal to the supervisor, as the kubelet does."""
         self.process.send_signal(number)
 
-    def end(self, patience: float = PATIENCE) -> int:
+    def end(self, timeout: float = TIMEOUT) -> int:
         """Wait for the end and return the exit code."""
-        code = self.process.wait(patience)
-        self._reader.join(PATIENCE)
+        code = self.process.wait(timeout)
+        self._reader.join(TIMEOUT)
         return code
 
     def stop(self) -> int:
@@ -149,8 +149,8 @@ class Pod:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
+        self.process.wait(TIMEOUT)
+        self._reader.join(TIMEOUT)
         if self.process.stdout is not None:
             self.process.stdout.close()
 

@@ -1,4 +1,4 @@
-"""Flags, variables and defaults of `podready run`, and what is said when they are wrong."""
+"""Flags, variables and defaults of `podready run`, and the reports of wrong ones."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_service_called_podready_does_no_harm() -> None:
 
 
 def test_all_bad_values_at_once() -> None:
-    """Every bad value is named with its source, what was given and what is expected."""
+    """Every bad value is named with its source, its text and what is expected."""
     with pytest.raises(SettingsError) as refusal:
         load_config(
             ["a:b", "--port", "http", "--interface", "cgi"],

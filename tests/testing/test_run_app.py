@@ -9,11 +9,12 @@ import textwrap
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from podready.errors import StartupError
-from podready.testing import RunningApp
+from podready.testing import RunApp, RunningApp
 from podready.testing import run_app as run_app_until_end_of_block
 
 Start = Callable[..., RunningApp]
@@ -56,10 +57,10 @@ APP = """
 
 
 @pytest.fixture
-def start(run_app: Start, tmp_path: Path) -> Start:
+def start(run_app: RunApp, tmp_path: Path) -> Start:
     """Run the app above; `then` is what /until-told does once the drain has begun."""
 
-    def run(*, then: str = "return PlainTextResponse('told')", **options: object) -> RunningApp:
+    def run(*, then: str = "return PlainTextResponse('told')", **options: Any) -> RunningApp:
         source = textwrap.dedent(APP).replace("{then}", then)
         (tmp_path / "main.py").write_text(source, encoding="utf-8")
         return run_app("main:app", cwd=tmp_path, **options)
@@ -150,7 +151,7 @@ def test_work_that_outlives_its_time_fails_with_its_line(start: Start) -> None:
     assert "main.py:" in report
 
 
-def test_a_server_that_closes_its_listener_at_once_fails(run_app: Start, tmp_path: Path) -> None:
+def test_a_server_that_closes_its_listener_at_once_fails(run_app: RunApp, tmp_path: Path) -> None:
     """Plain uvicorn: refused before the end of the drain delay."""
     (tmp_path / "main.py").write_text(textwrap.dedent(APP).replace("{then}", "pass"))
     app = run_app([sys.executable, "-m", "uvicorn", "--port", "{port}", "main:app"], cwd=tmp_path)
@@ -162,7 +163,7 @@ def test_a_server_that_closes_its_listener_at_once_fails(run_app: Start, tmp_pat
     assert "the app must accept until +0.50 s (the drain delay)" in report
 
 
-def test_an_app_that_does_not_end_is_killed_and_fails(run_app: Start, tmp_path: Path) -> None:
+def test_an_app_that_does_not_end_is_killed_and_fails(run_app: RunApp, tmp_path: Path) -> None:
     """A server that ignores SIGTERM: the kubelet would kill it, and so does the test."""
     (tmp_path / "server.py").write_text(
         "import signal, sys\n"
@@ -185,7 +186,7 @@ def test_a_test_that_proves_nothing_fails(start: Start) -> None:
     assert fails(app).startswith("no request was in flight at SIGTERM or sent after it")
 
 
-def test_an_app_that_does_not_start_says_why(run_app: Start, tmp_path: Path) -> None:
+def test_an_app_that_does_not_start_says_why(run_app: RunApp, tmp_path: Path) -> None:
     """The error has the last lines of its output."""
     (tmp_path / "main.py").write_text("raise ValueError('no such colour')\n")
     with pytest.raises(StartupError, match=r"main:app ended with exit code 3 before it was ready"):
@@ -194,7 +195,7 @@ def test_an_app_that_does_not_start_says_why(run_app: Start, tmp_path: Path) -> 
         run_app("main:app", cwd=tmp_path)
 
 
-def test_an_app_that_never_gets_ready_is_given_up(run_app: Start, tmp_path: Path) -> None:
+def test_an_app_that_never_gets_ready_is_given_up(run_app: RunApp, tmp_path: Path) -> None:
     """After `startup_timeout`; nothing of it is left."""
     (tmp_path / "main.py").write_text("import time\ntime.sleep(60)\n")
     with pytest.raises(StartupError, match=r"main:app was not ready within 1 s"):

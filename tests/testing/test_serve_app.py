@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,11 +18,9 @@ from starlette.routing import Route
 
 import podready
 from podready.errors import StartupError
-from podready.runtime.app.hooks import SHUTDOWN
-from podready.testing import ServedApp
+from podready.runtime.process import RUNTIME
+from podready.testing import ServeApp, ServedApp
 from podready.testing import serve_app as serve_app_until_end_of_block
-
-Serve = Callable[..., ServedApp]
 
 
 async def slow(_: Request) -> Response:
@@ -84,7 +82,7 @@ def no_threads_left() -> Iterator[None]:
 pytestmark = [pytest.mark.usefixtures("no_threads_left"), pytest.mark.slow]
 
 
-def test_a_good_app_loses_nothing(serve_app: Serve) -> None:
+def test_a_good_app_loses_nothing(serve_app: ServeApp) -> None:
     """Requests across the drain, a stream that is ended, and clients that send all the time."""
     app = serve_app(Starlette(routes=ROUTES))
     pending = [app.start(path) for path in ("/slow", "/until-told", "/events")]
@@ -96,7 +94,7 @@ def test_a_good_app_loses_nothing(serve_app: Serve) -> None:
     assert not podready.shutting_down()
 
 
-def test_a_wsgi_app_loses_nothing(serve_app: Serve) -> None:
+def test_a_wsgi_app_loses_nothing(serve_app: ServeApp) -> None:
     """Its threads end with it."""
     flask = Flask("shop")
 
@@ -112,7 +110,7 @@ def test_a_wsgi_app_loses_nothing(serve_app: Serve) -> None:
     app.assert_no_request_lost()
 
 
-def test_the_test_and_the_app_share_their_objects(serve_app: Serve) -> None:
+def test_the_test_and_the_app_share_their_objects(serve_app: ServeApp) -> None:
     """A fake of the test is the app's; no other process knows it."""
     seen: list[str] = []
 
@@ -125,7 +123,7 @@ def test_the_test_and_the_app_share_their_objects(serve_app: Serve) -> None:
     assert seen == ["/a"]
 
 
-def test_probes_answer_as_in_a_pod(serve_app: Serve) -> None:
+def test_probes_answer_as_in_a_pod(serve_app: ServeApp) -> None:
     """Ready, taken out by the app, unhealthy, draining."""
     app = serve_app(Starlette(routes=ROUTES), drain_delay=1.0)
     assert app.probe("/readyz").json() == {"status": "ok", "phase": "ready"}
@@ -144,7 +142,7 @@ def test_probes_answer_as_in_a_pod(serve_app: Serve) -> None:
     app.assert_no_request_lost()
 
 
-def test_lifespan_and_hooks_run(serve_app: Serve) -> None:
+def test_lifespan_and_hooks_run(serve_app: ServeApp) -> None:
     """In the order of a pod's life."""
     done: list[str] = []
 
@@ -157,12 +155,12 @@ def test_lifespan_and_hooks_run(serve_app: Serve) -> None:
         done.append("shutdown")
         await send({"type": "lifespan.shutdown.complete"})
 
-    hooks_before = list(SHUTDOWN)
+    hooks_before = list(RUNTIME.registry.shutdown_hooks)
     try:
         podready.on_shutdown("the last")(lambda: done.append("hook"))
         serve_app(app).drain()
     finally:
-        SHUTDOWN[:] = hooks_before
+        RUNTIME.registry.shutdown_hooks[:] = hooks_before
     assert done == ["start-up", "shutdown", "hook"]
 
 
@@ -173,7 +171,7 @@ def report_of(app: ServedApp) -> str:
     return str(error.value)
 
 
-def test_an_app_that_raises_in_the_drain_fails(serve_app: Serve) -> None:
+def test_an_app_that_raises_in_the_drain_fails(serve_app: ServeApp) -> None:
     """A 500 is a loss."""
     app = serve_app(Starlette(routes=ROUTES))
     app.start("/fails")
@@ -182,7 +180,7 @@ def test_an_app_that_raises_in_the_drain_fails(serve_app: Serve) -> None:
     assert "the app answered 500" in report_of(app)
 
 
-def test_work_that_outlives_its_time_fails_with_its_line(serve_app: Serve) -> None:
+def test_work_that_outlives_its_time_fails_with_its_line(serve_app: ServeApp) -> None:
     """It is cut at the end of the time for requests, long before the grace period ends."""
     app = serve_app(Starlette(routes=ROUTES), grace_period=2.6, hook_time=0.1)
     app.start("/forever")
@@ -193,7 +191,7 @@ def test_work_that_outlives_its_time_fails_with_its_line(serve_app: Serve) -> No
     assert " in forever" in report
 
 
-def test_an_app_that_does_not_start_says_why(serve_app: Serve) -> None:
+def test_an_app_that_does_not_start_says_why(serve_app: ServeApp) -> None:
     """The exception of its lifespan; another app can be served after it."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -205,7 +203,7 @@ def test_an_app_that_does_not_start_says_why(serve_app: Serve) -> None:
     assert serve_app(Starlette(routes=ROUTES)).get("/slow").status == 200
 
 
-def test_a_start_that_hangs_is_given_up(serve_app: Serve) -> None:
+def test_a_start_that_hangs_is_given_up(serve_app: ServeApp) -> None:
     """After `startup_timeout`."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -215,14 +213,14 @@ def test_a_start_that_hangs_is_given_up(serve_app: Serve) -> None:
         serve_app(app, startup_timeout=0.2)
 
 
-def test_one_app_at_a_time(serve_app: Serve) -> None:
+def test_one_app_at_a_time(serve_app: ServeApp) -> None:
     """What is in flight belongs to the process."""
     serve_app(Starlette(routes=ROUTES))
     with pytest.raises(StartupError, match="another app is served"):
         serve_app(Starlette(routes=ROUTES))
 
 
-async def test_an_async_test_can_use_it(serve_app: Serve) -> None:
+async def test_an_async_test_can_use_it(serve_app: ServeApp) -> None:
     """The app has a thread and an event loop of its own."""
     app = serve_app(Starlette(routes=ROUTES))
     pending = app.start("/slow")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import podready
 from podready.errors import SettingsError
+from podready.testing import SettingsEnv
 from podready.testing import settings_env as settings_env_until_end_of_block
-
-SetEnv = Callable[..., Path]
 
 
 class AppSettings(podready.Settings):
@@ -22,7 +20,7 @@ class AppSettings(podready.Settings):
     key: podready.Secret[str] = podready.var()
 
 
-def test_only_the_given_variables_are_there(settings_env: SetEnv) -> None:
+def test_only_the_given_variables_are_there(settings_env: SettingsEnv) -> None:
     """A later call replaces an earlier one."""
     settings_env({"PORT": "3000", "KEY": "k"})
     assert AppSettings.load().port == 3000
@@ -32,7 +30,7 @@ def test_only_the_given_variables_are_there(settings_env: SetEnv) -> None:
 
 
 def test_a_missing_variable_is_reported(
-    settings_env: SetEnv, monkeypatch: pytest.MonkeyPatch
+    settings_env: SettingsEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The variable of the machine that runs the test does not help."""
     monkeypatch.setenv("KEY", "of this machine")
@@ -41,14 +39,16 @@ def test_a_missing_variable_is_reported(
         AppSettings.load()
 
 
-def test_secret_files_are_read_by_their_variable(settings_env: SetEnv) -> None:
+def test_secret_files_are_read_by_their_variable(settings_env: SettingsEnv) -> None:
     """NAME_FILE says where the file is."""
     folder = settings_env(secret_files={"KEY": "from a file"})
     assert AppSettings.load().key.reveal() == "from a file"
     assert os.environ["KEY_FILE"] == str(folder / "KEY")
 
 
-def test_a_class_reads_the_folder_instead_of_its_own(settings_env: SetEnv, tmp_path: Path) -> None:
+def test_a_class_reads_the_folder_instead_of_its_own(
+    settings_env: SettingsEnv, tmp_path: Path
+) -> None:
     """Mounted secrets of this machine are as invisible as its variables."""
     (tmp_path / "KEY").write_text("of this machine")
     (tmp_path / "PORT").write_text("1")
@@ -62,7 +62,7 @@ def test_a_class_reads_the_folder_instead_of_its_own(settings_env: SetEnv, tmp_p
     assert (settings.key.reveal(), settings.port) == ("of the test", 8000)
 
 
-def test_no_env_file_is_read(settings_env: SetEnv, tmp_path: Path) -> None:
+def test_no_env_file_is_read(settings_env: SettingsEnv, tmp_path: Path) -> None:
     """The developer's own `.env` is not the test's."""
     (tmp_path / ".env").write_text("PORT=1\nKEY=of this machine\n")
 
@@ -74,7 +74,7 @@ def test_no_env_file_is_read(settings_env: SetEnv, tmp_path: Path) -> None:
     assert Local.load().port == 8000
 
 
-def test_secrets_that_a_class_has_removed_do_not_come_back(settings_env: SetEnv) -> None:
+def test_secrets_that_a_class_has_removed_do_not_come_back(settings_env: SettingsEnv) -> None:
     """`unset_secrets` keeps them for a second load, but not for another environment."""
 
     class Once(AppSettings, unset_secrets=True):

@@ -1,14 +1,13 @@
 """A stop of the app loses no request: `pytest` in this folder, after pip install podready."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-from podready.testing import RunningApp
+from podready.testing import RunApp
 
 PROJECT = Path(__file__).parents[1]
 
 
-def test_a_stop_loses_nothing(run_app: Callable[..., RunningApp], tmp_path: Path) -> None:
+def test_a_stop_loses_nothing(run_app: RunApp, tmp_path: Path) -> None:
     """A two-second request across SIGTERM, and clients that send all the time."""
     database = f"sqlite:///{tmp_path}/hello.db"
     env = {"SECRET_KEY": "for tests", "DATABASE_URL": database}

@@ -1,10 +1,9 @@
 """gunicorn with podready.wrap loses no request either: `pytest` in this folder."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from podready.testing import RunningApp
+from podready.testing import RunApp
 
 PROJECT = Path(__file__).parents[1]
 GUNICORN = [
@@ -13,7 +12,7 @@ GUNICORN = [
 ]
 
 
-def test_a_stop_loses_nothing(run_app: Callable[..., RunningApp]) -> None:
+def test_a_stop_loses_nothing(run_app: RunApp) -> None:
     """A two-second request across SIGTERM, and clients that send all the time."""
     app = run_app(GUNICORN, cwd=PROJECT, env={"SECRET_KEY": "for tests"})
     slow = app.start("/slow")

@@ -86,16 +86,16 @@ def _dispatch(argv: list[str]) -> int:
     raise _no_command(argv[0])
 
 
-def _no_command(word: str) -> UsageError:
+def _no_command(name: str) -> UsageError:
     from podready.values.closest_match import closest_match
 
-    if word.startswith("-"):
-        return UsageError(f"podready has no option {word}; see podready --help")
-    near = closest_match(word, [RUN, *TOOLS])
+    if name.startswith("-"):
+        return UsageError(f"podready has no option {name}; see podready --help")
+    near = closest_match(name, [RUN, *TOOLS])
     hint = f"did you mean podready {near}?" if near else "see podready --help"
-    if near is None and ":" in word:
-        hint = f"did you mean podready run {word}?"
-    return UsageError(f"podready has no command {word!r}; {hint}")
+    if near is None and ":" in name:
+        hint = f"did you mean podready run {name}?"
+    return UsageError(f"podready has no command {name!r}; {hint}")
 
 
 def _help() -> str:

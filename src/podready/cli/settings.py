@@ -211,16 +211,16 @@ def find_schema(target: str, app_dir: str, prefix: str) -> Schema:
     if not all(part.isidentifier() for part in module_name.split(".")):
         raise UsageError(f"{target!r} is not MODULE:CLASS, such as main:AppSettings")
     names, failure = _import(module_name, app_dir)
-    found = _walk(names, path) if path else _only_class(names, module_name)
-    if found is None:
+    target_object = _walk(names, path) if path else _only_class(names, module_name)
+    if target_object is None:
         raise UsageError(failure or f"module {module_name!r} has no class {path!r}")
-    return _schema(found, target, prefix)
+    return _schema(target_object, target, prefix)
 
 
-def _schema(found: Any, target: str, prefix: str) -> Schema:
-    if isinstance(found, Schema):
-        return found
-    kind = found if isinstance(found, type) else type(found)
+def _schema(target_object: Any, target: str, prefix: str) -> Schema:
+    if isinstance(target_object, Schema):
+        return target_object
+    kind = target_object if isinstance(target_object, type) else type(target_object)
     try:
         return adapt(kind, prefix=prefix)
     except (TypeError, ValueError) as error:
@@ -268,22 +268,22 @@ def _place(error: BaseException) -> str:
 
 def _walk(names: Mapping[str, Any], path: str) -> Any:
     first, *rest = path.split(".")
-    found = names.get(first)
+    value = names.get(first)
     for part in rest:
-        found = getattr(found, part, None)
-    return found
+        value = getattr(value, part, None)
+    return value
 
 
 def _only_class(names: Mapping[str, Any], module: str) -> Any:
     """Return the only settings class that a module defines; UsageError if it has several."""
-    found = [
+    classes = [
         value
         for value in names.values()
         if isinstance(value, type)
         and value.__module__ == module
         and (issubclass(value, Settings) or hasattr(value, "settings_customise_sources"))
     ]
-    if len(found) > 1:
-        choices = ", ".join(f"{module}:{kind.__name__}" for kind in found)
+    if len(classes) > 1:
+        choices = ", ".join(f"{module}:{kind.__name__}" for kind in classes)
         raise UsageError(f"{module} has several settings classes, name one: {choices}")
-    return found[0] if found else None
+    return classes[0] if classes else None

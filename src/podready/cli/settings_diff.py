@@ -22,29 +22,29 @@ from podready.values.closest_match import closest_match
 class Differences:
     """What --diff found; `count` without the notes."""
 
-    found: list[tuple[str, int, str]] = field(default_factory=list)
+    entries: list[tuple[str, int, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def count(self) -> int:
         """How many differences there are."""
-        return len(set(self.found))
+        return len(set(self.entries))
 
     @property
     def lines(self) -> list[str]:
         """Return the lines to print, in the order of the files."""
-        found = sorted(set(self.found))
-        return [f"{file}:{line}: {what}" for file, line, what in found] + self.notes
+        entries = sorted(set(self.entries))
+        return [f"{file}:{line}: {what}" for file, line, what in entries] + self.notes
 
 
 def diff(schema: Schema, paths: Sequence[Path], container: str | None) -> Differences:
     """Compare the manifests' containers with a class; UsageError if there is no container."""
-    found = containers_in(read_manifests(*paths), container)
-    if not found:
+    containers = containers_in(read_manifests(*paths), container)
+    if not containers:
         which = f"container {container!r}" if container else "container"
         raise UsageError(f"there is no {which} in {', '.join(map(str, paths))}")
     differences = Differences()
-    for each in found:
+    for each in containers:
         _Comparison(schema, each, differences).run()
     if not differences.count:
         far = ", as far as they are seen" if differences.notes else ""
@@ -139,7 +139,7 @@ class _Comparison:
         manifest = entry.manifest if entry else self._container.manifest
         path = entry.path if entry else f"{self._container.path}.env"
         where = "" if entry else f"container {self._container.name} "
-        self._differences.found.append((manifest.file, manifest.line_of(path), where + what))
+        self._differences.entries.append((manifest.file, manifest.line_of(path), where + what))
 
 
 def _refusal(variable: Variable, text: str, error: Exception) -> str:

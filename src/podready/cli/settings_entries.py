@@ -50,8 +50,8 @@ class Container:
         self.unseen: list[Unseen] = []
         self.broken: list[tuple[Entry, str]] = []  # and which key is missing
         self._manifests = manifests
-        found = [*self._from_objects(), *self._from_env()]
-        self.entries = {entry.name: entry for entry in found}  # the last one counts, as in a pod
+        entries = [*self._from_objects(), *self._from_env()]
+        self.entries = {entry.name: entry for entry in entries}  # the last one counts, as in a pod
 
     def _from_env(self) -> Iterator[Entry]:
         for index, item in enumerate(self.spec.get("env") or []):
@@ -66,12 +66,12 @@ class Container:
 
     def _resolved(self, entry: Entry, kind: str, reference: dict[str, Any]) -> Entry:
         """Return an entry with the text of the key that it refers to, if the object is known."""
-        found = self._object(kind, str(reference.get("name")))
-        if found is None:
+        manifest = self._object(kind, str(reference.get("name")))
+        if manifest is None:
             return entry
-        key, texts = str(reference.get("key")), _texts(found)
+        key, texts = str(reference.get("key")), _texts(manifest)
         if key not in texts and not reference.get("optional"):
-            self.broken.append((entry, f"{kind} {name_of(found.object)} has no key {key}"))
+            self.broken.append((entry, f"{kind} {name_of(manifest.object)} has no key {key}"))
         return entry._replace(text=texts.get(key, (None, ""))[0], guarded=kind == "Secret")
 
     def _from_objects(self) -> Iterator[Entry]:
@@ -82,12 +82,12 @@ class Container:
                     yield from self._keys(kind, str(item[word].get("name")), prefix)
 
     def _keys(self, kind: str, name: str, prefix: str) -> Iterator[Entry]:
-        found = self._object(kind, name)
-        if found is None:
+        manifest = self._object(kind, name)
+        if manifest is None:
             self.unseen.append(Unseen(f"{kind} {name}", prefix))
             return
-        for key, (text, part) in _texts(found).items():
-            yield Entry(prefix + key, text, found, f"{part}.{key}", guarded=kind == "Secret")
+        for key, (text, part) in _texts(manifest).items():
+            yield Entry(prefix + key, text, manifest, f"{part}.{key}", guarded=kind == "Secret")
 
     def _object(self, kind: str, name: str) -> Manifest | None:
         """Return an object of the container's namespace, where both name one."""
@@ -112,13 +112,13 @@ class Container:
         return any(name.startswith(each.prefix) for each in self.unseen)
 
 
-def _texts(found: Manifest) -> dict[str, tuple[str | None, str]]:
+def _texts(manifest: Manifest) -> dict[str, tuple[str | None, str]]:
     """Return the text and the part of each key; of a Secret only whether it is empty."""
     texts: dict[str, tuple[str | None, str]] = {}
     for part in ("data", "stringData"):
-        for key, value in (found.object.get(part) or {}).items():
+        for key, value in (manifest.object.get(part) or {}).items():
             text = str("" if value is None else value)
-            hidden = found.object["kind"] == "Secret" and text
+            hidden = manifest.object["kind"] == "Secret" and text
             texts[key] = (None if hidden else text, part)
     return texts
 

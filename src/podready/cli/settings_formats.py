@@ -33,13 +33,13 @@ def title(schema: Schema) -> str:
 
 def always(section: Section) -> list[Variable]:
     """Return the variables outside optional sections."""
-    found: list[Variable] = []
+    variables: list[Variable] = []
     for member in section.members:
         if isinstance(member, Variable):
-            found.append(member)
+            variables.append(member)
         elif member.default is not None:
-            found += always(member)
-    return found
+            variables += always(member)
+    return variables
 
 
 def present_table(schema: Schema, reading: Reading) -> str:
@@ -143,12 +143,14 @@ def json_schema(schema: Schema) -> str:
     docs = docs_of(schema.section)
     properties = {}
     for variable in schema.variables():
-        found = {**type_schema(variable.hint), "description": docs.get(variable.name, "")}
+        property_ = {**type_schema(variable.hint), "description": docs.get(variable.name, "")}
         if variable.sensitive:
-            found["writeOnly"] = True
+            property_["writeOnly"] = True
         elif variable.default_text is not None:
-            found["default"] = _default(variable)
-        properties[variable.name] = {name: value for name, value in found.items() if value != ""}
+            property_["default"] = _default(variable)
+        properties[variable.name] = {
+            name: value for name, value in property_.items() if value != ""
+        }
     document = {
         "$schema": _SCHEMA,
         "title": schema.kind.__name__,

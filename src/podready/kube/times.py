@@ -1,4 +1,4 @@
-"""Kubernetes' forms of time: RFC 3339 timestamps, durations, and ages as kubectl prints them."""
+"""Kubernetes' forms of time: RFC 3339 timestamps, and ages as kubectl prints them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,6 @@ import re
 from datetime import UTC, datetime, timedelta
 
 _FRACTION = re.compile(r"\.(\d+)")
-_GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|h|m|s)")
-_UNIT_SECONDS = {
-    "ns": 1e-9,
-    "us": 1e-6,
-    "µs": 1e-6,
-    "ms": 1e-3,
-    "s": 1.0,
-    "m": 60.0,
-    "h": 3600.0,
-}
 
 
 def rfc3339(moment: datetime) -> str:
@@ -40,15 +30,6 @@ def age(since: str | None, now: datetime) -> timedelta:
     if not since:
         return timedelta(0)
     return max(now - parse_time(since), timedelta(0))
-
-
-def parse_duration(text: str) -> float:
-    """Return the seconds of a Go duration such as `1m30s` or `500ms`; ValueError otherwise."""
-    if text == "0":
-        return 0.0
-    if not text or _GO_DURATION.sub("", text):
-        raise ValueError(f"not a duration such as 1m30s: {text!r}")
-    return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _GO_DURATION.findall(text))
 
 
 def human_duration(span: timedelta) -> str:

@@ -63,7 +63,7 @@ gke-neg is an estimate.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig(LogSettings):
-    """Everything `podready run` can be told; durations in seconds."""
+    """All settings of `podready run`; durations in seconds."""
 
     app: str
     in_pod: bool = False
@@ -201,7 +201,7 @@ def load_config(arguments: Sequence[str], environ: Mapping[str, str]) -> RunConf
         raise UsageError("podready run needs the app: say podready run main:app")
     if len(line.arguments) > 1:
         first, second = line.arguments[:2]
-        raise UsageError(f"podready run takes one app, but was given {first!r} and {second!r}")
+        raise UsageError(f"podready run takes one app, but got {first!r} and {second!r}")
     config = _configure(line.arguments[0], line.flags, environ, "podready run")
     parse_target(config.app, config.app_dir)
     return config

@@ -1,4 +1,4 @@
-"""How severe a line is, in Cloud Logging's words (google.logging.type.LogSeverity)."""
+"""How severe a line is, by Cloud Logging's names (google.logging.type.LogSeverity)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEVELS: Final = {
     "ALERT": 60,
     "EMERGENCY": 70,
 }
-"""Python's number for each severity; a level in between takes the next lower word."""
+"""Python's number for each severity; a level in between takes the next lower name."""
 
 _WORDS: Final = tuple(
     next((word for word, level in reversed(LEVELS.items()) if number >= level), "DEBUG")
@@ -29,7 +29,7 @@ def severity_of(level: int) -> str:
 
 
 def level_of(name: str | int) -> int:
-    """Return the number of a level given by name in any case, or by number.
+    """Return the number of a level, from its name in any case or its number.
 
     Raises ValueError for a name that no logging library uses.
     """

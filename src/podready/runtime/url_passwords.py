@@ -3,7 +3,7 @@
 People put passwords into URLs as they are, unescaped `@`, `/`, `"` and backslashes included, and
 clients take them: the last `@` of the word ends the password. A word ends at white space or at a
 quote that closes. What can also be read as a port, digits before a `/`, is left alone, as in
-`http://host:8080/@me`. Each byte is looked at a fixed number of times, so the length of what a
+`http://host:8080/@me`. Each byte is read a fixed number of times, so the length of what a
 client sends does not matter.
 """
 

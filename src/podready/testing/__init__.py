@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from podready.testing.app_under_test import AppUnderTest
     from podready.testing.child import RunningApp, run_app
     from podready.testing.environment import settings_env
+    from podready.testing.fixtures import RunApp, ServeApp, SettingsEnv
     from podready.testing.in_process import ServedApp, serve_app
     from podready.testing.request_record import PendingRequest, Response
 
@@ -27,8 +28,11 @@ _MODULES = {
     "AppUnderTest": "app_under_test",
     "PendingRequest": "request_record",
     "Response": "request_record",
+    "RunApp": "fixtures",
     "RunningApp": "child",
+    "ServeApp": "fixtures",
     "ServedApp": "in_process",
+    "SettingsEnv": "fixtures",
     "run_app": "child",
     "serve_app": "in_process",
     "settings_env": "environment",
@@ -38,8 +42,11 @@ __all__ = [
     "AppUnderTest",
     "PendingRequest",
     "Response",
+    "RunApp",
     "RunningApp",
+    "ServeApp",
     "ServedApp",
+    "SettingsEnv",
     "run_app",
     "serve_app",
     "settings_env",

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from podready.testing import RunningApp, ServedApp
+    from podready.testing import RunApp, RunningApp, ServeApp, ServedApp, SettingsEnv
 
 
 @pytest.fixture
-def run_app(request: pytest.FixtureRequest) -> Iterator[Callable[..., RunningApp]]:
+def run_app(request: pytest.FixtureRequest) -> Iterator[RunApp]:
     """Return `podready.testing.run_app` as a function: the app ends with the test.
 
     The app runs in pytest's root directory unless `cwd` says otherwise.
@@ -35,7 +35,7 @@ def run_app(request: pytest.FixtureRequest) -> Iterator[Callable[..., RunningApp
 
 
 @pytest.fixture
-def serve_app() -> Iterator[Callable[..., ServedApp]]:
+def serve_app() -> Iterator[ServeApp]:
     """Return `podready.testing.serve_app` as a function: the app ends with the test."""
     from podready.testing import serve_app as serve
 
@@ -48,7 +48,7 @@ def serve_app() -> Iterator[Callable[..., ServedApp]]:
 
 
 @pytest.fixture
-def settings_env(request: pytest.FixtureRequest) -> Iterator[Callable[..., Path]]:
+def settings_env(request: pytest.FixtureRequest) -> Iterator[SettingsEnv]:
     """Return `podready.testing.settings_env` as a function: it holds until the end of the test."""
     from podready.testing import settings_env as replace
 

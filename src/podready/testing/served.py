@@ -12,20 +12,18 @@ from typing import Any, Final
 from podready.contract import Phase
 from podready.runtime.admin.probes import Answer, PodStatus, answer_group, answer_probe
 from podready.runtime.admin.server import BadRequestError, parse_request, render
-from podready.runtime.app.check_runner import Checking
-from podready.runtime.app.checks import CHECKS, HEALTH
-from podready.runtime.app.hooks import SHUTDOWN, WARMUP
+from podready.runtime.app.call_failures import CallFailures
+from podready.runtime.app.check_runner import CheckRunner
 from podready.runtime.app.interface import Interface, finished_app_interface
 from podready.runtime.app.lifespan import Lifespan
-from podready.runtime.app.shutdown_notice import NOTICE
 from podready.runtime.app.warmup import run_warmups
 from podready.runtime.budget import Budget
 from podready.runtime.engines import Engine
 from podready.runtime.engines.uvicorn import UvicornEngine
 from podready.runtime.lifecycle import Lifecycle
 from podready.runtime.loop.listener import bind
-from podready.runtime.requests.inflight import IN_FLIGHT
-from podready.runtime.requests.middleware import Wrapper
+from podready.runtime.process import RUNTIME
+from podready.runtime.requests.middleware import Middleware, MiddlewareOptions
 from podready.runtime.run_config import RunConfig
 from podready.runtime.worker.drain import Timeline, WorkerDrain
 from podready.runtime.wsgi.bridge import WsgiBridge
@@ -48,15 +46,17 @@ class Served:
         asgi = finished_app_interface(app, "the app under test") is Interface.ASGI
         self._bridge = None if asgi else WsgiBridge(app, _THREADS)
         self._lifespan = Lifespan(app, "auto" if asgi else "off")
-        self._middleware = Wrapper(
+        self._runtime = RUNTIME  # which `podready.check` and the like have changed already
+        self._middleware = Middleware(
             self._bridge or app,
-            IN_FLIGHT,
-            secret="",
-            access_log=False,
-            client_gone=UvicornEngine.client_gone,
+            self._runtime.in_flight,
+            MiddlewareOptions(client_gone=UvicornEngine.client_gone),
+            counters=self._runtime.counters,
+            shutdown=self._runtime.shutdown,
+            call_failures=CallFailures(self._runtime.health),
         )
         self._lifecycle = Lifecycle(time.monotonic())
-        self._checking = Checking(CHECKS, lambda: None)
+        self._check_runner = CheckRunner(self._runtime.registry.checks, lambda: None)
         self._admin: asyncio.Server | None = None
         self._drain: WorkerDrain | None = None
         self._asked = asyncio.Event()
@@ -68,8 +68,8 @@ class Served:
         self._admin = await asyncio.start_server(self._answer, HOST, 0)
         self.admin_port = self._admin.sockets[0].getsockname()[1]
         await self._lifespan.startup()
-        await run_warmups(WARMUP, lambda _stage, _fraction: None)
-        await self._checking.first_run()
+        await run_warmups(self._runtime.registry.warmups, lambda _stage, _fraction: None)
+        await self._check_runner.first_run()
         with _logger_unchanged("uvicorn.access"):  # which uvicorn mutes for the whole process
             self._engine: Engine = UvicornEngine(
                 self._middleware, self._config, self._lifespan.state
@@ -77,8 +77,10 @@ class Served:
         sock = bind(HOST, 0, "the port")
         self.port = sock.getsockname()[1]
         await self._engine.listen(sock)
-        self._checking.start()
-        self._drain = WorkerDrain(self._engine, IN_FLIGHT, self._lifespan)
+        self._check_runner.start()
+        self._drain = WorkerDrain(
+            self._engine, self._runtime.in_flight, self._lifespan, self._runtime.counters
+        )
         self._lifecycle.advance(Phase.READY, time.monotonic())
 
     def ask_to_drain(self, *, hurry: bool = False) -> None:
@@ -96,32 +98,34 @@ class Served:
         begun = time.monotonic()
         self._lifecycle.advance(Phase.DRAINING, begun)
         self._middleware.serving.draining = True
-        NOTICE.give()
+        self._runtime.shutdown.set()
         await _wait(self._hurried, self._budget.drain)
         now = time.monotonic()
         self._lifecycle.advance(Phase.CLOSING, now)
-        self._checking.stop()
+        self._check_runner.stop()
         hurried = self._hurried.is_set()
         timeline = Timeline(
             now if hurried else begun + self._budget.cancels_at,
             now + self._budget.hooks if hurried else begun + self._budget.ends_at,
         )
-        await self._drain.run(timeline, self._config.stream_window, SHUTDOWN)
+        hooks = self._runtime.registry.shutdown_hooks
+        await self._drain.run(timeline, self._config.stream_window, hooks)
         self.stuck = self._drain.stuck
         self._lifecycle.advance(Phase.STOPPED, time.monotonic())
 
     async def close(self) -> None:
         """Close what is left, and put back what this process knew before."""
-        self._checking.stop()
+        self._check_runner.stop()
         self._lifespan.cancel()
         if self._admin is not None:
             self._admin.close()
         if self._bridge is not None:
             self._bridge.close()
-        IN_FLIGHT.works.clear()
-        IN_FLIGHT.forget_loop()
-        NOTICE.given = False
-        HEALTH.unready = HEALTH.unhealthy = HEALTH.uncallable = None
+        in_flight, health = self._runtime.in_flight, self._runtime.health
+        in_flight.items.clear()
+        in_flight.forget_loop()
+        self._runtime.shutdown.is_set = False
+        health.unready = health.unhealthy = health.uncallable = None
 
     # Probes
 
@@ -142,7 +146,7 @@ class Served:
 
     def _probe(self, path: str, *, verbose: bool) -> Answer:
         if path.startswith(_GROUP):
-            failing = self._checking.groups().get(path.removeprefix(_GROUP))
+            failing = self._check_runner.groups().get(path.removeprefix(_GROUP))
             if failing is not None:
                 return answer_group(failing)
         found = answer_probe(path, self._status(), verbose=verbose)
@@ -156,9 +160,12 @@ class Served:
             startup_phase=phase,
             elapsed=time.monotonic() - self._lifecycle.started_at,
             limit=self._config.startup_timeout,
-            unready=(*HEALTH.failing(), *self._checking.failing()),
-            unhealthy=HEALTH.unhealthy,
-            details={"inflight": IN_FLIGHT.count(), "checks": self._checking.facts()},
+            unready=(*self._runtime.health.failing(), *self._check_runner.failing()),
+            unhealthy=self._runtime.health.unhealthy,
+            details={
+                "inflight": self._runtime.in_flight.count(),
+                "checks": self._check_runner.facts(),
+            },
         )
 
 

@@ -70,6 +70,9 @@ def test_create_completes_an_object(registry: Registry) -> None:
     assert made["status"] == {"phase": "Pending", "qosClass": "BestEffort"}
     with pytest.raises(AlreadyExists):
         registry.create(POD, "default", pod(meta["name"]))
+    service = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}}
+    made = registry.create(SERVICE, "default", service)
+    assert made["status"] == {"loadBalancer": {}}
 
 
 def test_a_status_sent_with_create_is_dropped_but_a_nodes_is_kept(registry: Registry) -> None:

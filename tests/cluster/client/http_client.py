@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 import aiohttp
 import orjson
 from tests.cluster.client.kubeconfig import KubeConfig
+from tests.cluster.client.status import from_status
 
 from podready.cluster.client.protocol import ObjectList, PatchType, WatchEvent
 from podready.kube.meta import Object, name_of
-from podready.kube.status import ApiError, Timeout, Unavailable, from_status
+from podready.kube.status import ApiError, Timeout, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

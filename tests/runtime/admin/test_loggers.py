@@ -8,7 +8,7 @@ import signal
 from typing import Any
 
 import pytest
-from tests.runtime.conftest import PATIENCE, Pod, StartPod, eventually
+from tests.runtime.conftest import TIMEOUT, Pod, StartPod, eventually
 
 APP = """
 import logging, os
@@ -24,7 +24,7 @@ async def app(scope, receive, send):
 
 def ask(pod: Pod, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
     """Send one request to the admin port."""
-    client = http.client.HTTPConnection("127.0.0.1", pod.admin, timeout=PATIENCE)
+    client = http.client.HTTPConnection("127.0.0.1", pod.admin, timeout=TIMEOUT)
     try:
         raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         client.request(method, path, raw, headers)

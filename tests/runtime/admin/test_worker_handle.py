@@ -15,7 +15,7 @@ import podready
 from podready.runtime.admin.worker_handle import WorkerExit, WorkerHandle, free_slot
 from podready.runtime.loop.channel import channel_pair
 from podready.runtime.loop.messages import HealthReport, Heartbeat, Listening, StartupPhase
-from podready.runtime.metrics.shared import Shelf
+from podready.runtime.metrics.shared import MetricsSegment
 
 RUNTIME = Path(podready.__file__).parent / "runtime"
 
@@ -24,9 +24,9 @@ RUNTIME = Path(podready.__file__).parent / "runtime"
 def worker() -> Iterator[WorkerHandle]:
     """A worker that was forked at second 10."""
     ours, theirs = channel_pair(lambda _sentence: None)
-    shelf = Shelf()
-    yield WorkerHandle(os.getpid(), ours, 10.0, shelf)
-    shelf.close()
+    segment = MetricsSegment()
+    yield WorkerHandle(os.getpid(), ours, 10.0, segment)
+    segment.close()
     ours.close()
     theirs.close()
 

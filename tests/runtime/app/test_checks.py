@@ -9,31 +9,31 @@ from pathlib import Path
 import pytest
 from tests.runtime.conftest import StartPod, eventually
 
-from podready.runtime.app import checks as probes
-from podready.runtime.app.checks import Standing, check
+from podready.runtime.app.check_runner import CheckState
+from podready.runtime.app.registry import AppRegistry
 
 
 def test_one_failure_changes_nothing() -> None:
     """Three failures in a row make a good check bad; two successes make it good again."""
-    standing = Standing()
-    assert standing.note(ok=True)
-    told = [standing.note(ok=ok) for ok in (False, False, True, False, False, False)]
-    assert told == [False, False, False, False, False, True]
-    assert standing.good is False
-    assert [standing.note(ok=ok) for ok in (True, False, True, True)] == [False, False, False, True]
-    assert standing.good is True
+    state = CheckState()
+    assert state.record(ok=True)
+    changed = [state.record(ok=ok) for ok in (False, False, True, False, False, False)]
+    assert changed == [False, False, False, False, False, True]
+    assert state.good is False
+    assert [state.record(ok=ok) for ok in (True, False, True, True)] == [False, False, False, True]
+    assert state.good is True
 
 
 def test_the_first_result_decides() -> None:
     """Before the first run nothing is known, so one failure is enough to be bad."""
-    standing = Standing()
-    assert standing.note(False, "refused")
-    assert (standing.good, standing.message) == (False, "refused")
+    state = CheckState()
+    assert state.record(False, "refused")
+    assert (state.good, state.message) == (False, "refused")
 
 
-def test_names_and_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_and_kinds() -> None:
     """A name is taken once, and a kind that does not exist is refused where it is written."""
-    monkeypatch.setattr(probes, "CHECKS", [])
+    check = AppRegistry().check
     check("db")(lambda: True)
     with pytest.raises(ValueError, match="there is a check called 'db'"):
         check("db")

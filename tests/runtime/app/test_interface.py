@@ -130,6 +130,19 @@ class DoubleCallable:
         """Serve nothing."""
 
 
+class OneArgument:
+    """An object that is called with one argument."""
+
+    def __call__(self, request: Any) -> Any:
+        """Answer nothing."""
+
+
+class NotCallable:
+    """An object that only looks callable."""
+
+    __call__ = None
+
+
 def create_app() -> Any:
     """Make an app."""
     return asgi
@@ -251,7 +264,7 @@ NO_APPS = {
     "Flask class": (flask.Flask, "is the class Flask, not an app: name an instance"),
     "FastAPI class": (fastapi.FastAPI, "is the class FastAPI, not an app"),
     "Django class": (DJANGO_WSGI, "is the class WSGIHandler"),
-    "ASGI 2 class": (DoubleCallable, "is the class DoubleCallable, not an app"),
+    "ASGI 2 class": (DoubleCallable, "is an ASGI 2 app, and podready speaks ASGI 3: wrap it"),
     "ASGI 2 function": (one, "takes 1 argument, as ASGI 2 apps"),
     "async factory": (create_async, "is an async factory"),
     "async factory with options": (async_with_options, "is an async factory"),
@@ -266,6 +279,8 @@ NO_APPS = {
     "werkzeug": (werkzeug_app, "do not say whether it is an ASGI or a WSGI app"),
     "builtin": (operator.itemgetter(0), "do not say whether"),
     "builtin of one": (len, "takes 1 argument"),
+    "instance of one": (OneArgument(), "takes 1 argument"),
+    "broken instance": (NotCallable(), "do not say whether"),
     "method of C": (io.BytesIO().write, "takes 1 argument"),
 }
 

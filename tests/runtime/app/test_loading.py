@@ -199,7 +199,7 @@ def test_a_source_that_says_nothing(load: Load, tmp_path: Path, source: str) -> 
 
 
 def test_a_module_that_replaces_its_attributes(load: Load) -> None:
-    """What is bound when the module has been imported counts; a lazy one may fail in words."""
+    """What is bound after the import counts; an error of a lazy attribute is one sentence."""
     loaded = load("def app(): ...\n" + APP, "shop:app")
     assert loaded.interface is Interface.ASGI
     del sys.modules["shop"]
@@ -248,9 +248,9 @@ def test_what_never_becomes_ready(
     """The process ends at the start with one sentence; nothing is left running."""
     pod = start_pod(source, target=target)
     assert pod.end() == code
-    said = [line["message"] for line in pod.log] or pod.noise
-    assert sentence in str(said[-1])
-    assert "Traceback" not in str(said)
+    reports = [line["message"] for line in pod.log] or pod.noise
+    assert sentence in str(reports[-1])
+    assert "Traceback" not in str(reports)
 
 
 LIES = {

@@ -8,13 +8,13 @@ import socket
 from contextlib import closing
 
 import pytest
-from tests.runtime.conftest import PATIENCE, StartPod, eventually
+from tests.runtime.conftest import TIMEOUT, StartPod, eventually
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from podready.errors import MissingExtra
 from podready.runtime import engines
-from podready.runtime.engines.granian_http import Exchange
+from podready.runtime.engines.granian_http import GranianExchange
 
 GRANIAN = ("--engine", "granian")
 
@@ -103,10 +103,10 @@ def test_a_silent_websocket_is_closed_before_the_engine_stops(start_pod: StartPo
     """granian alone would cut it; the client gets 1012, and the app hears of it."""
     pod = start_pod(SOCKETS, *GRANIAN).ready()
     with connect(f"ws://127.0.0.1:{pod.port}/") as client:
-        assert client.recv(PATIENCE) == "hello"
+        assert client.recv(TIMEOUT) == "hello"
         pod.send(signal.SIGTERM)
         with pytest.raises(ConnectionClosed) as closed:
-            client.recv(PATIENCE)
+            client.recv(TIMEOUT)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1012
     assert pod.end() == 0
@@ -152,7 +152,7 @@ async def test_listening_for_the_client_takes_nothing_from_the_app() -> None:
 
     async def send(_message: dict[str, object]) -> None: ...
 
-    exchange = Exchange(receive, send)
+    exchange = GranianExchange(receive, send)
     assert not exchange.client_gone()
     assert [await exchange.receive() for _ in messages] == messages
     assert exchange.client_gone()

@@ -46,7 +46,7 @@ def test_a_plain_server_leaves_the_report_as_termination_message(
         check=False,
     )
     report = (
-        'config: 1 problem (APP_*)\n  APP_PORT  invalid  "x" is not an integer  (int, required)'
+        'settings: 1 problem (APP_*)\n  APP_PORT  invalid  "x" is not an integer  (int, required)'
     )
     assert message.read_text() == report
     assert report in ended.stderr

@@ -25,7 +25,7 @@ RSYSLOGD = os.environ.get("PODREADY_TEST_RSYSLOGD") or program("rsyslogd")
 needs_rsyslog = pytest.mark.skipif(RSYSLOGD is None, reason="rsyslogd is not installed")
 
 CRI_CUT = 16 * 1024
-PATIENCE = 60.0
+TIMEOUT = 60.0
 
 CONFIGURATION = """
 global(workDirectory="{work}" maxMessageSize="64k" debug.onShutdown="off")
@@ -111,10 +111,10 @@ def test_every_line_of_a_container_arrives_as_an_object(collector: Path) -> None
 
 def wait_for(path: Path, count: int) -> list[dict[str, Any]]:
     """Return the events in a file once there are `count` of them."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
         if len(lines) >= count:
             return [json.loads(line) for line in lines]
         time.sleep(0.05)
-    raise AssertionError(f"{len(lines)} of {count} events arrived in {PATIENCE:g} s")
+    raise AssertionError(f"{len(lines)} of {count} events arrived in {TIMEOUT:g} s")

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
         "logging.disable(logging.CRITICAL)",
     ],
 )
-@pytest.mark.parametrize("takeover", ["on", "off"])
-def test_nobody_silences_a_crash(silence: str, takeover: str) -> None:
+@pytest.mark.parametrize("replace", ["on", "off"])
+def test_nobody_silences_a_crash(silence: str, replace: str) -> None:
     """Of a thread, of a finalizer and of the program; Python's own hook is no longer there."""
     code = f"""
 import logging, logging.config, threading, warnings
@@ -45,7 +45,7 @@ raise KeyError("the end")
 """
     ended = subprocess.run(
         [sys.executable, "-c", code],
-        env={"PODREADY_LOG_TAKEOVER": takeover},
+        env={"PODREADY_LOG_REPLACE_HANDLERS": replace},
         capture_output=True,
         text=True,
         timeout=60,

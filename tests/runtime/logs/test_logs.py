@@ -1,4 +1,4 @@
-"""Logs of a real process: every line of stdout is one JSON object, whoever said it."""
+"""Logs of a real process: every line of stdout is one JSON object, whatever said it."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def test_a_format_or_level_that_does_not_exist_is_a_value_error(argument: str, w
         ("ON_STALL", "wait", "'wait' is not one of drop, block"),
         ("MAX_LINE", "10", "'10' is not a size of 1024 bytes or more"),
         ("SAMPLE", "1", "'1' is not off, or FIRST/THEREAFTER such as 100/100"),
-        ("PRINTS", "maybe", "'maybe' is not a boolean: use true or false"),
+        ("CAPTURE_STDOUT", "maybe", "'maybe' is not a boolean: use true or false"),
     ],
 )
 def test_a_variable_that_cannot_be_used_ends_the_process_with_one_sentence(
@@ -231,7 +231,7 @@ def test_root_is_the_root_in_the_table_of_levels() -> None:
 
 
 def test_a_line_of_a_process_that_configured_nothing_never_raises() -> None:
-    """A bad variable is for whoever configures; a log line in a library still comes out."""
+    """A bad variable is for whatever configures; a log line in a library still comes out."""
     code = "from podready.runtime.logs import log_event; log_event('INFO', 'hello')"
     ended = subprocess.run(
         [sys.executable, "-c", code],

@@ -56,23 +56,24 @@ SAMPLES: list[Message] = [
 ]
 
 
-def test_every_kind_has_one_name_and_can_be_sent() -> None:
-    """The table of kinds has every message class of the module, none twice."""
-    classes = [
-        each
-        for each in vars(messages).values()
-        if isinstance(each, type) and issubclass(each, Message) and each is not Message
-    ]
-    assert sorted(messages._KINDS) == sorted(each.kind for each in classes)
-    assert set(messages._KINDS.values()) == set(classes)
+def test_every_kind_of_the_module_can_be_sent() -> None:
+    """The table has every message class there is."""
+    classes = {
+        name
+        for name, each in vars(messages).items()
+        if isinstance(each, type) and hasattr(each, "_fields") and each is not Unreadable
+    }
+    assert set(messages._KINDS) == classes
 
 
-@pytest.mark.parametrize("message", SAMPLES, ids=lambda each: each.kind)
+@pytest.mark.parametrize("message", SAMPLES, ids=lambda each: type(each).__name__)
 def test_what_is_sent_arrives(pair: Pair, message: Message) -> None:
     """Over a real socket, as the same value."""
     left, right, reports = pair
     left.send(message)
-    assert right.receive() == [message]
+    (arrived,) = right.receive() or [Unreadable("nothing")]
+    assert type(arrived) is type(message)
+    assert arrived == message
     assert reports == []
 
 
@@ -84,12 +85,12 @@ def test_what_is_sent_arrives(pair: Pair, message: Message) -> None:
         (b"[" * 100_000, "not JSON"),
         (b"[1]", "not an object"),
         (b"{}", "unknown kind None"),
-        (b'{"kind":["close"]}', "unknown kind"),
-        (b'{"kind":"heartbeet"}', "unknown kind 'heartbeet'"),
-        (b'{"kind":"close","cancel_at":1.0}', "close: missing field 'end_at'"),
-        (b'{"kind":"close","cancel_at":1,"end_at":2,"ends":3}', "close: unknown field 'ends'"),
-        (b'{"kind":"close","cancel_at":1,"end_at":"2"}', "close: wrong type of end_at: '2'"),
-        (b'{"kind":"stopped","stuck":null}', "stopped: wrong type of stuck: None"),
+        (b'{"kind":["Close"]}', "unknown kind"),
+        (b'{"kind":"Heartbeet"}', "unknown kind 'Heartbeet'"),
+        (b'{"kind":"Close","cancel_at":1.0}', "Close: missing field 'end_at'"),
+        (b'{"kind":"Close","cancel_at":1,"end_at":2,"ends":3}', "Close: unknown field 'ends'"),
+        (b'{"kind":"Close","cancel_at":1,"end_at":"2"}', "Close: wrong type of end_at: '2'"),
+        (b'{"kind":"Stopped","stuck":null}', "Stopped: wrong type of stuck: None"),
     ],
 )
 def test_a_line_that_is_no_message_says_why(line: bytes, reason: str) -> None:
@@ -120,7 +121,7 @@ def test_the_messages_around_an_unreadable_one_arrive(pair: Pair) -> None:
     """Only that line is lost."""
     left, right, _ = pair
     left.send(Drain())
-    left.sock.send(b'{"kind":"cancle"}\n')
+    left.sock.send(b'{"kind":"Cancle"}\n')
     left.send(Cancel())
     received = right.receive()
     assert received is not None
@@ -137,7 +138,7 @@ def test_messages_that_nobody_reads_are_counted_and_reported(pair: Pair) -> None
     while left.dropped < 3:
         left.send(heartbeat)
         sent += 1
-    assert reports == ["dropping messages to a process that does not read them: heartbeat"]
+    assert reports == ["dropping messages to a process that does not read them: Heartbeat"]
     received = 0
     while received < sent - 3:
         received += len(right.receive() or ())

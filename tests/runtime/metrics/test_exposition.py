@@ -10,20 +10,21 @@ from hypothesis import strategies as st
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_plain
+from tests.runtime.metrics.served import count
 
-from podready.runtime.metrics.aggregate import Shelves, exemplars
+from podready.runtime.metrics.aggregate import Aggregate, exemplars
 from podready.runtime.metrics.exposition import Renderer, wants_openmetrics
 from podready.runtime.metrics.families import (
     FAMILIES,
+    REJECTED,
     REQUEST_DURATION,
     SECONDS,
-    SHED,
     WORKER_EXITS,
     Family,
     label_text,
 )
 from podready.runtime.metrics.http import HttpMetrics
-from podready.runtime.metrics.shared import Shelf
+from podready.runtime.metrics.shared import MetricsSegment
 
 
 def parse(text: bytes, *, openmetrics: bool) -> dict[str, Metric]:
@@ -62,14 +63,13 @@ def test_any_route_and_any_duration_are_read_back(
     routes: list[str], seconds: list[float], openmetrics: bool
 ) -> None:
     """Quotes, percent signs, line ends and any Unicode in a label; any duration in the buckets."""
-    shelf = Shelf()
-    metrics = HttpMetrics(shelf)
+    segment = MetricsSegment()
+    metrics = HttpMetrics(segment)
     for route in routes:
         for each in seconds:
-            door = metrics.door({"method": "GET", "scheme": "http"})
-            door.enter()
-            door.leave(route, 200, each)
-    series = Shelves().totals([shelf]).get(REQUEST_DURATION, {})
+            method = metrics.series_of({"method": "GET", "scheme": "http"})
+            count(method, route, 200, each)
+    series = Aggregate().totals([segment]).get(REQUEST_DURATION, {})
     text = Renderer().family(REQUEST_DURATION, series.items(), openmetrics=openmetrics)
     found = parse(text, openmetrics=openmetrics)
     samples = found[REQUEST_DURATION.name].samples if routes else []
@@ -85,13 +85,12 @@ def test_any_route_and_any_duration_are_read_back(
 
 def test_exemplars_stand_behind_their_buckets() -> None:
     """A slow request that was traced: OpenMetrics shows its ids at the bucket it fell into."""
-    shelf = Shelf()
-    door = HttpMetrics(shelf).door({"method": "GET", "scheme": "http"})
+    segment = MetricsSegment()
+    method = HttpMetrics(segment).series_of({"method": "GET", "scheme": "http"})
     for seconds, trace in ((0.3, (b"\xab" * 16, b"\xcd" * 8, 1700000000.25)), (0.001, None)):
-        door.enter()
-        door.leave("/pay", 200, seconds, trace)
-    series = Shelves().totals([shelf])[REQUEST_DURATION].items()
-    marks = exemplars([shelf])[REQUEST_DURATION]
+        count(method, "/pay", 200, seconds, trace)
+    series = Aggregate().totals([segment])[REQUEST_DURATION].items()
+    marks = exemplars([segment])[REQUEST_DURATION]
     text = Renderer().family(REQUEST_DURATION, series, openmetrics=True, exemplars=marks)
     samples = parse(text, openmetrics=True)[REQUEST_DURATION.name].samples
     (marked,) = [each for each in samples if each.exemplar is not None]
@@ -119,15 +118,14 @@ def test_series_that_come_and_go_are_drawn_as_they_are_now() -> None:
 
 def test_an_exemplar_finds_its_series_among_many() -> None:
     """The third of four routes has one, in its last bucket and in its first."""
-    shelf = Shelf()
-    door = HttpMetrics(shelf).door({"method": "GET", "scheme": "http"})
+    segment = MetricsSegment()
+    method = HttpMetrics(segment).series_of({"method": "GET", "scheme": "http"})
     for route in ("/a", "/b", "/c", "/d"):
         for seconds in (0.001, 99.0):
             mark = (b"\xab" * 16, b"\xcd" * 8, 1.0) if route == "/c" else None
-            door.enter()
-            door.leave(route, 200, seconds, mark)
-    totals = Shelves().totals([shelf])
-    text = Renderer().page(totals, openmetrics=True, exemplars=exemplars([shelf]))
+            count(method, route, 200, seconds, mark)
+    totals = Aggregate().totals([segment])
+    text = Renderer().page(totals, openmetrics=True, exemplars=exemplars([segment]))
     page = text.removesuffix(b"# EOF\n")
     samples = parse(page, openmetrics=True)[REQUEST_DURATION.name].samples
     marked = [each for each in samples if each.exemplar is not None]
@@ -144,8 +142,8 @@ def test_a_family_without_series_is_not_on_the_page() -> None:
 
 def test_a_counter_loses_its_suffix_in_the_head_of_openmetrics_only() -> None:
     """The two formats differ in how they name a counter's family."""
-    assert b"# TYPE podready_shed_total counter" in Renderer().family(SHED, [("", (1.0,))])
-    text = Renderer().family(SHED, [("", (1.0,))], openmetrics=True)
+    assert b"# TYPE podready_shed_total counter" in Renderer().family(REJECTED, [("", (1.0,))])
+    text = Renderer().family(REJECTED, [("", (1.0,))], openmetrics=True)
     assert b"# TYPE podready_shed counter" in text
     assert b"\npodready_shed_total 1\n" in text
 

@@ -44,7 +44,7 @@ RUN = "podready run"
     [
         ("", f"{RUN} needs the app: say podready run main:app"),
         ("--port 1", f"{RUN} needs the app: say podready run main:app"),
-        ("a:b c:d", f"{RUN} takes one app, but was given 'a:b' and 'c:d'"),
+        ("a:b c:d", f"{RUN} takes one app, but got 'a:b' and 'c:d'"),
         ("a:b --port", "--port needs a value (PORT)"),
         ("a:b --port --workers", "--port needs a value (PORT)"),
         ("a:b --drian-delay 5s", f"{RUN} has no option --drian-delay; did you mean --drain-delay?"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from importlib import import_module
 from types import ModuleType
@@ -11,37 +12,72 @@ from typing import Any
 
 import pytest
 
+from podready.runtime.app.call_failures import CallFailures
 from podready.runtime.metrics.families import REQUEST_DURATION
 from podready.runtime.metrics.http import HttpMetrics
-from podready.runtime.metrics.shared import Shelf
+from podready.runtime.metrics.shared import MetricsSegment
+from podready.runtime.process import Runtime
 from podready.runtime.requests.inflight import InFlight
-from podready.runtime.requests.middleware import Wrapper
-from podready.runtime.requests.observer import Observer
-from podready.runtime.requests.route import watch_django, watch_mounts, watch_wsgi
+from podready.runtime.requests.instrumentation import Instrumentation
+from podready.runtime.requests.middleware import Middleware, MiddlewareOptions
+from podready.runtime.requests.route import route_of, watch_django, watch_mounts, watch_wsgi
+from podready.runtime.requests.stack_location import item_facts
 from podready.runtime.wsgi.bridge import WsgiBridge, wsgi_to_asgi
 
 App = Callable[..., Awaitable[None]]
 
 
+class Gate:
+    """Where a request waits while its route is looked up."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.open = threading.Event()
+
+    def wait(self) -> None:
+        """Block the thread of a request."""
+        self.entered.set()
+        assert self.open.wait(20)
+
+
+async def route_in_flight(app: Any, path: str, gate: Gate) -> tuple[str, str]:
+    """Send a GET; return the route in the stuck report while it waits, and after its end."""
+    in_flight = InFlight()
+    request = asyncio.ensure_future(_get(make_middleware(app, in_flight, MetricsSegment()), path))
+    assert await asyncio.to_thread(gate.entered.wait, 20)
+    (item,) = in_flight.items
+    stuck = item_facts(item)
+    gate.open.set()
+    await request
+    return stuck.get("route", ""), route_of(item)
+
+
 async def routes_seen(app: Any, *paths: str) -> list[tuple[str, str]]:
-    """Send a GET for each path through the wrapper; return the routes and statuses counted."""
-    shelf = Shelf()
-    wrapper = Wrapper(
-        app,
-        InFlight(),
-        secret="s",
-        access_log=False,
-        client_gone=lambda _send: False,
-        observer=Observer(HttpMetrics(shelf)),
-    )
+    """Send a GET for each path through the middleware; return the routes and statuses counted."""
+    segment = MetricsSegment()
+    middleware = make_middleware(app, InFlight(), segment)
     for path in paths:
-        await _get(wrapper, path)
-    cells = [cell for cell in shelf.cells() if cell.family is REQUEST_DURATION]
+        await _get(middleware, path)
+    cells = [cell for cell in segment.cells() if cell.family is REQUEST_DURATION]
     parts = [cell.labels.split('"') for cell in cells]
     return [(part[3], part[5]) for part in parts]
 
 
-async def _get(wrapper: Wrapper, path: str) -> None:
+def make_middleware(app: Any, in_flight: InFlight, segment: MetricsSegment) -> Middleware:
+    """Return the middleware as a worker makes it."""
+    runtime = Runtime()
+    return Middleware(
+        app,
+        in_flight,
+        MiddlewareOptions(client_gone=lambda _send: False),
+        counters=runtime.counters,
+        shutdown=runtime.shutdown,
+        call_failures=CallFailures(runtime.health),
+        instrumentation=Instrumentation(HttpMetrics(segment)),
+    )
+
+
+async def _get(middleware: Middleware, path: str) -> None:
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -68,7 +104,7 @@ async def _get(wrapper: Wrapper, path: str) -> None:
     async def send(_message: dict[str, Any]) -> None:
         return
 
-    await wrapper(scope, receive, send)
+    await middleware(scope, receive, send)
 
 
 async def test_starlette_with_mounts_inside_mounts() -> None:
@@ -338,3 +374,105 @@ async def test_fastapi_in_a_mount_of_the_same_parameter() -> None:
     outer.mount("/fa/{x}", inner)
     paths = [f"/fa/{number}/f/{number + 1}" for number in range(5)]
     assert await routes_seen(outer, *paths) == [("/fa/{x}/f/{x}", "200")]
+
+
+def starlette_app(gate: Gate) -> Any:
+    """Return an app with a mount whose endpoint waits."""
+    from starlette.applications import Starlette
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Mount, Route
+
+    def slow(_request: Any) -> Any:
+        gate.wait()
+        return PlainTextResponse("done")
+
+    return Starlette(routes=[Mount("/tenants/{tenant}", routes=[Route("/c/{d}", slow)])])
+
+
+def fastapi_app(gate: Gate) -> Any:
+    """Return an app with an included router whose endpoint waits."""
+    fastapi = pytest.importorskip("fastapi")
+    app, router = fastapi.FastAPI(), fastapi.APIRouter(prefix="/shops/{shop}")
+
+    def slow(number: int) -> int:
+        gate.wait()
+        return number
+
+    router.add_api_route("/items/{number}", slow)
+    app.include_router(router)
+    return app
+
+
+def litestar_app(gate: Gate) -> Any:
+    """Return an app with a router whose handler waits."""
+    litestar = pytest.importorskip("litestar")
+
+    async def slow(number: int) -> str:
+        await asyncio.to_thread(gate.wait)
+        return str(number)
+
+    handler = litestar.get("/users/{number:int}")(slow)
+    return litestar.Litestar([litestar.Router("/api", route_handlers=[handler])])
+
+
+def flask_app(gate: Gate) -> Any:
+    """Return an app whose view waits."""
+    flask = pytest.importorskip("flask")
+    app = flask.Flask("shop")
+
+    def slow(number: int) -> str:
+        gate.wait()
+        return str(number)
+
+    app.add_url_rule("/users/<int:number>", view_func=slow)
+    return wsgi_to_asgi(watch_wsgi(app), 1)
+
+
+@pytest.mark.usefixtures("noted_mounts")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("make", "path", "route"),
+    [
+        (starlette_app, "/tenants/7/c/8", "/tenants/{tenant}/c/{d}"),
+        (fastapi_app, "/shops/a/items/1", "/shops/{shop}/items/{number}"),
+        (litestar_app, "/api/users/1", "/api/users/{number}"),
+        (flask_app, "/users/1", "/users/<int:number>"),
+    ],
+)
+async def test_a_request_that_waits_has_its_route(
+    make: Callable[[Gate], Any], path: str, route: str
+) -> None:
+    """The stuck report, /tasks and the drain's log name it as /metrics will."""
+    gate = Gate()
+    assert (await route_in_flight(make(gate), path, gate))[0] == route
+
+
+@pytest.mark.parametrize("interface", ["asgi", "wsgi"])
+async def test_a_django_request_that_waits_has_its_route(django: Any, interface: str) -> None:
+    """The resolver has run before the view does."""
+    gate = Gate()
+    urls, answer = import_module("django.urls"), import_module("django.http").HttpResponse
+
+    def slow(_request: Any, number: int) -> Any:
+        gate.wait()
+        return answer(str(number))
+
+    sys.modules["shop_urls"].urlpatterns.append(urls.path(f"slow/{interface}/<int:number>/", slow))
+    urls.clear_url_caches()
+    made_by = import_module(f"django.core.{interface}")
+    app = getattr(made_by, f"get_{interface}_application")()
+    app = app if interface == "asgi" else wsgi_to_asgi(watch_wsgi(app), 1)
+    route = f"/slow/{interface}/<int:number>/"
+    assert await route_in_flight(app, f"/slow/{interface}/1/", gate) == (route, route)
+
+
+async def test_a_request_that_is_not_routed_yet_has_none() -> None:
+    """A bare app has no routes; a client's path is never taken for one."""
+    gate = Gate()
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await asyncio.to_thread(gate.wait)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    assert await route_in_flight(app, "/users/1", gate) == ("", "")

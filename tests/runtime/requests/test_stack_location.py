@@ -11,12 +11,12 @@ import anyio.to_thread
 import pytest
 from tests.runtime.conftest import StartPod, eventually
 
-from podready.runtime.requests.inflight import CURRENT, InFlight, Kind, Work
-from podready.runtime.requests.stack_location import code_line, describe, oldest
+from podready.runtime.requests.inflight import CURRENT, InFlight, InFlightItem, ItemKind
+from podready.runtime.requests.stack_location import code_line, item_facts, oldest
 
 
 async def sleeper() -> None:
-    """Wait where the report shall find us."""
+    """Wait where the report has to find this line."""
     await asyncio.sleep(600)  # here
 
 
@@ -33,18 +33,18 @@ async def nested() -> None:
 
 
 async def line_of(target: object) -> str:
-    """Run a coroutine function as work until it waits; return the report's line."""
-    work = Work(Kind.REQUEST, name="test")
-    CURRENT.set(work)
-    work.task = asyncio.ensure_future(target())  # type: ignore[operator]
+    """Run a coroutine function as item until it waits; return the report's line."""
+    item = InFlightItem(ItemKind.REQUEST, name="test")
+    CURRENT.set(item)
+    item.task = asyncio.ensure_future(target())  # type: ignore[operator]
     try:
         for _ in range(10):
             await asyncio.sleep(0)
-        return code_line(work)
+        return code_line(item)
     finally:
-        work.task.cancel()
+        item.task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await work.task
+            await item.task
 
 
 async def test_lines_of_coroutines() -> None:
@@ -63,13 +63,13 @@ async def test_line_of_a_sync_endpoint() -> None:
         gate.wait(20)
 
     for to_thread in (anyio.to_thread.run_sync, asyncio.to_thread):
-        work = Work(Kind.REQUEST, name="test")
-        token = CURRENT.set(work)
+        item = InFlightItem(ItemKind.REQUEST, name="test")
+        token = CURRENT.set(item)
         task = asyncio.ensure_future(to_thread(endpoint))
         CURRENT.reset(token)  # the thread that waits below is none of the work's
-        work.task = task
+        item.task = task
         await asyncio.to_thread(entered.wait, 20)
-        line = code_line(work)
+        line = code_line(item)
         gate.set()
         await task
         gate.clear()
@@ -78,14 +78,14 @@ async def test_line_of_a_sync_endpoint() -> None:
 
 
 def test_only_the_oldest_are_told() -> None:
-    """Young work is left out, and the list is bounded and ordered by age."""
-    inflight = InFlight()
-    works = [Work(Kind.TASK, name=str(number)) for number in range(5)]
-    for age, work in enumerate(works):
-        work.started -= 10 * age
-        inflight.add(work)
-    assert [work.name for work in oldest(inflight, 5, 3)] == ["4", "3", "2"]
-    assert describe(works[4])["age"] >= 40
+    """Young item is left out, and the list is bounded and ordered by age."""
+    in_flight = InFlight()
+    items = [InFlightItem(ItemKind.TASK, name=str(number)) for number in range(5)]
+    for age, item in enumerate(items):
+        item.started -= 10 * age
+        in_flight.add(item)
+    assert [item.name for item in oldest(in_flight, 5, 3)] == ["4", "3", "2"]
+    assert item_facts(items[4])["age"] >= 40
 
 
 @pytest.mark.slow

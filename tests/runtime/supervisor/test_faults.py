@@ -277,7 +277,7 @@ def test_messages_that_the_supervisor_cannot_read(start_pod: StartPod) -> None:
 
         async def app(scope, receive, send):
             assert scope["type"] == "http"
-            channel.sock.send(b'not json\\n{"kind":"heartbeet"}\\n{"kind":"stopped","cutt":1}\\n')
+            channel.sock.send(b'not json\\n{"kind":"Heartbeet"}\\n{"kind":"Stopped","cutt":1}\\n')
             channel.send(Drain())
             await send({"type": "http.response.start", "status": 200,
                         "headers": [(b"content-length", b"2")]})
@@ -288,9 +288,9 @@ def test_messages_that_the_supervisor_cannot_read(start_pod: StartPod) -> None:
     assert pod.get("/")[0] == 200
     for problem in (
         "sent an unreadable message: not JSON: b'not json'",
-        "sent an unreadable message: unknown kind 'heartbeet'",
-        "sent an unreadable message: stopped: unknown field 'cutt'",
-        "sent a message that is not expected from it: drain",
+        "sent an unreadable message: unknown kind 'Heartbeet'",
+        "sent an unreadable message: Stopped: unknown field 'cutt'",
+        "sent a message that is not expected from it: Drain",
     ):
         assert pod.line(f"worker {worker} {problem}")["severity"] == "ERROR"
     assert pod.probe("/readyz")[0] == 200

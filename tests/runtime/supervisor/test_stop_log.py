@@ -103,9 +103,9 @@ class Unread:
         capacity = fcntl.fcntl(self._log, fcntl.F_GETPIPE_SZ)
         eventually(lambda: unread() > capacity * 2 / 3, "the pipe is full")
 
-    def get(self, port: int, path: str, patience: float = 30) -> bytes:
+    def get(self, port: int, path: str, timeout: float = 30) -> bytes:
         """Send one request."""
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=patience)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
         try:
             connection.request("GET", path)
             return connection.getresponse().read()

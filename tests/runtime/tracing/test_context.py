@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from podready.runtime.requests.inflight import CURRENT, Kind, Work
+from podready.runtime.requests.inflight import CURRENT, InFlightItem, ItemKind
 from podready.runtime.tracing.context import (
     TraceContext,
     begin_trace,
@@ -19,7 +19,7 @@ from podready.runtime.tracing.context import (
     parse_cloud_trace,
     parse_traceparent,
 )
-from podready.runtime.tracing.headers import headers_read
+from podready.runtime.tracing.headers import relevant_headers
 from podready.tracing import outgoing_headers
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -30,12 +30,12 @@ GOOD_STATE = re.compile(r"[\t\x20-\x7e]{1,512}")
 
 
 @contextmanager
-def request(*headers: tuple[bytes, bytes]) -> Iterator[Work]:
+def request(*headers: tuple[bytes, bytes]) -> Iterator[InFlightItem]:
     """Be in a request with these headers."""
-    work = Work(Kind.REQUEST, {"method": "GET", "path": "/", "headers": list(headers)})
-    token = CURRENT.set(work)
+    item = InFlightItem(ItemKind.REQUEST, {"method": "GET", "path": "/", "headers": list(headers)})
+    token = CURRENT.set(item)
     try:
-        yield work
+        yield item
     finally:
         CURRENT.reset(token)
 
@@ -151,10 +151,10 @@ def test_googles_header_counts_where_there_is_no_valid_traceparent() -> None:
         ([cloud], "105445aa7843bc8bf206b12000100000"),
         ([broken, cloud], "105445aa7843bc8bf206b12000100000"),
     ):
-        found = callers_span(headers_read(headers))
+        found = callers_span(relevant_headers(headers))
         assert found is not None
         assert (found.trace_id, found.sampled) == (trace, True)
-    assert callers_span(headers_read([SAMPLED, SAMPLED])) is None  # two are as none
+    assert callers_span(relevant_headers([SAMPLED, SAMPLED])) is None  # two are as none
 
 
 HOSTILE = st.one_of(
@@ -179,9 +179,9 @@ def test_whatever_comes_what_goes_on_is_valid(
     headers: list[tuple[bytes, bytes]], states: list[tuple[bytes, bytes]]
 ) -> None:
     """Headers come from the network; those we send on must be fit for any HTTP client."""
-    with request(*headers, *states) as work:
+    with request(*headers, *states) as item:
         sent = outgoing_headers()
-        fields = work.log_fields()
+        fields = item.log_fields()
     assert GOOD_HEADER.fullmatch(sent["traceparent"])
     assert "tracestate" not in sent or GOOD_STATE.fullmatch(sent["tracestate"])
     assert sent["traceparent"][3:52] == f"{fields['trace_id']}-{fields['span_id']}"
@@ -206,12 +206,12 @@ def test_what_goes_on_to_the_next_service() -> None:
     """The caller's trace and state, our span, and the request id; outside a request, nothing."""
     assert outgoing_headers() == {}
     state = (b"tracestate", b"rojo=00f067"), (b"tracestate", b"congo=t61")
-    with request((b"x-request-id", b"r-1"), SAMPLED, *state) as work:
-        assert work.trace is not None
-        assert work.trace.span_id != SPAN
+    with request((b"x-request-id", b"r-1"), SAMPLED, *state) as item:
+        assert item.trace is not None
+        assert item.trace.span_id != SPAN
         assert outgoing_headers() == {
             "x-request-id": "r-1",
-            "traceparent": f"00-{TRACE}-{work.trace.span_id}-01",
+            "traceparent": f"00-{TRACE}-{item.trace.span_id}-01",
             "tracestate": "rojo=00f067,congo=t61",
         }
         assert outgoing_headers() == outgoing_headers()  # one span, however often it is asked for
@@ -219,10 +219,10 @@ def test_what_goes_on_to_the_next_service() -> None:
 
 def test_a_request_without_a_caller_begins_a_trace() -> None:
     """The log lines and what goes on agree; a tracestate alone is discarded (section 4.2)."""
-    with request((b"tracestate", b"rojo=1")) as work:
+    with request((b"tracestate", b"rojo=1")) as item:
         sent = outgoing_headers()
         assert "tracestate" not in sent
-        assert work.log_fields() == {
+        assert item.log_fields() == {
             "request_id": sent["x-request-id"],
             "trace_id": sent["traceparent"][3:35],
             "span_id": sent["traceparent"][36:52],
@@ -233,9 +233,12 @@ def test_a_request_without_a_caller_begins_a_trace() -> None:
 def test_work_without_headers_has_no_trace() -> None:
     """A named task has no caller; and where nobody told us the headers we make nothing up."""
     unknown: Mapping[str, str] = {"method": "GET", "path": "/"}
-    for work in (Work(Kind.TASK, name="consumer"), Work(Kind.REQUEST, dict(unknown))):
-        assert work.trace is None
-        assert list(work.log_fields()) == ["request_id"]
+    for item in (
+        InFlightItem(ItemKind.TASK, name="consumer"),
+        InFlightItem(ItemKind.REQUEST, dict(unknown)),
+    ):
+        assert item.trace is None
+        assert list(item.log_fields()) == ["request_id"]
 
 
 @pytest.mark.slow

@@ -452,7 +452,7 @@ def test_a_span_masks_what_the_log_masks(start_pod: StartPod, collector: Collect
 def test_a_host_that_no_host_has_is_no_failure(
     start_pod: StartPod, collector: Collector, port: str
 ) -> None:
-    """What a client writes there reaches neither the app's answer nor the exporter's patience."""
+    """What a client writes there reaches neither the app's answer nor the exporter's timeout."""
     pod = traced(start_pod, collector, STARLETTE)
     assert pod.get("/users/1", headers={"host": f"shop:{port}", **SAMPLED})[0] == 200
     assert pod.stop() == 0

@@ -100,7 +100,7 @@ SERVERS = ASGI_SERVERS | WSGI_SERVERS
 
 
 class Server:
-    """One foreign server with the wrapped app."""
+    """A server of its own with the wrapped app."""
 
     def __init__(
         self, argv: tuple[str, ...], folder: Path, source: str = SOURCE, **environ: str

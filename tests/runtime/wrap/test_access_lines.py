@@ -188,9 +188,10 @@ logger.addHandler(logging.StreamHandler())
 logging.getLogger().addHandler(logging.FileHandler({str(tmp_path / "root")!r}))
 from podready.runtime import logs
 from podready.runtime.logs.intake.handler_replacement import silence_access_logs
+from podready.runtime.logs.log import LOG
 logs.configure()
 logger.warning("one")
-silence_access_logs()
+silence_access_logs(LOG)
 logs.configure()
 logs.replace_handlers()
 logger.warning("two")

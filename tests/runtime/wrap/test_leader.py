@@ -9,16 +9,26 @@ from contextlib import closing
 
 import pytest
 from tests.runtime.conftest import eventually
+from tests.runtime.metrics.served import count
 from tests.runtime.wrap.server import ASGI_SERVERS, Server, Start
 
 from podready import __version__
 from podready.runtime.loop.loop import Loop
-from podready.runtime.loop.messages import Cancel, Handshake, Heartbeat, encode
+from podready.runtime.loop.messages import (
+    Cancel,
+    Handshake,
+    HandshakeRefused,
+    Heartbeat,
+    Message,
+    Unreadable,
+    decode,
+    encode,
+)
 from podready.runtime.metrics.families import ACTIVE_REQUESTS, REQUEST_DURATION
 from podready.runtime.metrics.http import HttpMetrics
-from podready.runtime.metrics.shared import Shelf
+from podready.runtime.metrics.shared import MetricsSegment
 from podready.runtime.wrap.follower import Follower
-from podready.runtime.wrap.rendezvous import SharedShelf, shelf_of
+from podready.runtime.wrap.rendezvous import SharedSegment, segment_of
 
 pytestmark = pytest.mark.slow
 
@@ -38,14 +48,22 @@ def handshake(version: str = __version__) -> bytes:
     return encode(Handshake(pid=1, version=version, leader="", changes={}))
 
 
+def until_closed(sock: socket.socket) -> Message | Unreadable:
+    """Read until the leader closes the connection; return its last message."""
+    data = b""
+    while more := sock.recv(1 << 16):
+        data += more
+    return decode(data.splitlines()[-1])
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
         (b"no JSON\n", "it sent an unreadable message: not JSON: b'no JSON'"),
-        (encode(Heartbeat()), "it sent a message that is not expected from it: heartbeat"),
-        (b'{"kind":"heartbeet"}\n', "it sent an unreadable message: unknown kind 'heartbeet'"),
+        (encode(Heartbeat()), "it sent a message that is not expected from it: Heartbeat"),
+        (b'{"kind":"Heartbeet"}\n', "it sent an unreadable message: unknown kind 'Heartbeet'"),
         (b"[1, 2]\n", "it sent an unreadable message: not an object: b'[1, 2]'"),
-        (b'{"kind":"handshake","pid":1}\n', "handshake: missing field 'version'"),
+        (b'{"kind":"Handshake","pid":1}\n', "Handshake: missing field 'version'"),
         (handshake(), "it sent no descriptor"),
         (handshake("0.0.1"), f"it has podready 0.0.1, the leader {__version__}"),
     ],
@@ -58,7 +76,9 @@ def test_a_process_that_sends_anything_else_is_refused(
     server = start(ASGI_SERVERS["uvicorn"]).ready()
     with closing(connect(server)) as sock:
         sock.sendall(line)
-        assert sock.recv(1) == b""
+        refusal = until_closed(sock)
+    assert isinstance(refusal, HandshakeRefused)
+    assert reason in refusal.reason
     assert server.probe("/readyz")[0] == 200
     eventually(lambda: reason in server.log, f"it is logged: {server.log}")
     assert "podready's leader refuses a process" in server.log
@@ -67,42 +87,45 @@ def test_a_process_that_sends_anything_else_is_refused(
 def test_an_accepted_process_that_goes_on_with_nonsense_is_refused(start: Start) -> None:
     """The connection is closed as well; the leader itself goes on."""
     server = start(ASGI_SERVERS["uvicorn"]).ready()
-    memory = SharedShelf()
+    memory = SharedSegment()
     with closing(connect(server)) as sock:
         socket.send_fds(sock, [handshake()], [memory.fd])
-        assert b"handshake-accepted" in sock.recv(1000)
+        assert b"HandshakeAccepted" in sock.recv(1000)
         sock.sendall(encode(Cancel()))
-        while sock.recv(1000):  # the log levels come first
-            pass
+        assert isinstance(until_closed(sock), HandshakeRefused)
     memory.release()
-    reason = "it sent a message that is not expected from it: cancel"
+    reason = "it sent a message that is not expected from it: Cancel"
     eventually(lambda: reason in server.log, f"it is logged: {server.log}")
     assert server.probe("/readyz")[0] == 200
 
 
-def test_a_follower_that_is_refused_says_so_and_waits() -> None:
-    """It does not try again at once, or both logs would fill."""
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_follower_that_is_refused_waits_and_others_do_not(refused: bool) -> None:
+    """After a refusal it does not try again at once, or both logs would fill."""
     loop = Loop()
-    lost: list[str] = []
-    follower = Follower(loop, lambda: lost.append("lost"))
+    follower = Follower(loop, loop.stop)
     ours, theirs = socket.socketpair()
     follower.join(theirs)
+    if refused:
+        ours.sendall(encode(HandshakeRefused("it has podready 0.0.1")))
     ours.close()
-    loop.call_later(0.2, loop.stop)
+    timer = loop.call_later(0.3, loop.stop)
+    begin = loop.time()
     loop.run()
-    assert lost == []
+    assert (loop.time() - begin >= 0.3) == refused
     assert not follower.connected
+    timer.cancel()
     follower.release()
     loop.close()
 
 
-def test_memory_that_is_no_shelf_is_refused(start: Start) -> None:
+def test_memory_that_is_no_segment_is_refused(start: Start) -> None:
     """A descriptor of a file that is too small."""
     server = start(ASGI_SERVERS["uvicorn"]).ready()
     reading, writing = os.pipe()
     with closing(connect(server)) as sock:
         socket.send_fds(sock, [handshake()], [reading])
-        assert sock.recv(1) == b""
+        assert isinstance(until_closed(sock), HandshakeRefused)
     os.close(reading)
     os.close(writing)
     assert server.probe("/livez")[0] == 200
@@ -132,34 +155,37 @@ def test_another_user_may_not_join(start: Start) -> None:
     os.waitpid(pid, 0)
 
 
-def counted(shelf: Shelf) -> dict[str, tuple[float, ...]]:
+def counted(segment: MetricsSegment) -> dict[str, tuple[float, ...]]:
     """Return the values of the request histogram by labels."""
     return {
-        each.labels: shelf.read(each) for each in shelf.cells() if each.family is REQUEST_DURATION
+        each.labels: segment.read(each)
+        for each in segment.cells()
+        if each.family is REQUEST_DURATION
     }
 
 
 def test_what_a_process_has_left_is_added_once() -> None:
     """Every follower brings the memory of the leader that ended; it counts once all the same."""
-    theirs = SharedShelf()
+    theirs = SharedSegment()
     metrics = HttpMetrics(theirs)
     for seconds in (0.001, 2.0):
-        metrics.door(GET).enter()
-        metrics.door(GET).leave("/", 200, seconds)
-    metrics.door(GET).enter()
-    ledger = SharedShelf()
-    HttpMetrics(ledger).door(GET).leave("/", 200, 1.0)
-    brought = [shelf_of(os.dup(theirs.fd)) for _ in range(3)]
-    assert [ledger.absorb(each) for each in brought] == [True, False, False]
-    (values,) = counted(ledger).values()
+        count(metrics.series_of(GET), "/", 200, seconds)
+    metrics.series_of(GET).active[0] += 1
+    retired = SharedSegment()
+    own = HttpMetrics(retired).series_of(GET)
+    count(own, "/", 200, 1.0)
+    own.active[0] += 2
+    brought = [segment_of(os.dup(theirs.fd)) for _ in range(3)]
+    assert [retired.absorb(each) for each in brought] == [True, False, False]
+    (values,) = counted(retired).values()
     assert (sum(values[:-1]), values[-1]) == (3, 3.001)
-    again = shelf_of(os.dup(ledger.fd))
-    assert counted(again) == counted(ledger)
+    again = segment_of(os.dup(retired.fd))
+    assert counted(again) == counted(retired)
     active = [each for each in again.cells() if each.family is ACTIVE_REQUESTS]
-    assert [again.read(each) for each in active] == [(-1.0,)]  # its own; theirs has ended
+    assert [again.read(each) for each in active] == [(2.0,)]  # its own; theirs has ended
     for each in (*brought, again):
         each.close()
-    ledger.release()
+    retired.release()
     theirs.release()
 
 

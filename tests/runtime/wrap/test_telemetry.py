@@ -208,7 +208,7 @@ def test_one_page_and_one_log_for_two_workers(start: Start, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["uvicorn", "gunicorn gthread", "gunicorn -k asgi --preload"])
-def test_counts_survive_whoever_ends(start: Start, name: str) -> None:
+def test_counts_survive_the_end_of_any_worker(start: Start, name: str) -> None:
     """kill -9 of the leader, then of the other worker: what they have served stays counted."""
     server = begin(start, name)
     asked, first = served_by_both(server)

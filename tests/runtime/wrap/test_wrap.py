@@ -19,12 +19,12 @@ from tests.runtime.wrap.server import ASGI_SERVERS, SERVERS, WSGI_SERVERS, Serve
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-import podready
 from podready.errors import StartupError
-from podready.runtime.requests import inflight
+from podready.runtime.process import Runtime
+from podready.runtime.requests.inflight import CURRENT
 from podready.runtime.run_config import RunConfig
-from podready.runtime.wrap import wrap as wrapping
 from podready.runtime.wrap.runtime import InProcess
+from podready.runtime.wrap.wrap import wrap_in
 
 pytestmark = pytest.mark.slow
 
@@ -103,7 +103,7 @@ def test_what_hangs_is_named_and_cut_at_the_deadline(start: Start) -> None:
 
 
 def test_the_second_signal_hurries(start: Start) -> None:
-    """Whoever sends SIGTERM twice does not want to wait."""
+    """A second SIGTERM means that nobody wants to wait."""
     server = start(ASGI_SERVERS["uvicorn"], PODREADY_DRAIN_DELAY="100s").ready()
     server.terminate()
     server.draining()
@@ -164,11 +164,11 @@ def answered(
 @pytest.fixture
 def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     """A process whose thread does not run."""
-    one = InProcess(RunConfig(app="x", access_log=False), asgi=False, logs=False)
+    one = InProcess(Runtime(), RunConfig(app="x", access_log=False), asgi=False, logs=False)
     monkeypatch.setattr(one, "_pid", os.getpid())
-    monkeypatch.setattr(wrapping, "_processes", [one])
+    one.runtime.wrapped = one
     yield one
-    inflight.CURRENT.set(None)  # a failure's stays, for the line that its server writes next
+    CURRENT.set(None)  # a failure's stays, for the line that its server writes next
 
 
 def call(app: Any, path: str) -> tuple[str, list[tuple[str, str]], bytes]:
@@ -185,15 +185,15 @@ def test_wsgi_answers_are_counted_and_marked(process: InProcess) -> None:
 
     def hello(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         start_response("200 OK", [("Connection", "keep-alive")])
-        assert inflight.IN_FLIGHT.count() == 1
+        assert process.runtime.in_flight.count() == 1
         return [b"hello"]
 
-    app = podready.wrap(hello)
+    app = wrap_in(process.runtime, hello)
     assert call(app, "/") == ("200 OK", [("Connection", "keep-alive")], b"hello")
     process.draining = True
     assert call(app, "/")[1] == [("Connection", "close")]
     assert call(app, "/readyz")[2] == b"hello"
-    assert inflight.IN_FLIGHT.count() == 0
+    assert process.runtime.in_flight.count() == 0
 
 
 def test_probes_on_the_main_port_on_request(process: InProcess) -> None:
@@ -202,7 +202,7 @@ def test_probes_on_the_main_port_on_request(process: InProcess) -> None:
     def nothing(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         raise AssertionError
 
-    app = podready.wrap(nothing, probes_on_main_port=True)
+    app = wrap_in(process.runtime, nothing, probes_on_main_port=True)
     assert call(app, "/livez")[0] == "200 OK"
     process.draining = True
     assert call(app, "/readyz")[0] == "503 Service Unavailable"
@@ -215,17 +215,18 @@ def test_an_app_that_fails_is_counted_out(process: InProcess) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        call(podready.wrap(broken), "/")
-    assert inflight.IN_FLIGHT.count() == 0
+        call(wrap_in(process.runtime, broken), "/")
+    assert process.runtime.in_flight.count() == 0
 
 
-def test_under_podready_run_it_is_the_app_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_under_podready_run_it_is_the_app_itself() -> None:
     """Under `podready run` nothing is wrapped twice."""
-    monkeypatch.setattr(inflight, "managed", True)
+    runtime = Runtime()
+    runtime.managed = True
 
     def app(environ: object, start_response: object) -> None: ...
 
-    assert podready.wrap(app) is app
+    assert wrap_in(runtime, app) is app
 
 
 def test_a_line_before_the_app_is_wrapped_does_not_keep_its_log_from_us() -> None:
@@ -260,13 +261,12 @@ logging.getLogger("shop").warning("paid")
     ],
 )
 @pytest.mark.parametrize("managed", [True, False])
-def test_what_is_no_app_is_refused_at_once(
-    monkeypatch: pytest.MonkeyPatch, app: Any, sentence: str, managed: bool
-) -> None:
+def test_what_is_no_app_is_refused_at_once(app: Any, sentence: str, managed: bool) -> None:
     """Before anything is started, and under `podready run` too."""
-    monkeypatch.setattr(inflight, "managed", managed)
+    runtime = Runtime()
+    runtime.managed = managed
     with pytest.raises(StartupError, match=sentence):
-        podready.wrap(app)
+        wrap_in(runtime, app)
 
 
 LIES = "def asgi(scope, receive, send): ...\ndef wsgi(environ, start_response): ...\n"

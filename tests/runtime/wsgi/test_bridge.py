@@ -198,7 +198,7 @@ def test_requests_that_wait_for_a_thread(pod: Pod) -> None:
     eventually(lambda: pod.workers()[0].get("queued") == 3, "three of five wait")
     places = eventually(lambda: _places(pod, 5), "all five are in /tasks")
     assert sum("main.py" in place and "in app" in place for place in places) == 2
-    assert sum("wait_for_its_thread" in place for place in places) == 3
+    assert sum("_wait_for_thread" in place for place in places) == 3
     assert pod.stop() == 0
     stuck = [line["stuck"]["at"] for line in pod.log if "stuck" in line]
     assert sum("main.py" in place for place in stuck) == 2

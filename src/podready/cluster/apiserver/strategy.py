@@ -14,6 +14,7 @@ from podready.kube.gvk import (
     POD,
     REPLICA_SET,
     SECRET,
+    SERVICE,
     Resource,
 )
 from podready.kube.meta import Object, dig, generate_name, metadata, new_uid, without
@@ -146,6 +147,7 @@ _FIRST_STATUS: dict[Resource, Callable[[Object], Object]] = {
     POD: _pod_status,
     NAMESPACE: _namespace_status,
     REPLICA_SET: _replica_set_status,
+    SERVICE: _service_status,
 }
 
 

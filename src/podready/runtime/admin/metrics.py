@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from podready.runtime.admin.pod_metrics import PodMetrics
 from podready.runtime.admin.probes import Answer, Deferred
 from podready.runtime.loop.messages import RegistryRequest, RegistryText
-from podready.runtime.metrics.aggregate import Shelves, exemplars
+from podready.runtime.metrics.aggregate import Aggregate, exemplars
 from podready.runtime.metrics.app_registry import merge_texts
 from podready.runtime.metrics.exposition import OPENMETRICS, PLAIN, Renderer, wants_openmetrics
 from podready.runtime.metrics.families import DRAIN_LAST_NEW_REQUEST, FAMILIES, HOOK_SECONDS
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from podready.runtime.admin.server import Request
     from podready.runtime.admin.worker_handle import WorkerExit, WorkerHandle
     from podready.runtime.loop.loop import Timer
-    from podready.runtime.metrics.shared import Shelf
+    from podready.runtime.metrics.shared import MetricsSegment
 
 _TIMEOUT: Final = 1.0
 """Seconds that workers have to render the app's registry; Prometheus itself waits 10."""
@@ -37,10 +37,10 @@ _TAKEN: Final = frozenset(
 class MetricsPage:
     """Answers scrapes, one at a time where workers must be asked."""
 
-    def __init__(self, pod: Pod, ledger: Shelf | None = None) -> None:
+    def __init__(self, pod: Pod, retired: MetricsSegment | None = None) -> None:
         self._pod = pod
         self._own = PodMetrics(pod)
-        self._shelves = Shelves(ledger)
+        self._aggregate = Aggregate(retired)
         self._renderer = Renderer()
         self._texts: dict[tuple[int, bool], str] = {}
         self._waiting: deque[tuple[bool, Deferred]] = deque()
@@ -70,27 +70,27 @@ class MetricsPage:
 
     def record_gone(self, worker: WorkerHandle) -> None:
         """Keep the numbers of a worker that is gone."""
-        self.retire(worker.shelf)
+        self.retire(worker.segment)
         for openmetrics in (False, True):
             self._texts.pop((worker.pid, openmetrics), None)
         self._answered(worker.pid)
 
-    def retire(self, shelf: Shelf) -> None:
-        """Add a shelf to what ended processes have counted, unless that was done before."""
-        self._shelves.retire(shelf)
+    def retire(self, segment: MetricsSegment) -> None:
+        """Add a segment to what ended processes have counted, unless that was done before."""
+        self._aggregate.retire(segment)
 
     def receive(self, worker: WorkerHandle, message: RegistryText) -> None:
         """Take the text that a worker has written to its shared memory."""
         if message.request_id != self._request_id:
             return  # it comes too late: the worker may be writing the next one already
         if message.size:
-            text = worker.shelf.read_text(message.size)
+            text = worker.segment.read_text(message.size)
             self._texts[worker.pid, message.openmetrics] = text
         self._answered(worker.pid)
 
     def drain_facts(self) -> dict[str, object]:
         """Return what the drain was like, for the log: the last scrape may come before its end."""
-        totals = self._shelves.totals(worker.shelf for worker in self._pod.workers)
+        totals = self._aggregate.totals(worker.segment for worker in self._pod.workers)
         late = totals.get(DRAIN_LAST_NEW_REQUEST, {}).get("")
         hooks = totals.get(HOOK_SECONDS, {})
         facts: dict[str, object] = {}
@@ -136,10 +136,10 @@ class MetricsPage:
     # Drawing
 
     def _page(self, openmetrics: bool) -> Answer:
-        shelves = [worker.shelf for worker in self._pod.workers]
-        totals = self._shelves.totals(shelves)
+        segments = [worker.segment for worker in self._pod.workers]
+        totals = self._aggregate.totals(segments)
         self._own.add_to(totals)
-        marks = exemplars(shelves) if openmetrics else {}
+        marks = exemplars(segments) if openmetrics else {}
         text = self._renderer.page(
             totals, self._app_text(openmetrics).encode(), openmetrics=openmetrics, exemplars=marks
         )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from podready.runtime.loop.channel import Channel
-    from podready.runtime.metrics.shared import Shelf
+    from podready.runtime.metrics.shared import MetricsSegment
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +37,7 @@ class WorkerHandle:
     pid: int
     channel: Channel
     born: float
-    shelf: Shelf
+    segment: MetricsSegment
     slot: int = 0  # a small number that a later worker may get again: a metric's label
     startup_phase: str = "forked"
     progress: float | None = None  # in that phase, from 0 to 1

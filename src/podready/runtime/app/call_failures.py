@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from podready.runtime.app.checks import HEALTH
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType
+
+    from podready.runtime.app.health import AppHealth
 
 _log = logging.getLogger("podready.app")
 _F = TypeVar("_F", bound="Callable[..., object]")
@@ -44,21 +44,24 @@ class CallFailures:
     requests only keeps its readiness: a client must not be able to take a pod out of service.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, health: AppHealth) -> None:
         self.count = 0
+        self._health = health
 
     def note(self, error: BaseException, *, worked: bool) -> None:
         """Take in what a request raised; `worked` says whether any other was served."""
         if not failed_as_call(error):
             return
         self.count += 1
-        if not worked and HEALTH.uncallable is None:
-            HEALTH.uncallable = f"the app cannot be called as its interface says: {error}"
-            _log.critical("%s; this pod is not ready until a request succeeds", HEALTH.uncallable)
-            HEALTH.changed()
+        health = self._health
+        if not worked and health.uncallable is None:
+            health.uncallable = f"the app cannot be called as its interface says: {error}"
+            _log.critical("%s; this pod is not ready until a request succeeds", health.uncallable)
+            health.changed()
 
     def recheck(self, *, worked: bool) -> None:
         """Put the pod back once a request was served; called by heartbeats."""
-        if worked and HEALTH.uncallable is not None:
-            HEALTH.uncallable = None
-            HEALTH.changed()
+        health = self._health
+        if worked and health.uncallable is not None:
+            health.uncallable = None
+            health.changed()

@@ -103,6 +103,13 @@ def _class_interface(app: type, name: str) -> Interface:
             return Interface.ASGI
         if arguments.least == _WSGI_ARGUMENTS and hasattr(app, "__iter__"):
             return Interface.WSGI
+    if inspect.iscoroutinefunction(getattr(app, "__call__", None)):  # noqa: B004
+        arguments = _arguments_of(app.__call__)
+        if arguments is not None and arguments.least == _ASGI_ARGUMENTS:  # self, receive, send
+            raise StartupError(
+                f"{name} is an ASGI 2 app, and podready speaks ASGI 3: wrap it in "
+                "asgiref.compatibility.guarantee_single_callable"
+            )
     raise StartupError(
         f"{name} is the class {app.__name__}, not an app: name an instance of it, or a function "
         "that returns one"

@@ -1,4 +1,4 @@
-"""The ASGI lifespan protocol, spoken by us instead of the engine.
+"""The ASGI lifespan protocol, spoken by podready instead of the engine.
 
 Engines wait for ever for a lifespan that hangs and hide one that crashes behind "unsupported";
 here both have a limit and a name.

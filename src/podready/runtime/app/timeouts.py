@@ -56,6 +56,6 @@ async def _await(awaitable: Awaitable[Any]) -> Any:
 
 
 def _forget(task: asyncio.Future[Any]) -> None:
-    """Take the result, so that asyncio does not warn about an exception nobody looked at."""
+    """Take the result: asyncio would warn about an exception that was never retrieved."""
     if not task.cancelled():
         task.exception()

@@ -13,31 +13,31 @@ from podready.runtime.app.timeouts import ExitCalledError, call_bounded
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from podready.runtime.app.hooks import Hook
+    from podready.runtime.app.registry import Hook
 
 _log = logging.getLogger("podready.warmup")
 
 
 async def run_warmups(hooks: Sequence[Hook], report: Callable[[str, float | None], None]) -> None:
-    """Run `hooks` in order; `report` is told the stage and the fraction that is done.
+    """Run `hooks` in order; `report` is called with the phase and the fraction that is done.
 
     Raises StartupError naming the hook that failed or took too long.
     """
     loop = asyncio.get_running_loop()
     for hook in hooks:
-        stage = f"warmup {hook.name}"
-        report(stage, 0.0 if hook.wants_progress else None)
+        phase = f"warmup {hook.name}"
+        report(phase, 0.0 if hook.wants_progress else None)
 
-        def progress(fraction: float, stage: str = stage) -> None:
-            loop.call_soon_threadsafe(report, stage, min(max(float(fraction), 0.0), 1.0))
+        def progress(fraction: float, phase: str = phase) -> None:
+            loop.call_soon_threadsafe(report, phase, min(max(float(fraction), 0.0), 1.0))
 
         begin = time.monotonic()
         try:
             await call_bounded(hook.function, hook.timeout, *[progress] * hook.wants_progress)
         except TimeoutError:
-            raise StartupError(f"{stage} did not end within {hook.timeout:g}s") from None
+            raise StartupError(f"{phase} did not end within {hook.timeout:g}s") from None
         except Exception as error:
             if isinstance(error, ExitCalledError) and isinstance(error.exit, SettingsError):
                 raise error.exit from error
-            raise StartupError(f"{stage} failed: {type(error).__name__}: {error}") from error
-        _log.info("%s took %.2f s", stage, time.monotonic() - begin)
+            raise StartupError(f"{phase} failed: {type(error).__name__}: {error}") from error
+        _log.info("%s took %.2f s", phase, time.monotonic() - begin)

@@ -1,9 +1,9 @@
 """granian as the engine: its HTTP server in Rust, on the worker's event loop and the shared socket.
 
 Its embeddable server takes a listening descriptor, so the supervisor stays the owner of the port.
-It has one switch, the stop: no more accepting, idle connections closed at once, answers under way
-finished. WebSockets would be cut by it, so it is thrown only when the last of them is closed, and
-when every connection that spoke before the drain's end has had its `Connection: close`.
+It has one way to stop: accept no more, close idle connections at once, finish answers in flight.
+It would cut WebSockets, so it begins only when the last of them is closed, and when every
+connection that was used before the drain's end has had its `Connection: close`.
 What differs from uvicorn is in docs/reference/engines.md.
 """
 
@@ -19,8 +19,8 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
 
-from podready.runtime.engines.granian_http import Exchange
-from podready.runtime.engines.granian_websocket import ClosableSocket
+from podready.runtime.engines.granian_http import GranianExchange
+from podready.runtime.engines.granian_websocket import ClosableWebSocket
 from podready.runtime.loop.listener import BACKLOG
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from podready.runtime.run_config import RunConfig
 
 _CONNECTIONS: Final = 1 << 20
-"""granian's backpressure counts idle connections too; what limits us is the open files."""
+"""granian's backpressure counts idle connections too; the limit is the open files."""
 
 _LEAVE_LOGGING: Final = {"incremental": True, "formatters": {}, "handlers": {}, "loggers": {}}
 """A logging configuration that changes nothing; without one it would print lines of its own."""
@@ -38,8 +38,8 @@ _LEAVE_LOGGING: Final = {"incremental": True, "formatters": {}, "handlers": {}, 
 _log = logging.getLogger("podready.app")
 
 
-def _not_told_twice(record: logging.LogRecord) -> bool:
-    """Drop granian's line about an exception of the app, a traceback inside its message."""
+def _is_not_app_error(record: logging.LogRecord) -> bool:
+    """Drop granian's line about an exception of the app, which podready logs itself."""
     return not record.getMessage().startswith("Application callable raised an exception")
 
 
@@ -49,7 +49,7 @@ class _Server(Server):
     def __init__(self, app: App, config: RunConfig, descriptor: int) -> None:
         super().__init__(
             app,
-            interface=Interfaces.ASGINL,  # lifespan is ours, see `Lifespan`
+            interface=Interfaces.ASGINL,  # podready speaks lifespan, see `Lifespan`
             backlog=BACKLOG,
             backpressure=_CONNECTIONS,
             http1_settings=HTTP1Settings(
@@ -71,7 +71,7 @@ class GranianEngine:
     """See `Engine`."""
 
     def __init__(self, app: App, config: RunConfig, state: dict[str, object]) -> None:
-        logging.getLogger("_granian.utils").addFilter(_not_told_twice)
+        logging.getLogger("_granian.utils").addFilter(_is_not_app_error)
         self._app = app
         self._config = config
         self._state = state
@@ -79,7 +79,7 @@ class GranianEngine:
         self._raw_root = config.root_path.encode()
         self._requests = 0
         self._sockets = 0
-        self._spoke_at = 0.0
+        self._last_answer = 0.0
         self._stopping_since: float | None = None
         self._stopped = False
         self._sock: socket.socket | None = None
@@ -90,7 +90,7 @@ class GranianEngine:
     def client_gone(send: Send) -> bool:
         """Ask the exchange, which listens for the disconnect while a stream runs."""
         exchange = getattr(send, "__self__", None)
-        return isinstance(exchange, Exchange) and exchange.client_gone()
+        return isinstance(exchange, GranianExchange) and exchange.client_gone()
 
     async def listen(self, sock: socket.socket) -> None:
         """Begin to accept on a duplicate of `sock`, which granian closes when it stops."""
@@ -101,7 +101,7 @@ class GranianEngine:
         await asyncio.sleep(0)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Be the app that granian calls."""
+        """Serve one scope; granian calls it as its app."""
         scope["state"] = self._state.copy()
         if self._root:  # ASGI's path has it in front, as under uvicorn
             scope["root_path"] = self._root
@@ -109,42 +109,42 @@ class GranianEngine:
             scope["raw_path"] = self._raw_root + scope["raw_path"]
         try:
             if scope["type"] == "websocket":
-                await self._serve_socket(scope, ClosableSocket(receive, send))
+                await self._serve_socket(scope, ClosableWebSocket(receive, send))
             else:
-                await self._serve_request(scope, Exchange(receive, send))
+                await self._serve_request(scope, GranianExchange(receive, send))
         except Exception:
             _log.exception("exception in the app")
             raise  # granian answers 500, or cuts an answer that has begun
 
-    async def _serve_socket(self, scope: Scope, closable: ClosableSocket) -> None:
+    async def _serve_socket(self, scope: Scope, closable: ClosableWebSocket) -> None:
         self._sockets += 1
         try:
             await self._app(scope, closable.receive, closable.send)
         finally:
             self._sockets -= 1
 
-    async def _serve_request(self, scope: Scope, exchange: Exchange) -> None:
+    async def _serve_request(self, scope: Scope, exchange: GranianExchange) -> None:
         self._requests += 1
         try:
             await self._app(scope, exchange.receive, exchange.send)
         finally:
             self._requests -= 1
-            self._spoke_at = asyncio.get_running_loop().time()
+            self._last_answer = asyncio.get_running_loop().time()
             exchange.close()
 
     async def stop_accepting(self) -> int:
-        """Ask for the stop; granian's own loop empties the accept queue before it obeys."""
+        """Request the stop; granian's own loop empties the accept queue before it stops."""
         self._stopping_since = asyncio.get_running_loop().time()
         return 0
 
     def close_idle(self, quiet: float) -> None:
-        """Throw the switch once no WebSocket is open and nobody spoke since `quiet` seconds.
+        """Stop the server once no WebSocket is open and no request ended within `quiet` seconds.
 
-        Since the stop was asked for every answer says close, so later ones do not count.
+        Since the stop was requested every answer says close, so later requests do not count.
         """
         if self._stopping_since is None or self._stopped or (self._sockets and quiet):
             return
-        last = min(self._spoke_at, self._stopping_since)
+        last = min(self._last_answer, self._stopping_since)
         if asyncio.get_running_loop().time() - last >= quiet:
             self._stop()
 
@@ -156,7 +156,7 @@ class GranianEngine:
             self._server.stop()  # type: ignore[no-untyped-call]  # granian has no types here
 
     def open_connections(self) -> int:
-        """Return how many connections carry a request; idle ones granian does not tell.
+        """Return how many connections carry a request; granian does not report idle ones.
 
         While the stop is due or under way it is at least one, so that the drain waits for it.
         """
@@ -166,7 +166,7 @@ class GranianEngine:
         return max(busy, int(due and serving))
 
     async def close(self) -> None:
-        """Wait no longer."""
+        """Stop and cancel what is left."""
         self._stop()
         if self._serving is not None:
             self._serving.cancel()

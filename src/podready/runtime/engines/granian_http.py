@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from podready.runtime.asgi_types import Message, Receive, Send
 
 
-class Exchange:
+class GranianExchange:
     """Wraps the two functions of one HTTP scope."""
 
     __slots__ = ("_gone", "_kept", "_listener", "_receive", "_receiving", "_send")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from podready.runtime.asgi_types import Message, Receive, Send
 
 
-class ClosableSocket:
+class ClosableWebSocket:
     """Wraps the two functions of one WebSocket scope."""
 
     def __init__(self, receive: Receive, send: Send) -> None:

@@ -1,7 +1,7 @@
 """uvicorn as the engine: its protocols and its date header, without its signals and its shutdown.
 
 Its own shutdown closes the listener first and cuts idle connections at once, which is where the
-lost requests of a rollout come from; ours is in `drain`.
+lost requests of a rollout come from; podready's is in `worker.drain`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 
 
 class _HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, which also knows since when it has been waiting for a request."""
+    """uvicorn's protocol, with the time since which it has been waiting for a request."""
 
     quiet_since = 0.0
 

@@ -11,6 +11,7 @@ nor logging here, because PID 1 logs with `log_event`. Apps import `podready.log
 
 from __future__ import annotations
 
+import atexit
 import os
 from typing import TYPE_CHECKING, Literal
 
@@ -36,6 +37,7 @@ __all__ = [
     "end_blocking",
     "flush",
     "is_configured",
+    "limit_last_flush",
     "lines_wait",
     "log_event",
     "replace_handlers",
@@ -46,14 +48,14 @@ Format = Literal["auto", "gcp", "otel", "ecs", "datadog", "console", "plain"]
 
 
 def configure(
-    format: Format = "auto",  # noqa: A002 - the word that fits
+    format: Format = "auto",  # noqa: A002 - the name that fits
     level: str | int = "INFO",
     *,
     options: LogOptions | None = None,
 ) -> None:
     """Send all logs of this process to stdout in one form; may be called again.
 
-    `format` is `gcp` (JSON in Cloud Logging's words), `otel`, `ecs`, `datadog`, `console`
+    `format` is `gcp` (JSON with Cloud Logging's names), `otel`, `ecs`, `datadog`, `console`
     (readable), `plain` (the same without colours) or `auto`: console at a terminal, else gcp. The
     variables PODREADY_LOG_* win over the arguments, and complete `options` over everything. The
     root logger's handlers and those of servers are replaced; warnings and uncaught exceptions of
@@ -67,7 +69,7 @@ def configure(
     chosen = options or _options(format, level)
     LOG.open(chosen).may_wait = True
     readable = chosen.format in READABLE
-    install(LOG, replace=chosen.takeover, stdout=chosen.prints and not readable)
+    install(LOG, replace=chosen.replace_handlers, stdout=chosen.capture_stdout and not readable)
     flush_at_sigterm(flush)
     flush_in_children(flush)
 
@@ -83,7 +85,7 @@ def replace_handlers() -> None:
 
 
 def select(
-    format: Format = "auto",  # noqa: A002 - the word that fits
+    format: Format = "auto",  # noqa: A002 - the name that fits
     level: str | int = "INFO",
     *,
     options: LogOptions | None = None,
@@ -110,13 +112,13 @@ def _options(format_: str, level: str | int) -> LogOptions:
 def log_event(severity: str, message: str, /, **fields: object) -> None:
     """Log one event without the standard library's logging; never blocks, never raises.
 
-    `severity` is one of Cloud Logging's words, `stack_trace` a text that somebody has formatted.
+    `severity` is one of Cloud Logging's, `stack_trace` a text that is formatted already.
     """
     LOG.event(severity, message, fields)
 
 
 def is_configured() -> bool:
-    """Say whether somebody has configured this process's log; a line that was written is no sign.
+    """Say whether this process's log was configured; a line that was written is no sign of it.
 
     `configure`, `wrap` and `podready run` do; the first line of another process opens the log, too.
     """
@@ -124,7 +126,7 @@ def is_configured() -> bool:
 
 
 def dropped_lines() -> int:
-    """Return how many lines this process has dropped so far because nobody read them."""
+    """Return how many lines this process has dropped so far because stdout was not read."""
     return LOG.writer.dropped if LOG.writer else 0
 
 
@@ -137,7 +139,7 @@ def block_until(over: Callable[[], bool]) -> None:
     """Set what ends the waiting of PODREADY_LOG_ON_STALL=block.
 
     `over` is asked ten times a second while a line waits, by the thread that waits, which may be
-    the event loop's; once it says yes, lines are dropped as without that setting.
+    the event loop's; once it returns true, lines are dropped as without that setting.
     """
     if LOG.writer:
         LOG.writer.gives_up = over
@@ -160,3 +162,9 @@ def add_source(source: Source) -> None:
 def flush(seconds: float = FLUSH_SECONDS) -> None:
     """Wait up to `seconds` until every line is out; write to stderr what is lost then."""
     LOG.flush(seconds)
+
+
+def limit_last_flush(seconds: float) -> None:
+    """Let the flush at the end of this process take up to `seconds`."""
+    atexit.unregister(LOG.flush)
+    atexit.register(LOG.flush, seconds)

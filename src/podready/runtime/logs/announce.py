@@ -1,4 +1,4 @@
-"""Telling people what is wrong with the settings, once, in every place where they look."""
+"""Reports what is wrong with the settings, once, in every place where people look."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from podready.runtime.termination import write_termination_message
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_muted = False
-
 _GUNICORN_LOAD_ERROR: Final = 4
 """`Arbiter.APP_LOAD_ERROR`: the only kind of code for which gunicorn does not restart a worker."""
 
@@ -27,7 +25,7 @@ def announce(error: SettingsError) -> SettingsError:
     file in a pod only; elsewhere there is none to write to. In a worker of gunicorn the exit
     code becomes 4: for any other, gunicorn would start workers for ever.
     """
-    if _muted:
+    if LOG.is_muted:
         return error
     if LOG.is_configured:
         LOG.event("CRITICAL", str(error), {})
@@ -52,10 +50,9 @@ def _in_gunicorn_worker() -> bool:
 
 @contextmanager
 def muted() -> Iterator[None]:
-    """Announce nothing meanwhile: somebody only wants to look at an app's classes."""
-    global _muted  # noqa: PLW0603 - a switch of the process, as its environment is
-    before, _muted = _muted, True
+    """Announce nothing meanwhile: an app's settings classes are only inspected."""
+    before, LOG.is_muted = LOG.is_muted, True
     try:
         yield
     finally:
-        _muted = before
+        LOG.is_muted = before

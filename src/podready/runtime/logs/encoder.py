@@ -24,7 +24,7 @@ class Encoder(NamedTuple):
         """Return the event as one line of valid JSON with its newline; raises no Exception.
 
         Values that no encoder takes (numbers over 64 bits, lone surrogates, circular or very deep
-        containers, objects whose repr fails) are replaced, and `log_error` says why.
+        containers, objects whose repr fails) are replaced, and `log_error` gives the reason.
         """
         try:
             return self.dumps(event) + b"\n"
@@ -70,7 +70,7 @@ def orjson_encoder() -> Encoder:
 
 
 def reason(error: Exception) -> str:
-    """Return what `log_error` says of an exception."""
+    """Return the text of `log_error` for an exception."""
     return f"{type(error).__name__}: {text(error)}"[:200]
 
 

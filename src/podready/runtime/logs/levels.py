@@ -1,9 +1,9 @@
 """Which lines are written: a level for each logger's name and everything below it.
 
 The most specific name wins, as in the standard library: `shop=DEBUG` holds for `shop.pay`, too.
-What the settings say is the base; a table of overrides lies over it for as long as somebody wants
-to see more. Loggers that do not ask the standard library (podready's own, structlog's) look at one
-number in a `LevelFilter`, which changes under them.
+The settings are the base; a table of overrides wins over them until it is replaced. Loggers that
+do not ask the standard library (podready's own, structlog's) read the number in a `LevelFilter`,
+which changes under them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Levels:
         self._base: dict[str, int] = {ROOT: 20}
         self._over: dict[str, int] = {}
         self._filters: dict[str, LevelFilter] = {}
-        self._theirs: dict[str, int] = {}  # what loggers had before we set them
+        self._before: dict[str, int] = {}  # what loggers had before we set them
         self._watchers: list[Callable[[], None]] = []
 
     def configure(self, root: int, named: Mapping[str, int]) -> None:
@@ -71,11 +71,11 @@ class Levels:
         return table[name]
 
     def configured(self, name: str) -> int | None:
-        """Return the level given to exactly this name, if one was."""
+        """Return the level of exactly this name, None where it has none."""
         return self._over.get(name, self._base.get(name))
 
     def asked(self, name: str) -> int | None:
-        """Return the level that somebody asked for by name, or for a while; None: the usual one."""
+        """Return the level that was set for this name or for a time; None: the default holds."""
         table = {**{key: self._base[key] for key in self._base if key}, **self._over}
         while name and name not in table:
             name = name.rpartition(".")[0]
@@ -97,10 +97,10 @@ class Levels:
     def apply(self, logging: Any) -> None:
         """Give the standard library's loggers their levels, and back what they had before."""
         table = {**self._base, **self._over}
-        for name in [name for name in self._theirs if name not in table]:
-            logging.getLogger(name).setLevel(self._theirs.pop(name))
+        for name in [name for name in self._before if name not in table]:
+            logging.getLogger(name).setLevel(self._before.pop(name))
         for name, level in table.items():
             logger = logging.getLogger(name or None)
             if name:
-                self._theirs.setdefault(name, logger.level)
+                self._before.setdefault(name, logger.level)
             logger.setLevel(level)

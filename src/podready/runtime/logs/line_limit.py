@@ -1,10 +1,9 @@
 """Keeps a line below the size at which container runtimes cut it in two.
 
-Docker, containerd and CRI-O split a line after 16 KiB, and whoever reads it as JSON then reads two
-broken halves. Encoded JSON is never cut here: the longest texts inside it are shortened, and where
-that does not do, the app's largest fields are left out, so that a line stays an object that says
-when, how bad, what and where. All of it is one pass over sizes: a line may have thousands of
-fields that a client has chosen, and it is written by the event loop.
+Docker, containerd and CRI-O split a line after 16 KiB, and neither half is JSON. Encoded JSON is
+never cut here: the longest texts inside it are shortened, and where that is not enough, the app's
+largest fields are left out, so that time, level, message and place stay. All of it is one pass over
+sizes: a line may have thousands of fields that a client has chosen, and the event loop writes it.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from typing import Any, Final, NamedTuple
 DEFAULT_BYTES: Final = 16_000
 
 _STACKS: Final = frozenset({"stack_trace", "exception.stacktrace", "error.stack_trace", "stack"})
-_OURS: Final = frozenset(
+_COMMON: Final = frozenset(
     {"trace_id", "span_id", "trace_sampled", "request_id", "log_error", "suppressed"}
     | {"serviceContext", "exception.type", "exception.message", "exception.stacktrace"}
     | {"http.response.status_code", "http.request.method", "http.server.request.duration"}
     | {"url.path", "client.address", "client.ip", "event.duration"}
 )
-"""Names of ours that an app may use as well; the others are given by the format."""
+"""Names of podready's that an app may use as well; each format adds its reserved ones."""
 
 _PREFIXES: Final = ("logging.googleapis.com/", "code.", "http.", "user_agent.", "network.")
 _MARK: Final = "...({} characters left out)..."
@@ -34,7 +33,7 @@ _SHORTEST: Final = 40
 """Bytes that are left of a text whatever happens; names and levels are shorter."""
 
 _SHARE: Final = 16
-"""A sixteenth of the limit is left of each text of ours before fields of the app go."""
+"""A sixteenth of the limit is left of each reserved text before fields of the app go."""
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -56,20 +55,20 @@ class _Field(NamedTuple):
     size: int  # in bytes, with its name
     texts: list[_Text]  # those inside that are long enough to be cut
     least: int  # bytes when all of them are as short as may be
-    ours: bool
+    reserved: bool
 
 
-def fitted(line: bytes, limit: int, ours: frozenset[str] = frozenset()) -> bytes:
+def fitted(line: bytes, limit: int, reserved: frozenset[str] = frozenset()) -> bytes:
     """Return the line with its longest texts shortened, and marked with its original size.
 
-    `limit` is in bytes, `ours` are the names of the format that an app's field cannot have. What
-    had to be left out altogether is told in one more field, `left_out`.
+    `limit` is in bytes, `reserved` are the names of the format that an app's field cannot have. One
+    more field, `left_out`, names what had to be left out altogether.
     """
     marks = {"truncated": True, "original_bytes": len(line)}
     try:
         event: dict[str, Any] = json.loads(line)
         event.update(marks)
-        _fit(event, ours | marks.keys(), limit)
+        _fit(event, reserved | marks.keys(), limit)
         return _encoded(event)
     except (ValueError, RecursionError) as error:  # not of our encoder: JSON that was printed
         return _encoded({**marks, "log_error": f"{type(error).__name__} while it was shortened"})
@@ -83,37 +82,37 @@ def _bytes(value: Any) -> bytes:
     return _encode(value).encode("utf-8", "backslashreplace")  # a lone surrogate as JSON has it
 
 
-def _fit(event: dict[str, Any], ours: frozenset[str], limit: int) -> None:
+def _fit(event: dict[str, Any], reserved: frozenset[str], limit: int) -> None:
     """Leave fields out, then shorten texts, until the line is short enough by its sizes."""
     room = limit - len('{"attributes":{}}\n')
     share = max(limit // _SHARE, _SHORTEST + _MARK_BYTES)
-    fields = list(_fields(event, ours, share))
+    fields = list(_fields(event, reserved, share))
     if sum(field.least for field in fields) > room:
-        told = limit // _SHARE
-        room -= told + len(',"left_out":" and 1000000 more: 1000000000 bytes"')
-        fields = _leave_out(event, fields, room, told)
+        names_room = limit // _SHARE
+        room -= names_room + len(',"left_out":" and 1000000 more: 1000000000 bytes"')
+        fields = _leave_out(event, fields, room, names_room)
     texts = [text for field in fields for text in field.texts]
     excess = sum(field.size for field in fields) - room
     if (bound := _bound(texts, excess)) < share:
-        own = [text for field in fields if field.ours for text in field.texts]
+        own = [text for field in fields if field.reserved for text in field.texts]
         excess -= sum(text.saves(share) for text in own)
         _shorten(own, share)
-        texts = [text for field in fields if not field.ours for text in field.texts]
+        texts = [text for field in fields if not field.reserved for text in field.texts]
         bound = _bound(texts, excess)
     _shorten(texts, bound)
 
 
-def _fields(event: dict[str, Any], ours: frozenset[str], share: int) -> Iterator[_Field]:
-    """Measure each field once; OpenTelemetry's format keeps the app's in a room of their own."""
-    rooms = [event]
+def _fields(event: dict[str, Any], reserved: frozenset[str], share: int) -> Iterator[_Field]:
+    """Measure each field once; OpenTelemetry's format keeps the app's in `attributes`."""
+    holders = [event]
     if "severity_text" in event and isinstance(event.get("attributes"), dict):
-        rooms.append(event["attributes"])
-        ours |= event.keys()
-    for holder in rooms:
+        holders.append(event["attributes"])
+        reserved |= event.keys()
+    for holder in holders:
         for name, value in holder.items():
-            if len(rooms) == 2 and value is rooms[1]:
+            if len(holders) == 2 and value is holders[1]:
                 continue
-            own = name in ours or name in _OURS or name.startswith(_PREFIXES)
+            own = name in reserved or name in _COMMON or name.startswith(_PREFIXES)
             texts = list(_texts(holder, name, value))
             size = len(_bytes(name)) + len(_bytes(value)) + 2
             shortest = share if own else _SHORTEST + _MARK_BYTES
@@ -134,21 +133,23 @@ def _texts(holder: Any, key: Any, value: Any) -> Iterator[_Text]:
                 yield from _texts(value, inner, each)
 
 
-def _leave_out(event: dict[str, Any], fields: list[_Field], room: int, told: int) -> list[_Field]:
-    """Take out the app's largest fields until the rest has room; ours only when none is left."""
+def _leave_out(
+    event: dict[str, Any], fields: list[_Field], room: int, names_room: int
+) -> list[_Field]:
+    """Take out the largest fields until the rest has room, reserved ones after all others."""
     later = fields[::-1]  # of equals the last ones go first
-    victims = sorted(later, key=lambda field: (field.ours, -field.least))
+    victims = sorted(later, key=lambda field: (field.reserved, -field.least))
     excess = sum(field.least for field in fields) - room
     saved = accumulate(field.least for field in victims)
     count = next((n for n, bytes_ in enumerate(saved, 1) if bytes_ >= excess), len(victims))
     for field in victims[:count]:
         del field.holder[field.name]
-    event["left_out"] = _names(victims[:count], told)
+    event["left_out"] = _names(victims[:count], names_room)
     return victims[count:]
 
 
 def _names(fields: list[_Field], room: int) -> str:
-    """Say what was left out, by as many names as take up to `room` bytes."""
+    """Return what was left out, by as many names as take up to `room` bytes."""
     sizes = accumulate(len(_bytes(field.name)) for field in fields)
     shown = sum(size <= room for size in sizes)
     names = ", ".join(field.name for field in fields[:shown])

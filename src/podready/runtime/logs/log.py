@@ -47,14 +47,16 @@ class Log:
         self.encoder: Encoder = JSON  # of the lines that are chosen next
         self.sources: list[Source] = []
         self.writer: LogWriter | None = None
-        self.is_configured = False  # somebody chose the form; a line alone opens the writer, too
+        self.silenced_loggers: set[str] = set()  # access logs of servers
+        self.is_muted = False  # for reports about settings
+        self.is_configured = False  # by `open`; the first line opens the writer, too
         self.sampler: Sampler | None = None
         self.line: MakeLine = self.checked_line
         self._own = self.levels.filter(_OWN)
         self.choose(LogOptions())
 
     def open(self, options: LogOptions) -> LogWriter:
-        """Choose the form of the lines and take hold of stdout, because somebody asked for it."""
+        """Choose the form of the lines and open the writer to stdout."""
         self.is_configured = True
         return self._open(options)
 
@@ -120,7 +122,7 @@ class Log:
     ) -> None:
         """Write one line with the fields of its context; `seconds` is its Unix time.
 
-        Raises no Exception, whatever it is given.
+        Raises no Exception, whatever the arguments are.
         """
         try:
             line = self.line(level, message, logger, seconds, fields, more)
@@ -229,7 +231,7 @@ class Log:
         return line if len(line) <= self._limit else fitted(line, self._limit, self._reserved)
 
     def _lost_lines(self, count: int) -> bytes:
-        """Return the line that tells how many lines are missing from the log."""
+        """Return the line that reports how many lines are missing from the log."""
         return self.line(30, "log lines dropped", _OWN, time.time(), {"dropped": count})
 
 

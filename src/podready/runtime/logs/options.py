@@ -33,8 +33,8 @@ class LogOptions(NamedTuple):
     max_line: int = DEFAULT_BYTES
     sample: SamplingRule | None = None
     redact: tuple[str, ...] = ()
-    takeover: bool = True  # re-form what others write to stdout and stderr
-    prints: bool = True  # and what the app prints
+    replace_handlers: bool = True  # of libraries, to stdout and stderr
+    capture_stdout: bool = True  # make lines of what the app prints
 
 
 def chosen_format(name: str) -> str:
@@ -110,7 +110,7 @@ class LogSettings:
         None, _LEVELS, "levels of single loggers, such as shop=debug,httpx=warning", "none"
     )
     log_on_stall: str = setting(
-        "drop", choice("drop", "block"), "what to do with lines that nobody reads"
+        "drop", choice("drop", "block"), "what to do with lines while stdout is not read"
     )
     log_max_line: int = setting(DEFAULT_BYTES, _LINE_SIZE, "longest line in bytes", "16000")
     log_sample: SamplingRule | None = setting(  # noqa: RUF009 - a field like the others
@@ -119,10 +119,15 @@ class LogSettings:
     log_redact: tuple[str, ...] = setting(
         (), _NAMES, "further names of fields whose values are secret", "none"
     )
-    log_takeover: bool = setting(
-        True, SWITCH, "re-form what libraries' handlers write to stdout and stderr"
+    log_replace_handlers: bool = setting(
+        True,
+        SWITCH,
+        "replace libraries' handlers to stdout and stderr, so that their lines have one form",
+        formerly="log_takeover",
     )
-    log_prints: bool = setting(True, SWITCH, "make log lines of what the app prints")
+    log_capture_stdout: bool = setting(
+        True, SWITCH, "make log lines of what the app prints", formerly="log_prints"
+    )
 
     def logs(self) -> LogOptions:
         """Return the settings of the log as the log wants them."""
@@ -134,8 +139,8 @@ class LogSettings:
             max_line=self.log_max_line,
             sample=self.log_sample,
             redact=self.log_redact,
-            takeover=self.log_takeover,
-            prints=self.log_prints,
+            replace_handlers=self.log_replace_handlers,
+            capture_stdout=self.log_capture_stdout,
         )
 
 

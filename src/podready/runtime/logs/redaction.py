@@ -1,6 +1,6 @@
-"""Secrets stay out of the log: fields are starred by their names.
+"""Secrets stay out of the log: fields are redacted by their names.
 
-A name is looked at once: what turned out known_safe is remembered, so the common line pays for one
+A name is judged once: what is safe is remembered, so the common line pays for one
 set comparison. Values are not searched for secrets (a regular expression over each line would cost
 more than the line); what matters is kept from being logged by its name.
 """
@@ -23,7 +23,7 @@ _ENDINGS: Final = (
     *("password", "passwd", "passphrase", "pwd", "secret", "credential", "cookie"),
     *("apikey", "privatekey", "accesskey", "secretkey", "encryptionkey", "signingkey"),
 )
-"""A word that ends so is one of a secret: `PGPASSWORD`; `passwordless` and `secretary` do not."""
+"""Endings of words that name a secret: `PGPASSWORD`, but not `passwordless` or `secretary`."""
 
 _LAST: Final = ("token", "dsn", "jwt")
 """Only in the last word: `access_token` is a secret, `token_count` is not."""
@@ -38,7 +38,7 @@ _KEYS: Final = frozenset({"api", "private", "access", "secret", "encryption", "s
 """What makes a `key` a secret one."""
 
 _ABOUT: Final = frozenset({"id", "ids", "name", "names", "count", "type", "version", "size"})
-"""What a name ends with that tells something about a key: `private_key_id`."""
+"""Last words of names of things about a key: `private_key_id`."""
 
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _MAX_NAMES: Final = 4096
@@ -58,7 +58,7 @@ _TOO_DEEP: Final = "..."
 
 
 class Redaction:
-    """Decides by name; `more` are further secret names, `ours` those that a format writes itself.
+    """Decides by name; `more` are further secret names, `reserved` those that the format writes.
 
     `known_safe` holds the names that have been judged to be neither, nor one of the `special` that
     a format has something else to do about: a line with no others, and without containers in it,
@@ -66,18 +66,18 @@ class Redaction:
     """
 
     def __init__(
-        self, more: Iterable[str] = (), ours: Iterable[str] = (), special: Iterable[str] = ()
+        self, more: Iterable[str] = (), reserved: Iterable[str] = (), special: Iterable[str] = ()
     ) -> None:
         self._more = frozenset(name.lower() for name in more)
-        self._ours = frozenset(ours)
-        self._watched = self._ours.union(special)
+        self._reserved = frozenset(reserved)
+        self._watched = self._reserved.union(special)
         self._holders: tuple[str, ...] = ()  # fields that have held dictionaries
         self.known_safe: set[Any] = set()
 
     def apply(self, fields: Event) -> Event:
-        """Return the fields with secrets starred and names of ours renamed to `name_`."""
+        """Return the fields with secrets redacted and reserved names renamed to `name_`."""
         changed = _Redactor(self.passes).mapping(fields, _DEPTH)
-        if self._ours.isdisjoint(changed):
+        if self._reserved.isdisjoint(changed):
             return changed
         return self._renamed(changed)
 
@@ -117,28 +117,28 @@ class Redaction:
         return type(value) in _USUAL and _SCALARS.issuperset(map(type, value))
 
     def object_in(self, line: str) -> tuple[Event, bool] | None:
-        """Return the object that a text of JSON is, secrets starred, and whether that changed it.
+        """Return the object that a text of JSON is, secrets redacted, and whether that changed it.
 
         None is returned for all else, and for JSON that not every reader takes: NaN is none.
         """
         changed = False
 
-        def starred(pairs: list[tuple[str, Any]]) -> Event:
+        def redacted(pairs: list[tuple[str, Any]]) -> Event:
             nonlocal changed
             found = {key: value if self.passes(key) else STARS for key, value in pairs}
-            # Of a name that stands there twice readers see one; both are in the text.
+            # Of a name that is there twice readers see one; both are in the text.
             if len(found) < len(pairs) or any(found[key] != value for key, value in pairs):
                 changed = True
             return found
 
         try:
-            found = json.loads(line, object_pairs_hook=starred, parse_constant=_refuse)
+            found = json.loads(line, object_pairs_hook=redacted, parse_constant=_refuse)
         except (ValueError, RecursionError):
             return None
         return (found, changed) if isinstance(found, dict) else None
 
     def is_secret(self, name: str) -> bool:
-        """Say whether a field of this name is to be starred."""
+        """Say whether a field of this name is to be redacted."""
         words = [word.lower() for word in _WORDS.findall(name)]
         singular = [word.removesuffix("s") for word in words]
         if name.lower() in self._more or "authorization" in singular:
@@ -180,7 +180,7 @@ class Redaction:
     def _renamed(self, fields: Event) -> Event:
         event: Event = {}
         for key, value in fields.items():
-            while key in self._ours or key in event:
+            while key in self._reserved or key in event:
                 key = f"{key}_"  # noqa: PLW2901 - until it is free
             event[key] = value
         return event
@@ -194,7 +194,7 @@ class _Redactor:
         self._left = _MAX_CONTAINERS
 
     def mapping(self, fields: Mapping[Any, Any], depth: int) -> Event:
-        """Return a copy of a mapping with secrets starred."""
+        """Return a copy of a mapping with secrets redacted."""
         pairs = dict.items(fields) if isinstance(fields, dict) else fields.items()
         return {  # a copy at one go: another thread may be changing it
             key: self._value(value, depth) if self._passes(key) else STARS
@@ -256,7 +256,7 @@ def _is_of_secret_tokens(words: list[str]) -> bool:
 
 
 def _names_a_key(words: list[str]) -> bool:
-    """Say whether `key` stands in these words, and before it what makes it a secret."""
+    """Say whether `key` is among these words, after one that makes it a secret."""
     if "key" not in words:
         return False
     place = words.index("key")

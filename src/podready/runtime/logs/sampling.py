@@ -1,8 +1,8 @@
 """Less of the same: of equal lines in one second the first ones, then every nth.
 
 The rule is that of zap's sampler: lines are equal when level, logger and message template are.
-Errors are never sampled; a storm of them is held at a rate, and the next line that passes says in
-`suppressed` how many did not.
+Errors are never sampled; a storm of them is limited to a rate, and the next line that passes shows
+in `suppressed` how many did not.
 """
 
 from __future__ import annotations

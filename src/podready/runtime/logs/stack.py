@@ -17,17 +17,17 @@ MAX_BYTES: Final = 12_000
 """Longest stack trace; a line over 16 KiB is cut by containerd and Docker, JSON and all."""
 
 _Link = tuple[BaseException | None, str]
-"""An exception, and the words between it and the newer one that it led to."""
+"""An exception, and the text between it and the newer one that it led to."""
 
 _CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n"
 _CONTEXT: Final = "\nDuring handling of the above exception, another exception occurred:\n"
 _REPEATS: Final = 3
 """Equal frames shown before they are only counted, as Python does for a recursion."""
 
-_MOST_ERRORS: Final = 50
+_MAX_ERRORS: Final = 50
 """Exceptions shown of one chain or group with all that is in it."""
 
-_MOST_LINKS: Final = 10_000
+_MAX_LINKS: Final = 10_000
 """Causes that are followed; a class may have a `__cause__` that is a new one each time."""
 
 
@@ -43,7 +43,7 @@ def stack_trace(error: BaseException) -> str:
 
 def _chain(error: BaseException, lines: list[str], seen: set[int]) -> None:
     """Append an exception after those that led to it, oldest first."""
-    chain = _shortest(_causes(error, seen), _MOST_ERRORS - len(seen))
+    chain = _shortest(_causes(error, seen), _MAX_ERRORS - len(seen))
     seen.update(id(each) for each, _ in chain if each is not None)
     for each, after in reversed(chain):
         if each is not None:
@@ -58,7 +58,7 @@ def _causes(error: BaseException, seen: set[int]) -> list[_Link]:
     known = set(seen)
     current: BaseException | None = error
     joint = ""
-    while current is not None and id(current) not in known and len(chain) < _MOST_LINKS:
+    while current is not None and id(current) not in known and len(chain) < _MAX_LINKS:
         known.add(id(current))
         chain.append((current, joint))
         cause = current.__cause__
@@ -82,8 +82,8 @@ def _one(error: BaseException, lines: list[str], seen: set[int]) -> None:
     if error.__traceback__ is not None:
         lines.append("Traceback (most recent call last):")
         _frames(error.__traceback__, lines)
-    said = "".join(traceback.format_exception_only(error))
-    lines.append(said.rstrip("\n"))
+    only = "".join(traceback.format_exception_only(error))
+    lines.append(only.rstrip("\n"))
     if isinstance(error, BaseExceptionGroup):
         _group(error, lines, seen)
 
@@ -91,7 +91,7 @@ def _one(error: BaseException, lines: list[str], seen: set[int]) -> None:
 def _group(error: BaseExceptionGroup[BaseException], lines: list[str], seen: set[int]) -> None:
     """Append the exceptions of a group, indented and numbered."""
     for number, inner in enumerate(error.exceptions, 1):
-        if id(inner) in seen or len(seen) >= _MOST_ERRORS:
+        if id(inner) in seen or len(seen) >= _MAX_ERRORS:
             continue
         part: list[str] = []
         _chain(inner, part, seen)
@@ -107,7 +107,7 @@ def _frames(trace: TracebackType | None, lines: list[str]) -> None:
         code = trace.tb_frame.f_code
         place = (code.co_filename, trace.tb_lineno, code.co_name)
         if place != last:
-            _tell_repeats(times, lines)
+            _append_repeats(times, lines)
             last, times = place, 0
         times += 1
         if times <= _REPEATS:
@@ -116,10 +116,10 @@ def _frames(trace: TracebackType | None, lines: list[str]) -> None:
             if source:
                 lines.append(f"    {source}")
         trace = trace.tb_next
-    _tell_repeats(times, lines)
+    _append_repeats(times, lines)
 
 
-def _tell_repeats(times: int, lines: list[str]) -> None:
+def _append_repeats(times: int, lines: list[str]) -> None:
     if times > _REPEATS:
         lines.append(f"  [Previous line repeated {times - _REPEATS} more times]")
 

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any, Final
 
 Event = dict[str, Any]
-"""The object that becomes one line, or the fields that an app has given to it."""
+"""The object that becomes one line, or the fields that an app adds to it."""
 
 
 def plain(value: object) -> object:
@@ -52,8 +52,8 @@ ARGUMENTS: Final = "log_arguments"
 def formatted(template: object, args: Any) -> tuple[str, Event]:
     """Return `template % args`, and no fields; else the template, and the arguments as a field.
 
-    Never raises: that a value has a failing `__str__`, or a template has one place too many, is
-    no reason to lose what was to be said.
+    Raises no Exception: neither a failing `__str__` nor a template with one place too many is a
+    reason to lose the message.
     """
     words = text(template)
     try:

@@ -49,8 +49,9 @@ class Channel:
 
     def _drop(self, message: Message) -> None:
         self.dropped += 1
+        name = type(message).__name__
         if self.dropped == 1:  # the next ones are reported as a number, when the peer reads again
-            self._report(f"dropping messages to a process that does not read them: {message.kind}")
+            self._report(f"dropping messages to a process that does not read them: {name}")
 
     def flush(self) -> None:
         """Hand the kernel what it takes."""

@@ -6,29 +6,21 @@ Supervisor and workers send them over a `Channel`, and so do the processes of a 
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Callable
 from types import UnionType
-from typing import Any, ClassVar, Final, get_origin
+from typing import Any, Final, NamedTuple, get_args, get_origin
 
 # No `from __future__ import annotations`: decode() checks values against the fields' types.
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What all messages have in common."""
-
-    kind: ClassVar[str]
+# Named tuples: to make as many frozen dataclasses would take PID 1 three times as long.
+# ruff: noqa: RUF012 - a message is never changed, so its defaults may be shared
 
 
 # From a worker
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heartbeat(Message):
+class Heartbeat(NamedTuple):
     """A worker's event loop turns; what it is doing at this moment."""
 
-    kind = "heartbeat"
     inflight: int = 0  # requests and background tasks
     streams: int = 0  # event streams and WebSockets
     connections: int = 0
@@ -36,46 +28,38 @@ class Heartbeat(Message):
     queued: int = 0  # requests that wait for a place or a thread
     rejected: int = 0  # requests over the concurrency limit, since the worker's start
     cpu: float = 0.0  # seconds
-    tasks: list[dict[str, Any]] = field(default_factory=list)  # the oldest work, for /tasks
+    tasks: list[dict[str, Any]] = []  # the oldest work, for /tasks
     registry: bool = False  # whether the app uses prometheus_client
     serving: bool | None = None  # with `podready.wrap`: whether the server has called the app
 
 
-@dataclass(frozen=True, slots=True)
-class StartupPhase(Message):
+class StartupPhase(NamedTuple):
     """A worker has entered a phase of its start; `fraction` of it is done, if that is known."""
 
-    kind = "startup-phase"
     phase: str
     fraction: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Listening(Message):
+class Listening(NamedTuple):
     """A worker, or the gRPC health service on `port`, accepts connections."""
 
-    kind = "listening"
     port: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HealthReport(Message):
+class HealthReport(NamedTuple):
     """The results of a worker's checks, and what the app has reported itself."""
 
-    kind = "health-report"
-    failing: list[str] = field(default_factory=list)  # critical ones
+    failing: list[str] = []  # critical ones
     stale_after: float | None = None  # seconds without a heartbeat that make the results unknown
     unhealthy: str | None = None  # why, when the app has called itself unhealthy
     unready: str | None = None  # why, when the app has called itself not ready
-    groups: dict[str, list[str]] = field(default_factory=dict)  # failing checks by group
-    checks: dict[str, dict[str, Any]] = field(default_factory=dict)  # each with its last result
+    groups: dict[str, list[str]] = {}  # failing checks by group
+    checks: dict[str, dict[str, Any]] = {}  # each with its last result
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartupFailed(Message):
+class StartupFailed(NamedTuple):
     """A worker's start has failed, and its process is about to end with `exit`."""
 
-    kind = "startup-failed"
     exit: int
     message: str
     trace: str | None = None
@@ -83,28 +67,21 @@ class StartupFailed(Message):
     log_waits: bool = False  # lines of its log still wait for their reader
 
 
-@dataclass(frozen=True, slots=True)
-class StartupAborting(Message):
+class StartupAborting(NamedTuple):
     """A worker stops its start on request, and runs the app's hooks."""
 
-    kind = "startup-aborting"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stopped(Message):
+class Stopped(NamedTuple):
     """A worker has stopped; its process is about to end."""
 
-    kind = "stopped"
     cut: int = 0  # pieces of work that were cancelled at the deadline
-    stuck: list[str] = field(default_factory=list)  # a sentence for each of them
+    stuck: list[str] = []  # a sentence for each of them
     log_waits: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryText(Message):
+class RegistryText(NamedTuple):
     """The app's own metrics are in the worker's shared memory; `size` 0: it has none."""
 
-    kind = "registry-text"
     size: int
     openmetrics: bool
     request_id: int
@@ -113,43 +90,31 @@ class RegistryText(Message):
 # To a worker
 
 
-@dataclass(frozen=True, slots=True)
-class Drain(Message):
+class Drain(NamedTuple):
     """The pod is draining: keep accepting, close connections after their answer."""
 
-    kind = "drain"
 
-
-@dataclass(frozen=True, slots=True)
-class Close(Message):
+class Close(NamedTuple):
     """Stop accepting and finish; the deadlines are CLOCK_MONOTONIC seconds."""
 
-    kind = "close"
     cancel_at: float
     end_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel(Message):
+class Cancel(NamedTuple):
     """Cancel what is still in flight, now."""
 
-    kind = "cancel"
 
-
-@dataclass(frozen=True, slots=True)
-class LogLevels(Message):
+class LogLevels(NamedTuple):
     """All changed log levels, by logger, and when each change ends (CLOCK_MONOTONIC seconds)."""
 
-    kind = "log-levels"
     levels: dict[str, int]
     until: dict[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryRequest(Message):
+class RegistryRequest(NamedTuple):
     """Write the app's own metrics to the shared memory, then answer with RegistryText."""
 
-    kind = "registry-request"
     openmetrics: bool
     request_id: int
 
@@ -157,61 +122,72 @@ class RegistryRequest(Message):
 # Between the processes of a server with `podready.wrap`
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Handshake(Message):
+class Handshake(NamedTuple):
     """A follower's first message to its leader; descriptors come with it."""
 
-    kind = "handshake"
     pid: int
     version: str
     leader: str  # the leader it had before
     changes: dict[str, list[float]]  # changed log levels: the level, and when the change ends
 
 
-@dataclass(frozen=True, slots=True)
-class HandshakeAccepted(Message):
+class HandshakeAccepted(NamedTuple):
     """The leader's answer, with its name; descriptors come with it."""
 
-    kind = "handshake-accepted"
     leader: str
 
 
-@dataclass(frozen=True, slots=True)
-class DebugRequest(Message):
-    """A follower asks for DEBUG in the whole pod (SIGUSR1)."""
+class HandshakeRefused(NamedTuple):
+    """The leader closes the connection, because it cannot use what came; `reason` says why."""
 
-    kind = "debug-request"
+    reason: str
+
+
+class DebugRequest(NamedTuple):
+    """A follower asks for DEBUG in the whole pod (SIGUSR1)."""
 
 
 # Between the supervisor and the gRPC health service
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeStatus(Message):
+class ProbeStatus(NamedTuple):
     """Whether each probe passes, by its name without the slash."""
 
-    kind = "probe-status"
     passing: dict[str, bool]
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceFailed(Message):
+class ServiceFailed(NamedTuple):
     """The gRPC health service cannot do its work; `message` is for the log."""
 
-    kind = "service-failed"
     message: str
 
 
 # On the wire
 
-_KINDS: Final[dict[str, type[Message]]] = {
-    each.kind: each
-    for each in (
-        *(Heartbeat, StartupPhase, Listening, HealthReport, StartupFailed, StartupAborting),
-        *(Stopped, RegistryText, Drain, Close, Cancel, LogLevels, RegistryRequest),
-        *(Handshake, HandshakeAccepted, DebugRequest, ProbeStatus, ServiceFailed),
-    )
-}
+Message = (
+    Heartbeat
+    | StartupPhase
+    | Listening
+    | HealthReport
+    | StartupFailed
+    | StartupAborting
+    | Stopped
+    | RegistryText
+    | Drain
+    | Close
+    | Cancel
+    | LogLevels
+    | RegistryRequest
+    | Handshake
+    | HandshakeAccepted
+    | HandshakeRefused
+    | DebugRequest
+    | ProbeStatus
+    | ServiceFailed
+)
+"""All there are; on the wire a message's kind is the name of its class."""
+
+_KINDS: Final[dict[str, type[Message]]] = {each.__name__: each for each in get_args(Message)}
 
 
 def _accepted(annotation: Any) -> type | UnionType:
@@ -222,22 +198,13 @@ def _accepted(annotation: Any) -> type | UnionType:
 
 
 _TYPES: Final = {
-    kind: {item.name: _accepted(item.type) for item in fields(each)}
+    kind: {name: _accepted(annotation) for name, annotation in each.__annotations__.items()}
     for kind, each in _KINDS.items()
 }
-_REQUIRED: Final = {
-    kind: [
-        item.name
-        for item in fields(each)
-        if item.default is MISSING and item.default_factory is MISSING
-    ]
-    for kind, each in _KINDS.items()
-}
-_MOST_SHOWN: Final = 200
+_MAX_SHOWN: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(NamedTuple):
     """A line that is no message; `reason` says why."""
 
     reason: str
@@ -245,14 +212,13 @@ class Unreadable:
 
 def encode(message: Message) -> bytes:
     """Return the message as one line; raises TypeError for a value that JSON does not have."""
-    names = _TYPES[message.kind]
-    content = {"kind": message.kind, **{name: getattr(message, name) for name in names}}
+    content = {"kind": type(message).__name__, **message._asdict()}
     return json.dumps(content, separators=(",", ":")).encode() + b"\n"
 
 
 def beginning(message: type[Message]) -> bytes:
     """Return what every line with such a message begins with."""
-    return f'{{"kind":"{message.kind}"'.encode()
+    return f'{{"kind":"{message.__name__}"'.encode()
 
 
 def decode(line: bytes) -> Message | Unreadable:
@@ -267,28 +233,31 @@ def decode(line: bytes) -> Message | Unreadable:
     known = _KINDS.get(kind) if isinstance(kind, str) else None
     if known is None:
         return Unreadable(f"unknown kind {_shown(kind)}")
-    problem = _problem(content, known.kind)
-    return Unreadable(f"{known.kind}: {problem}") if problem else known(**content)
+    problem = _problem(content, known)
+    if problem:
+        return Unreadable(f"{kind}: {problem}")
+    make: Callable[..., Message] = known
+    return make(**content)
 
 
 def unexpected(message: Message | Unreadable) -> str:
     """Return the sentence for the log about a message that its receiver does not handle."""
     if isinstance(message, Unreadable):
         return f"sent an unreadable message: {message.reason}"
-    return f"sent a message that is not expected from it: {message.kind}"
+    return f"sent a message that is not expected from it: {type(message).__name__}"
 
 
-def _problem(content: Mapping[str, object], kind: str) -> str:
-    types = _TYPES[kind]
+def _problem(content: dict[str, object], known: type[Message]) -> str:
+    types = _TYPES[known.__name__]
     for name, value in content.items():
         if name not in types:
             return f"unknown field {_shown(name)}"
         if not isinstance(value, types[name]):
             return f"wrong type of {name}: {_shown(value)}"
-    missing = [name for name in _REQUIRED[kind] if name not in content]
+    missing = [name for name in types if name not in content | known._field_defaults]
     return f"missing field {missing[0]!r}" if missing else ""
 
 
 def _shown(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."

@@ -1,4 +1,4 @@
-"""The cells of all workers as one: sums over the living, with what the dead have left."""
+"""The cells of all workers added up, with the retired totals of workers that have ended."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from podready.runtime.metrics.cells import Exemplar
 from podready.runtime.metrics.families import Family
-from podready.runtime.metrics.shared import Cell, Counts, Shelf
+from podready.runtime.metrics.shared import Cell, Counts, MetricsSegment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,40 +19,40 @@ Exemplars = dict[Family, dict[str, dict[int, Exemplar]]]
 """Exemplars by family, label text and bucket."""
 
 
-class Shelves:
-    """Adds shelves up; counters never go back because a worker has died."""
+class Aggregate:
+    """Adds segments up; no counter goes back when a worker ends."""
 
-    def __init__(self, ledger: Shelf | None = None) -> None:
-        self._ledger = ledger  # what the dead have left
+    def __init__(self, retired: MetricsSegment | None = None) -> None:
+        self._retired = retired  # the totals of workers that have ended
 
-    def retire(self, shelf: Shelf) -> None:
-        """Keep what a worker counted before it ended, and let go of its memory."""
-        if self._ledger is None:
-            self._ledger = Shelf()
-        self._ledger.absorb(shelf)
-        shelf.close()
+    def retire(self, segment: MetricsSegment) -> None:
+        """Add what an ended worker has counted to the retired totals, and unmap its segment."""
+        if self._retired is None:
+            self._retired = MetricsSegment()
+        self._retired.absorb(segment)
+        segment.close()
 
-    def totals(self, living: Iterable[Shelf]) -> Totals:
-        """Return the values of all cells, as they stand now."""
+    def totals(self, segments: Iterable[MetricsSegment]) -> Totals:
+        """Return the current values of all cells, the retired totals included."""
         groups: Groups = {}
-        for shelf in living if self._ledger is None else (self._ledger, *living):
-            _group(groups, shelf.readings())
+        for segment in segments if self._retired is None else (self._retired, *segments):
+            _group(groups, segment.readings())
         return _merged(groups)
 
 
-def exemplars(living: Iterable[Shelf]) -> Exemplars:
+def exemplars(segments: Iterable[MetricsSegment]) -> Exemplars:
     """Return the newest exemplar of every bucket that has one."""
-    found: Exemplars = {}
-    for shelf in living:
-        for cell, bucket, exemplar in shelf.exemplars():
-            by_bucket = found.setdefault(cell.family, {}).setdefault(cell.labels, {})
+    newest: Exemplars = {}
+    for segment in segments:
+        for cell, bucket, exemplar in segment.exemplars():
+            by_bucket = newest.setdefault(cell.family, {}).setdefault(cell.labels, {})
             if bucket not in by_bucket or by_bucket[bucket][2] < exemplar[2]:
                 by_bucket[bucket] = exemplar
-    return found
+    return newest
 
 
 Groups = dict[Family, dict[str, list[Counts]]]
-"""What is to be added up, by family and label text."""
+"""Values to add up, by family and label text."""
 
 
 def _group(groups: Groups, readings: Iterable[tuple[Cell, Counts]]) -> None:
@@ -75,7 +75,7 @@ def _merged(groups: Groups) -> Totals:
 
 
 def _one(family: Family, group: list[Counts]) -> Counts:
-    """Return what a group of values amounts to; the sums are made in one pass of C code."""
+    """Return the values of a group as one; the sums are made in one pass of C code."""
     if len(group) == 1:
         return group[0]
     if family.merge == "max":

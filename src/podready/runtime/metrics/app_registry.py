@@ -39,30 +39,30 @@ def registry_text(*, openmetrics: bool) -> bytes:
 
 def families_of(text: str) -> dict[str, tuple[list[str], list[str]]]:
     """Return each family's head lines and samples, by the name in its TYPE line."""
-    found: dict[str, tuple[list[str], list[str]]] = {}
+    families: dict[str, tuple[list[str], list[str]]] = {}
     samples: list[str] = []
     for line in text.split("\n"):
         if not line.startswith("#"):
             samples.append(line)
         elif line.startswith(("# HELP ", "# TYPE ", "# UNIT ")):
-            head, samples = found.setdefault(line.split(" ", 3)[2], ([], []))
+            head, samples = families.setdefault(line.split(" ", 3)[2], ([], []))
             head.append(line)
-    return found
+    return families
 
 
-def merge_texts(texts: Mapping[str, str], taken: Collection[str], *, label: bool) -> str:
+def merge_texts(texts: Mapping[str, str], known: Collection[str], *, label: bool) -> str:
     """Return one text from those of the workers, by the name each has in the label.
 
-    Families called as in `taken` are left out; `label` asks for the label that tells the workers
-    apart, without which there must be one text only.
+    Families whose names are in `known` are left out. With `label` each sample gets a label with the
+    name of its worker; without it there must be one text only.
     """
     merged: dict[str, tuple[list[str], list[str]]] = {}
     for worker, text in texts.items():
         for name, (head, samples) in families_of(text).items():
-            if name in taken:
+            if name in known:
                 continue
-            _, together = merged.setdefault(name, (head, []))
-            together += _labelled(samples, worker) if label else samples
+            _, samples_of_all = merged.setdefault(name, (head, []))
+            samples_of_all += _labelled(samples, worker) if label else samples
     lines = [line for head, samples in merged.values() for line in (*head, *samples)]
     return "".join(f"{line}\n" for line in lines if line)
 
@@ -83,47 +83,50 @@ def _labelled(samples: Iterable[str], worker: str) -> list[str]:
     return [label(sample) for sample in samples]
 
 
-class Rendering:
+class RegistryRenderer:
     """Renders the registry for a scrape, on a thread of its own.
 
-    `write` leaves a text where the page finds it and returns its bytes; `tell` is then called
-    with them (0 when there is none), OpenMetrics or not, and the turn, through `later`, which
-    brings a callback to the thread that this one is to be called on. While an earlier rendering
-    still hangs there is no second one: threads cannot be ended.
+    `write` stores a text for the page and returns its bytes. Then `report` is called with the bytes
+    (0 when there is no text), whether it is OpenMetrics, and the id of the request; `later` runs
+    this call on the right thread. While an earlier rendering hangs there is no second one, because
+    a thread cannot be ended.
     """
 
     def __init__(
         self,
         write: Callable[[bytes], int],
         later: Callable[[Callable[[], None]], object],
-        tell: Callable[[int, bool, int], None],
+        report: Callable[[int, bool, int], None],
     ) -> None:
         self._write = write
         self._later = later
-        self._tell = tell
+        self._report = report
         self._busy = False
 
-    def begin(self, openmetrics: bool, turn: int) -> None:
-        """Begin, unless one is under way."""
+    def begin(self, openmetrics: bool, request_id: int) -> None:
+        """Begin a rendering, unless one is running."""
         if self._busy:
             return
         self._busy = True
         threading.Thread(
-            target=self._render, args=(openmetrics, turn), name="podready-registry", daemon=True
+            target=self._render,
+            args=(openmetrics, request_id),
+            name="podready-registry",
+            daemon=True,
         ).start()
 
-    def _render(self, openmetrics: bool, turn: int) -> None:
+    def _render(self, openmetrics: bool, request_id: int) -> None:
         def done(size: int) -> None:
             try:
-                self._later(lambda: self._done(size, openmetrics, turn))
+                self._later(lambda: self._done(size, openmetrics, request_id))
             except RuntimeError:  # the event loop has ended meanwhile
                 pass
 
         render_within(TEXT_BYTES, openmetrics, self._write, done)
 
-    def _done(self, size: int, openmetrics: bool, turn: int) -> None:
+    def _done(self, size: int, openmetrics: bool, request_id: int) -> None:
         self._busy = False
-        self._tell(size, openmetrics, turn)
+        self._report(size, openmetrics, request_id)
 
 
 def render_within(

@@ -1,6 +1,6 @@
 """The two kinds of cells that a worker writes: a histogram and a plain number.
 
-A cell is a window on memory that the supervisor can read at any moment (`shelf`). One thread
+A cell is a window on memory that the supervisor can read at any moment (see `shared`). One thread
 writes a given cell; every write is one aligned machine word, so a reader never sees half of one.
 """
 
@@ -63,5 +63,5 @@ class Number:
         self.view[0] += amount
 
     def set(self, value: float) -> None:
-        """Be `value` from now on."""
+        """Replace the value."""
         self.view[0] = value

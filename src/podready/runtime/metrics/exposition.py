@@ -1,4 +1,4 @@
-"""The page's text: Prometheus' own format (0.0.4), or OpenMetrics (1.0.0) for those who ask.
+"""The page's text: Prometheus' own format (0.0.4), or OpenMetrics (1.0.0) where it is requested.
 
 All histograms of a family are one `%` on a template that is kept, in bytes, where `%` is twice as
 fast as in text. It must be drawn fast, for the supervisor answers probes on the same thread: 150
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PLAIN: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-_MOST_KEPT: Final = 1 << 20
+_MAX_KEPT: Final = 1 << 20
 """Bytes of a text that are not given back between two scrapes; about 350 series."""
 
 _HEAD_LINES: Final = 2
@@ -129,7 +129,7 @@ class Renderer:
 
     def _kept(self, name: str, text: bytes) -> bytes:
         """Keep a text until the next one is there, whose memory need not be fetched then."""
-        if len(text) <= _MOST_KEPT:
+        if len(text) <= _MAX_KEPT:
             self._last[name] = text
         return text
 

@@ -1,8 +1,8 @@
 """Every metric of the page at /metrics: one table, from which the page and its reference come.
 
 The HTTP names and buckets are OpenTelemetry's stable semantic conventions in the form that
-Prometheus gives them; `process_*` and `python_gc_*` are those of every Prometheus client; what
-only a runtime like this can know is called `podready_*`.
+Prometheus gives them; `process_*` and `python_gc_*` are those of every Prometheus client; the
+runtime's own metrics are called `podready_*`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Kind = Literal["counter", "gauge", "histogram"]
+MetricKind = Literal["counter", "gauge", "histogram"]
 
 Merge = Literal["sum", "live", "max", "own"]
 """How values of several workers become one.
 
-sum: of all, dead workers included. live: the sum of those that live. max: the largest, dead
+sum: of all workers, ended ones included. live: the sum of running workers. max: the largest, ended
 workers included. own: the supervisor's, or one series for each worker.
 """
 
@@ -35,7 +35,7 @@ class Family:
     """One metric: its name on the page, what it is, and its labels."""
 
     name: str
-    kind: Kind
+    kind: MetricKind
     help: str
     labels: tuple[str, ...] = ()
     merge: Merge = "sum"
@@ -63,9 +63,7 @@ STATE: Final = Family(
     ("state",),
     merge="own",
 )
-SERVING: Final = Family(
-    "podready_ready", "gauge", "1 while /readyz says yes at this moment.", merge="own"
-)
+SERVING: Final = Family("podready_ready", "gauge", "1 while /readyz answers 200.", merge="own")
 CHECK_STATUS: Final = Family(
     "podready_check_status",
     "gauge",
@@ -91,7 +89,7 @@ CONNECTIONS: Final = Family(
     "Open connections to the main port, idle ones included, as of the last heartbeats.",
     merge="own",
 )
-SHED: Final = Family(
+REJECTED: Final = Family(
     "podready_shed_total", "counter", "Requests answered 503 because of --max-concurrency."
 )
 DRAIN_SECONDS: Final = Family(
@@ -149,7 +147,7 @@ LOOP_LAG: Final = Family(
 LOOP_STALLS: Final = Family(
     "podready_event_loop_stalls_total",
     "counter",
-    "Times that the event loop stood still for more than a second.",
+    "Times that the event loop was blocked for more than a second.",
 )
 THROTTLED: Final = Family(
     "podready_throttled_seconds_total",
@@ -160,7 +158,7 @@ THROTTLED: Final = Family(
 LOG_DROPPED: Final = Family(
     "podready_log_dropped_lines_total",
     "counter",
-    "Log lines dropped because nobody read stdout.",
+    "Log lines dropped because stdout was not read.",
 )
 GC_COLLECTIONS: Final = Family(
     "python_gc_collections_total",
@@ -210,13 +208,13 @@ BUILD_INFO: Final = Family(
 )
 
 FAMILIES: Final = tuple(each for each in list(globals().values()) if isinstance(each, Family))
-"""All of them, in the order of the page; a cell on a shelf names its family by its place here."""
+"""All of them, in the order of the page; a cell in shared memory has its family's place here."""
 
 PLACE: Final = {family: place for place, family in enumerate(FAMILIES)}
 
 
 def label_text(family: Family, *values: str) -> str:
-    """Return the labels as they stand between the braces; raises ValueError for a wrong number."""
+    """Return the labels as written between the braces; raises ValueError for a wrong number."""
     pairs = zip(family.labels, values, strict=True)
     return ",".join(f'{name}="{_escape(value)}"' for name, value in pairs)
 

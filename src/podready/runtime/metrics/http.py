@@ -12,8 +12,8 @@ from podready.runtime.metrics.families import ACTIVE_REQUESTS, REQUEST_DURATION
 
 if TYPE_CHECKING:
     from podready.runtime.asgi_types import Scope
-    from podready.runtime.metrics.cells import Histogram, Mark
-    from podready.runtime.metrics.shared import Shelf
+    from podready.runtime.metrics.cells import Histogram
+    from podready.runtime.metrics.shared import MetricsSegment
 
 METHODS: Final = frozenset(
     {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"}
@@ -23,53 +23,45 @@ METHODS: Final = frozenset(
 OTHER_METHOD: Final = "_OTHER"
 
 
-class Door:
-    """The requests of one method and scheme."""
+class MethodSeries:
+    """The series of one method and scheme: requests in flight, and durations by route and status.
 
-    __slots__ = ("_labels", "_shelf", "active", "cells")
+    `active` is written in place, and `cells` are looked up by (route, status); see
+    `requests.instrumentation`, which does both without a call.
+    """
 
-    def __init__(self, shelf: Shelf, method: str, scheme: str) -> None:
-        self._shelf = shelf
+    __slots__ = ("_labels", "_segment", "active", "cells")
+
+    def __init__(self, segment: MetricsSegment, method: str, scheme: str) -> None:
+        self._segment = segment
         self._labels = (method, scheme)
-        self.active = shelf.number(ACTIVE_REQUESTS, method, scheme).view
+        self.active = segment.number(ACTIVE_REQUESTS, method, scheme).view
         self.cells: dict[tuple[str, int], Histogram] = {}
 
-    def enter(self) -> None:
-        """Count a request in."""
-        self.active[0] += 1.0
-
-    def leave(self, route: str, status: int, seconds: float, mark: Mark | None = None) -> None:
-        """Count a request out; the `mark` of a trace that is sampled becomes an exemplar."""
-        self.active[0] -= 1.0
-        cell = self.cells.get((route, status))
-        if cell is None:
-            cell = self.open(route, status)
-        cell.observe(seconds, mark)
-
-    def open(self, route: str, status: int) -> Histogram:
-        """Return the cell for a route and a status that it has not seen yet."""
+    def add(self, route: str, status: int) -> Histogram:
+        """Make and return the histogram of a route and a status that are not in `cells` yet."""
         method, scheme = self._labels
-        cell = self._shelf.histogram(REQUEST_DURATION, method, route, str(status), scheme)
+        cell = self._segment.histogram(REQUEST_DURATION, method, route, str(status), scheme)
         self.cells[route, status] = cell
         return cell
 
 
 class HttpMetrics:
-    """The doors of one worker."""
+    """The series of one worker's requests, by method and scheme."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
-        self.doors: dict[tuple[str, str], Door] = {}
+    def __init__(self, segment: MetricsSegment) -> None:
+        self._segment = segment
+        self.series: dict[tuple[str, str], MethodSeries] = {}
 
-    def door(self, scope: Scope) -> Door:
-        """Return the door that this request comes in by."""
+    def series_of(self, scope: Scope) -> MethodSeries:
+        """Return the series that this request belongs to."""
         key = (scope["method"], scope.get("scheme", "http"))
-        door = self.doors.get(key)
-        return self._open(*key) if door is None else door
+        series = self.series.get(key)
+        return self._add(*key) if series is None else series
 
-    def _open(self, method: str, scheme: str) -> Door:
+    def _add(self, method: str, scheme: str) -> MethodSeries:
         method = method if method in METHODS else OTHER_METHOD
         scheme = scheme if scheme == "https" else "http"
-        if (method, scheme) not in self.doors:
-            self.doors[method, scheme] = Door(self._shelf, method, scheme)
-        return self.doors[method, scheme]
+        if (method, scheme) not in self.series:
+            self.series[method, scheme] = MethodSeries(self._segment, method, scheme)
+        return self.series[method, scheme]

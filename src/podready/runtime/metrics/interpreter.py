@@ -1,4 +1,4 @@
-"""How the worker's interpreter fares: the event loop's lag, garbage collections, dropped lines."""
+"""Metrics of a worker's interpreter: the event loop's lag, garbage collections, dropped lines."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from podready.runtime.metrics.families import (
 )
 
 if TYPE_CHECKING:
-    from podready.runtime.metrics.shared import Shelf
+    from podready.runtime.metrics.shared import MetricsSegment
 
 
-class Vitals:
-    """Looks at it on every heartbeat; `interval` is the seconds that one sleeps between two."""
+class InterpreterMetrics:
+    """Samples them on every heartbeat; `interval` is the seconds between two heartbeats."""
 
-    def __init__(self, shelf: Shelf, interval: float) -> None:
+    def __init__(self, segment: MetricsSegment, interval: float) -> None:
         self._interval = interval
         self._due: float | None = None
-        self._lag = shelf.histogram(LOOP_LAG)
-        self._stalls = shelf.number(LOOP_STALLS)
-        self._dropped = shelf.number(LOG_DROPPED)
+        self._lag = segment.histogram(LOOP_LAG)
+        self._stalls = segment.number(LOOP_STALLS)
+        self._dropped = segment.number(LOG_DROPPED)
         generations = [str(number) for number in range(len(gc.get_stats()))]
-        self._collections = [shelf.number(GC_COLLECTIONS, each) for each in generations]
-        self._collecting = [shelf.number(GC_SECONDS, each) for each in generations]
+        self._collections = [segment.number(GC_COLLECTIONS, each) for each in generations]
+        self._collecting = [segment.number(GC_SECONDS, each) for each in generations]
         self._gc_began = 0.0
         gc.callbacks.append(self._collected)
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """Take a sample; call it right before going to sleep for `interval`."""
         now = time.monotonic()
         self.sample(None if self._due is None else now - self._due)
         self._due = time.monotonic() + self._interval
 
     def sample(self, lag: float | None) -> None:
-        """Note how many seconds late the loop was, if there is one, and what the rest is now."""
+        """Record how many seconds late the loop was, None without a loop, and all other metrics."""
         if lag is not None:
             self._lag.observe(max(0.0, lag))
         self._dropped.set(dropped_lines())
@@ -49,7 +49,7 @@ class Vitals:
             cell.set(stats["collections"])
 
     def stalled(self) -> None:
-        """Count a loop that stood still; called from the watchdog's thread only."""
+        """Count a blocked loop; called from the watchdog's thread only."""
         self._stalls.add()
 
     def _collected(self, phase: str, info: dict[str, Any]) -> None:
@@ -59,5 +59,5 @@ class Vitals:
             self._collecting[info["generation"]].add(time.perf_counter() - self._gc_began)
 
     def close(self) -> None:
-        """Watch the collector no more."""
+        """Remove the callback from the garbage collector."""
         gc.callbacks.remove(self._collected)

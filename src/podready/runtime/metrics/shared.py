@@ -1,9 +1,9 @@
-"""Cells in memory that one worker writes and the supervisor reads: no files, no messages.
+"""Cells in shared memory that one worker writes and the supervisor reads: no files, no messages.
 
 The supervisor maps anonymous shared memory before it forks. So a scrape costs the worker nothing
 and needs no answer from it: a blocked worker's numbers are exact, a killed worker's last request
-is counted, and there is no directory of stale files to clean up. Cells are handed out one after
-the other and never given back; a cell is published by writing its family last.
+is counted, and there is no directory of stale files to clean up. Cells are allocated one after
+the other and never freed; a cell is published by writing its family last.
 
 Only touched pages cost memory: about 190 kB for 150 series.
 """
@@ -35,15 +35,15 @@ _HEAD = struct.Struct("<BxHBB")  # family's place + 1, bytes of label text, a bi
 _MARKS_AT: Final = 4
 _LABELS_AT: Final = _HEAD.size
 _VALUES_AT: Final = 512
-_MOST_LABEL_BYTES: Final = _VALUES_AT - _LABELS_AT
+_MAX_LABEL_BYTES: Final = _VALUES_AT - _LABELS_AT
 _TOTAL_AT: Final = _VALUES_AT + 8 * BUCKETS
 _EXEMPLARS_AT: Final = _TOTAL_AT + 8
 _EXEMPLAR = struct.Struct("<16s8sdd")
 _STRIDE: Final = 1280
 _TEXT_AT: Final = CELLS * _STRIDE
 _RETIRED_AT: Final = _TEXT_AT + TEXT_BYTES
-SHELF_BYTES: Final = _RETIRED_AT + 1
-"""Size of the memory of a shelf."""
+SEGMENT_BYTES: Final = _RETIRED_AT + 1
+"""Size of the memory of a segment."""
 
 _RESERVED: Final = len(FAMILIES)
 """Cells kept for overflow: at most one for each family."""
@@ -64,22 +64,22 @@ Counts = tuple[float, ...]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What the supervisor remembers of a published cell."""
+    """Where a published cell is, and what it counts."""
 
     at: int
     family: Family
     labels: str
 
 
-class Shelf:
+class MetricsSegment:
     """One worker's cells. The writer's methods are for the worker, the reader's for PID 1.
 
-    `memory` of SHELF_BYTES is that of another process, or to be seen by one; else it is anonymous,
-    for a child that is forked later.
+    `memory` of SEGMENT_BYTES is mapped by another process too; without one it is anonymous, for a
+    child that is forked later.
     """
 
     def __init__(self, memory: mmap.mmap | None = None) -> None:
-        self._memory = mmap.mmap(-1, SHELF_BYTES) if memory is None else memory
+        self._memory = mmap.mmap(-1, SEGMENT_BYTES) if memory is None else memory
         self._used = 0
         self._seen: list[Cell] = []
         self._cells: dict[tuple[Family, str], int] = {}
@@ -109,7 +109,7 @@ class Shelf:
         return self._place_labels(family, label_text(family, *values))
 
     def _place_labels(self, family: Family, labels: str) -> int:
-        if self._used >= CELLS - _RESERVED or len(labels.encode()) > _MOST_LABEL_BYTES:
+        if self._used >= CELLS - _RESERVED or len(labels.encode()) > _MAX_LABEL_BYTES:
             labels = self._known_or_overflow(family, labels)
         at = self._cells.get((family, labels))
         return self._publish(family, labels) if at is None else at
@@ -127,14 +127,14 @@ class Shelf:
         return at
 
     def write_text(self, text: bytes) -> int:
-        """Leave the app's own metrics for the supervisor; return how many bytes they are."""
+        """Write the app's own metrics for the supervisor; return how many bytes they are."""
         self._memory[_TEXT_AT : _TEXT_AT + len(text)] = text
         return len(text)
 
-    def absorb(self, other: Shelf) -> bool:
-        """Add what a process has left that has ended; False when somebody has done so before.
+    def absorb(self, other: MetricsSegment) -> bool:
+        """Add the counts of a process that has ended; False when they were added before.
 
-        Gauges of what was under way are left out, and exemplars.
+        Gauges of what was in flight are left out, and exemplars.
         """
         if other._memory[_RETIRED_AT]:
             return False
@@ -161,11 +161,11 @@ class Shelf:
         return self._seen
 
     def read(self, cell: Cell) -> Counts:
-        """Return what stands in the cell."""
+        """Return the values of the cell."""
         return _layout(cell.family).unpack_from(self._memory, cell.at + _VALUES_AT)
 
     def readings(self) -> Iterator[tuple[Cell, Counts]]:
-        """Return all published cells with what stands in them; much cheaper than one by one."""
+        """Return all published cells with their values; much cheaper than one by one."""
         cells = self.cells()
         with memoryview(self._memory)[: len(cells) * _STRIDE] as rows:
             values: list[Counts] = list(_ROW.iter_unpack(rows))
@@ -191,11 +191,11 @@ class Shelf:
         return _EXEMPLAR.unpack_from(self._memory, offset)
 
     def read_text(self, length: int) -> str:
-        """Return what the worker left with `write_text`."""
+        """Return the text that the worker has written with `write_text`."""
         return self._memory[_TEXT_AT : _TEXT_AT + length].decode()
 
     def close(self) -> None:
-        """Let go of the memory; only for a process that never wrote."""
+        """Unmap the memory; only for a process that never wrote."""
         self._memory.close()
 
 

@@ -10,14 +10,14 @@ from collections import deque
 from typing import Final
 
 _UNITS: Final = {"throttled_usec": 1e-6, "throttled_time": 1e-9}
-"""How cgroup v2 and v1 call the counter, and the seconds of one count."""
+"""The counter's names in cgroup v2 and v1, and the seconds of one count."""
 
 _KEPT = 120.0
 """Seconds of samples; longer than any stall timeout that makes sense."""
 
 
 def throttled_seconds() -> float | None:
-    """Return how long this container was throttled in all its life, None where nobody counts."""
+    """Return how long this container was ever throttled, None where it is not counted."""
     for path in _cpu_stats():
         try:
             text = _read(path)

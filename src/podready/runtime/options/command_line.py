@@ -28,21 +28,21 @@ class CommandLine:
     def read(self) -> None:
         """Read all that is left; raises UsageError with one sentence."""
         while self.rest:
-            word = self.rest.pop(0)
-            if word.startswith("-"):
-                self._read_flag(word)
+            argument = self.rest.pop(0)
+            if argument.startswith("-"):
+                self._read_flag(argument)
             else:
-                self.arguments.append(word)
+                self.arguments.append(argument)
 
-    def _read_flag(self, word: str) -> None:
-        flag, equals, text = word.partition("=")
+    def _read_flag(self, argument: str) -> None:
+        flag, equals, text = argument.partition("=")
         option = self.options.get(flag)
         if option is not None:
             self.flags[option.name] = text if equals else self._value_of(option)
         elif self._negated(flag) is not None:
             self._switch_off(flag, equals)
         else:
-            self._read_unknown(word)
+            self._read_unknown(argument)
 
     def _negated(self, flag: str) -> Option | None:
         """Return the switch that `--no-...` turns off."""
@@ -64,9 +64,9 @@ class CommandLine:
             raise UsageError(f"{option.flag} needs a value ({option.kind.metavar})")
         return self.rest.pop(0)
 
-    def _read_unknown(self, word: str) -> None:
+    def _read_unknown(self, argument: str) -> None:
         """Read a flag of another server that means the same here, or refuse it."""
-        flag = word.partition("=")[0]
+        flag = argument.partition("=")[0]
         for option in self.options.values():
             if option.formerly and flag in {
                 flag_of(option.formerly),
@@ -75,10 +75,10 @@ class CommandLine:
                 raise UsageError(f"{flag} is now {option.flag}")
         from podready.runtime.options.foreign_flags import translate
 
-        words = translate(word, self.rest, self.flags)
-        if words is None:
+        own = translate(argument, self.rest, self.flags)
+        if own is None:
             raise UsageError(self._no_option(flag))
-        self.rest[:0] = words
+        self.rest[:0] = own
 
     def _no_option(self, flag: str) -> str:
         from podready.values.closest_match import closest_match  # only a mistake needs it
@@ -93,8 +93,8 @@ def read_command_line(
 ) -> CommandLine:
     """Return the arguments taken apart; `command` is what messages call the command.
 
-    A switch takes a value after `=` or a boolean as the next word. Raises UsageError for what is
-    no option, and for an option without its value.
+    A switch takes a value after `=` or a boolean as the next argument. Raises UsageError for what
+    is no option, and for an option without its value.
     """
     line = CommandLine(command, {option.flag: option for option in options}, list(arguments))
     line.read()

@@ -132,13 +132,13 @@ _SHORT: Final = 2
 _WORKING: Final = frozenset({"-w", "-b", "--bind"})
 
 
-def translate(word: str, rest: list[str], read: Container[str] = ()) -> list[str] | None:
-    """Return the words that mean in podready what `word` means elsewhere; None if none does.
+def translate(argument: str, rest: list[str], read: Container[str] = ()) -> list[str] | None:
+    """Return what `argument` of another server is in podready; None for one that nobody has.
 
     A value is taken from `rest`; `read` holds the names of the settings read so far. Raises
     UsageError with one sentence for a flag of another server that podready has no equal of.
     """
-    flag, attached = _apart(word)
+    flag, attached = _apart(argument)
     if flag in _WORKING:
         value = _value(flag, attached, rest)
         if flag == "-w":
@@ -150,12 +150,12 @@ def translate(word: str, rest: list[str], read: Container[str] = ()) -> list[str
     return None
 
 
-def _apart(word: str) -> tuple[str, str | None]:
+def _apart(argument: str) -> tuple[str, str | None]:
     """Return the flag and the value that is attached to it: --bind=:80, -w4, -w=4."""
-    if word.startswith("--"):
-        flag, equals, text = word.partition("=")
+    if argument.startswith("--"):
+        flag, equals, text = argument.partition("=")
         return flag, text if equals else None
-    return word[:_SHORT], word[_SHORT:].removeprefix("=") or None
+    return argument[:_SHORT], argument[_SHORT:].removeprefix("=") or None
 
 
 def _value(flag: str, attached: str | None, rest: list[str]) -> str:

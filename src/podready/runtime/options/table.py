@@ -63,7 +63,7 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """The flag on the command line; a secret is given as a file, for all can read argv."""
+        """The flag on the command line; a secret comes from a file, for all can read argv."""
         return flag_of(self.name) + ("-file" if self.kind is SECRET else "")
 
     @property

@@ -1,1 +1,1 @@
-"""Requests under way: count, observe, route, limit, locate."""
+"""Requests in flight: count, measure, route, limit, locate."""

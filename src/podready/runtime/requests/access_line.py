@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from podready.runtime.requests.wsgi_request import WsgiRequest
 
 
-def log_access(scope: Scope, work: HttpRequest | WsgiRequest) -> None:
+def log_access(scope: Scope, request: HttpRequest | WsgiRequest) -> None:
     """Log one request that has been served."""
     client = scope.get("client")
-    request = ServedRequest(
+    line = ServedRequest(
         scope["method"],
         scope["path"],
-        work.status,
-        0 if scope["method"] == "HEAD" else work.size,  # RFC 9110, 9.3.2: no content is sent
-        time.monotonic() - work.started,
+        request.status,
+        0 if scope["method"] == "HEAD" else request.size,  # RFC 9110, 9.3.2: no content is sent
+        time.monotonic() - request.started,
         client[0] if client else "",
-        work.agent.decode("latin-1"),
+        request.agent.decode("latin-1"),
         f"HTTP/{scope['http_version']}",
     )
-    log_request(request, work.request_id, work.trace)
+    log_request(line, request.request_id, request.trace)

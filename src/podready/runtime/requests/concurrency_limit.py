@@ -1,7 +1,7 @@
 """A limit on how many requests a worker serves at once.
 
 Over it a request waits a little, if that is allowed, and is then answered 503 with Retry-After:
-early and cheap, so that the requests under way still finish in time. Streams count, idle
+early and cheap, so that the requests in flight still finish in time. Streams count, idle
 connections do not, and the probes have their own port.
 """
 
@@ -11,13 +11,13 @@ import asyncio
 from collections import deque
 
 
-class Limit:
-    """At most `most` requests at once; up to as many again wait for at most `patience` seconds."""
+class ConcurrencyLimit:
+    """At most `maximum` requests at once; as many again wait for at most `timeout` seconds."""
 
-    def __init__(self, most: int, patience: float) -> None:
-        self.shed = 0
-        self._most = most
-        self._patience = patience
+    def __init__(self, maximum: int, timeout: float) -> None:
+        self.rejected = 0
+        self._maximum = maximum
+        self._timeout = timeout
         self._active = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
@@ -26,13 +26,13 @@ class Limit:
         """How many requests wait for their turn."""
         return len(self._waiting)
 
-    async def enter(self) -> bool:
-        """Take a place; False when there is none in time, and then `leave` must not be called."""
-        if self._active < self._most:
+    async def acquire(self) -> bool:
+        """Take a place; False when there is none in time, and then `release` must not be called."""
+        if self._active < self._maximum:
             self._active += 1
             return True
-        if not self._patience or len(self._waiting) >= self._most:
-            self.shed += 1
+        if not self._timeout or len(self._waiting) >= self._maximum:
+            self.rejected += 1
             return False
         return await self._wait()
 
@@ -40,21 +40,21 @@ class Limit:
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
-            await asyncio.wait([turn], timeout=self._patience)
+            await asyncio.wait([turn], timeout=self._timeout)
         except asyncio.CancelledError:
             if turn.done():
-                self.leave()
+                self.release()
             else:
                 self._waiting.remove(turn)
             raise
         if turn.done():
             return True
         self._waiting.remove(turn)
-        self.shed += 1
+        self.rejected += 1
         return False
 
-    def leave(self) -> None:
-        """Give the place back, to the one who waits longest."""
+    def release(self) -> None:
+        """Give the place back, to the request that has waited longest."""
         if self._waiting:
             self._waiting.popleft().set_result(None)
         else:

@@ -1,157 +1,175 @@
-"""The wrapper around the user's app: every request passes through it once, in every engine.
+"""The middleware around the user's app: every request passes through it once, in every engine.
 
-It counts work in and out, puts `Connection: close` on every answer while draining, ends streams
-between two events, answers the supervisor's self-test, and names the pod to a rehearsal.
+It counts requests in and out, adds `Connection: close` to every answer while draining, ends
+streams between two events, answers the supervisor's self-test, and names the pod for a rehearsal.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from podready.contract import SELF_TEST_HEADER, SELF_TEST_PATH
-from podready.runtime.app.call_failures import CallFailures, call_site
-from podready.runtime.app.shutdown_notice import shutting_down, wait_for_shutdown
-from podready.runtime.logs import add_source
-from podready.runtime.metrics.counters import METER
+from podready.runtime.app.call_failures import call_site
 from podready.runtime.requests.access_line import log_access
-from podready.runtime.requests.inflight import CURRENT, InFlight, Kind, Work, task_finder
-from podready.runtime.requests.observer import Observer
-from podready.runtime.requests.request import CLOSE, HttpRequest, Serving, too_late
+from podready.runtime.requests.inflight import CURRENT, InFlightItem, ItemKind, task_finder
+from podready.runtime.requests.instrumentation import Instrumentation
+from podready.runtime.requests.request import CLOSE, HttpRequest, Serving, refuse_send
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from podready.runtime.app.call_failures import CallFailures
+    from podready.runtime.app.shutdown_notice import ShutdownNotice
     from podready.runtime.asgi_types import App, Message, Receive, Scope, Send
-    from podready.runtime.requests.concurrency_limit import Limit
+    from podready.runtime.metrics.counters import Counters
+    from podready.runtime.requests.concurrency_limit import ConcurrencyLimit
+    from podready.runtime.requests.inflight import InFlight
 
 SERVICE_RESTART = 1012
 """RFC 6455's registry: "Service Restart", which asks the client to reconnect after a pause."""
 
-_OURS = {
-    "podready.shutdown": {"shutting_down": shutting_down, "wait_for_shutdown": wait_for_shutdown}
-}
-"""For frameworks and libraries that would rather look at the scope than import podready."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MiddlewareOptions:
+    """How a middleware serves.
+
+    `secret` is the self-test's, whose path is below `root_path`; `client_gone` returns whether the
+    client of a `send` has left, and `limit` is None for any number of requests at once.
+    """
+
+    client_gone: Callable[[Send], bool]
+    secret: str = ""
+    access_log: bool = False
+    limit: ConcurrencyLimit | None = None
+    root_path: str = ""
 
 
-class Wrapper:
+class Middleware:
     """An ASGI app around the user's; `serving.draining` is set when the drain begins."""
 
     def __init__(
         self,
         app: App,
-        inflight: InFlight,
+        in_flight: InFlight,
+        options: MiddlewareOptions,
         *,
-        secret: str,
-        access_log: bool,
-        client_gone: Callable[[Send], bool],
-        limit: Limit | None = None,
-        observer: Observer | None = None,
+        counters: Counters,
+        shutdown: ShutdownNotice,
+        call_failures: CallFailures,
+        instrumentation: Instrumentation | None = None,
     ) -> None:
         pod = os.environ.get("HOSTNAME", "").encode("latin-1", "replace")
-        self.serving = Serving(pod, client_gone)
+        self.serving = Serving(pod, options.client_gone)
         self.served = 0
+        self.instrumentation = instrumentation or Instrumentation()
         self._current_task: Callable[[], asyncio.Task[Any] | None] = asyncio.current_task
         self._app = app
-        self._inflight = inflight
-        self._works = inflight.works
-        self._limit = limit
-        self.observer = observer or Observer()
-        self._call_failures = CallFailures()
-        self.self_test_path = SELF_TEST_PATH  # under a root path it is longer
-        self._secret = secret.encode()
-        self._access_log = access_log
+        self._in_flight = in_flight
+        self._items = in_flight.items
+        self._counters = counters
+        self._call_failures = call_failures
+        self._extensions = shutdown_extension(shutdown)
+        self._limit = options.limit
+        self._self_test_path = options.root_path + SELF_TEST_PATH
+        self._secret = options.secret.encode()
+        self._access_log = options.access_log
 
     def stay_on(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Know that no other loop will ever serve here, which makes tasks cheaper to find."""
+        """Serve on `loop` only, which makes the current task cheaper to find."""
         self._current_task = task_finder(loop)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one scope; a plain function, because each coroutine frame costs at every resume."""
         if scope["type"] == "http":
-            if scope["path"] == self.self_test_path:
+            if scope["path"] == self._self_test_path:
                 return self._serve_self_test(scope, receive, send)
             serving = self.serving
             if serving.draining:
-                METER.late_request()
+                self._counters.request_during_drain()
             return self._serve_http(HttpRequest(serving, scope, send), scope, receive)
         if scope["type"] == "websocket":
             return self._serve_websocket(scope, receive, send)
         return self._app(scope, receive, send)
 
     @call_site
-    async def _serve_http(self, work: HttpRequest, scope: Scope, receive: Receive) -> None:
+    async def _serve_http(self, request: HttpRequest, scope: Scope, receive: Receive) -> None:
         """Serve a request in this one frame, or in one more where there is a limit.
 
-        What `_enter` and `_leave` do stands here once more: in an app that has just filled the
-        processor's caches with its own, each function called costs several times its time alone.
+        It repeats what `_enter` and `_leave` do: in an app that has just filled the processor's
+        caches with its own, each function called costs several times its time alone.
         """
         failure: BaseException | None = None
-        self.observer.begin(work, scope)
-        token = CURRENT.set(work)
+        self.instrumentation.begin(request, scope)
+        token = CURRENT.set(request)
         try:
             if self._limit is None:
                 extensions = scope.get("extensions")
-                scope["extensions"] = {**extensions, **_OURS} if extensions else _OURS.copy()
-                work.task = self._current_task()
-                self._works.add(work)
-                await self._app(scope, receive, work.send)
+                added = self._extensions
+                scope["extensions"] = {**extensions, **added} if extensions else added.copy()
+                request.task = self._current_task()
+                self._items.add(request)
+                await self._app(scope, receive, request.send)
             else:
-                await self._serve_limited(self._limit, work, receive)
+                await self._serve_limited(self._limit, request, receive)
         except BaseException as error:
-            if not _is_ours(error, work):
+            if not _caused_by_drain(error, request):
                 failure = error
                 self._call_failures.note(error, worked=self._has_worked())
                 raise
         finally:
-            if failure is None:  # else the server will log it, and that line shall have its ids
+            if failure is None:  # else the server will log it, in a line that needs the ids
                 CURRENT.reset(token)
-            if work.task is not None:
-                self._works.discard(work)
-                if not self._works:
-                    self._inflight.emptied()
-                work.task = None
+            if request.task is not None:
+                self._items.discard(request)
+                if not self._items:
+                    self._in_flight.notify_empty()
+                request.task = None
                 self.served += 1
                 if self._access_log:
-                    log_access(scope, work)
-            self.observer.end(work, scope, failure)
-            # The server's keep-alive timer keeps the context of the request, and so `work`, longer
-            # than its own exchange; what hangs on both would pile up and set off the collector.
-            work.scope = None
-            work.send_on = too_late
+                    log_access(scope, request)
+            self.instrumentation.end(request, scope, failure)
+            # The server's keep-alive timer holds the context, and so the request, longer than its
+            # own exchange; what both refer to would pile up and trigger the collector.
+            request.scope = None
+            request.server_send = refuse_send
 
     def recheck_calls(self) -> None:
-        """See whether an app that could not be called can be by now; costs nothing else."""
+        """See whether an app that could not be called can be by now; for each heartbeat."""
         self._call_failures.recheck(worked=self._has_worked())
 
     def _has_worked(self) -> bool:
         return self.served > self._call_failures.count
 
     @call_site
-    async def _serve_limited(self, limit: Limit, work: HttpRequest, receive: Receive) -> None:
-        assert work.scope is not None
-        if not await limit.enter():
-            METER.shed()
-            await _answer_busy(work.send)
+    async def _serve_limited(
+        self, limit: ConcurrencyLimit, request: HttpRequest, receive: Receive
+    ) -> None:
+        assert request.scope is not None
+        if not await limit.acquire():
+            self._counters.request_rejected()
+            await _send_503(request.send)
             return
         try:
-            self._enter(work, work.scope)
-            await self._app(work.scope, receive, work.send)
+            self._enter(request, request.scope)
+            await self._app(request.scope, receive, request.send)
         finally:
-            limit.leave()
+            limit.release()
 
-    def _enter(self, work: Work, scope: Scope) -> None:
-        """Count `work` in."""
+    def _enter(self, item: InFlightItem, scope: Scope) -> None:
+        """Count `item` in."""
         extensions = scope.get("extensions")
-        scope["extensions"] = {**extensions, **_OURS} if extensions else _OURS.copy()
-        work.task = self._current_task()
-        self._inflight.add(work)
+        added = self._extensions
+        scope["extensions"] = {**extensions, **added} if extensions else added.copy()
+        item.task = self._current_task()
+        self._in_flight.add(item)
 
-    def _leave(self, work: Work) -> None:
-        """Count `work` out, and cut the cycle of task, context and work: it would need the gc."""
-        self._inflight.discard(work)
-        work.task = None
+    def _leave(self, item: InFlightItem) -> None:
+        """Count `item` out, and cut its cycle with task and context, which would need the gc."""
+        self._in_flight.discard(item)
+        item.task = None
         self.served += 1
 
     async def _serve_self_test(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -166,59 +184,59 @@ class Wrapper:
         await send({"type": "http.response.body", "body": b""})
 
     async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        work = Work(Kind.WEBSOCKET, scope)
-        socket = _WebSocket(work, send)
-        work.end = socket.end
-        token = CURRENT.set(work)
-        self._enter(work, scope)
+        item = InFlightItem(ItemKind.WEBSOCKET, scope)
+        socket = _WebSocket(item, send)
+        item.end = socket.end
+        token = CURRENT.set(item)
+        self._enter(item, scope)
         try:
             await self._app(scope, receive, socket.send)
         except BaseException as error:
-            if not _is_ours(error, work):
+            if not _caused_by_drain(error, item):
                 raise
         finally:
-            self._leave(work)
+            self._leave(item)
             CURRENT.reset(token)
 
 
-def _is_ours(error: BaseException, work: Work) -> bool:
-    """Whether an app ended with what we did to its stream: our cancel, or the error of `send`."""
+def _caused_by_drain(error: BaseException, item: InFlightItem) -> bool:
+    """Whether the drain made the app raise: by a cancelled task, or by the error of `send`."""
     if isinstance(error, asyncio.CancelledError):
-        return work.ended
-    return isinstance(error, OSError) and work.over
+        return item.ended
+    return isinstance(error, OSError) and item.closed
 
 
 class _WebSocket:
     """One WebSocket: it can be closed from outside, by the drain."""
 
-    __slots__ = ("_accepted", "_send", "_work")
+    __slots__ = ("_accepted", "_item", "_send")
 
-    def __init__(self, work: Work, send: Send) -> None:
-        self._work = work
+    def __init__(self, item: InFlightItem, send: Send) -> None:
+        self._item = item
         self._send = send
         self._accepted = False
 
     async def send(self, message: Message) -> None:
-        """Pass a message on; after our own close the app is told that the client is gone."""
-        if self._work.ended:
+        """Send a message; after the drain's close the app gets the error of a lost client."""
+        if self._item.ended:
             raise OSError("the pod is shutting down: this WebSocket has been closed")
         if message["type"] == "websocket.accept":
             self._accepted = True
         elif message["type"] == "websocket.close":
-            self._work.end = None
+            self._item.end = None
         await self._send(message)
 
     async def end(self) -> None:
         """Close it with 1012; one that is not accepted yet is left to the app."""
-        if self._work.ended or not self._accepted:
+        if self._item.ended or not self._accepted:
             return
-        self._work.ended = True
+        self._item.ended = True
         await self._send(
             {"type": "websocket.close", "code": SERVICE_RESTART, "reason": "service restart"}
         )
 
 
-async def _answer_busy(send: Send) -> None:
+async def _send_503(send: Send) -> None:
     body = b"too many requests at once\n"
     headers = [
         (b"content-type", b"text/plain"),
@@ -229,10 +247,10 @@ async def _answer_busy(send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _fields_under_way() -> dict[str, object] | None:
-    """Return what every log line of the request under way gets."""
-    work = CURRENT.get()
-    return None if work is None else work.log_fields()
-
-
-add_source(_fields_under_way)
+def shutdown_extension(shutdown: ShutdownNotice) -> dict[str, dict[str, object]]:
+    """Return the extension of a scope, for libraries that would rather not import podready."""
+    functions: dict[str, object] = {
+        "shutting_down": shutdown.shutting_down,
+        "wait_for_shutdown": shutdown.wait_for_shutdown,
+    }
+    return {"podready.shutdown": functions}

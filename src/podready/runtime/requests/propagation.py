@@ -1,4 +1,4 @@
-"""What a request to the next service carries on of the request under way.
+"""The headers that a request to the next service takes over from the current request.
 
 For apps without an OpenTelemetry SDK, whose instrumented clients would do this by themselves:
 
@@ -18,11 +18,11 @@ def outgoing_headers() -> dict[str, str]:
     and in threads that were given the request's context, as those of asyncio.to_thread and of WSGI
     apps are.
     """
-    work = CURRENT.get()
-    if work is None:
+    item = CURRENT.get()
+    if item is None:
         return {}
-    headers = {"x-request-id": work.request_id}
-    trace = work.trace
+    headers = {"x-request-id": item.request_id}
+    trace = item.trace
     if trace is not None:
         headers["traceparent"] = trace.header
         if trace.state:

@@ -1,6 +1,6 @@
 """The route template that served a request: `/users/{id}`, never `/users/42`.
 
-Every framework leaves it somewhere else, and only after it has routed the request:
+Each framework keeps it in a place of its own, once it has routed the request:
 
     Starlette, FastAPI   scope["route"], older ones only scope["endpoint"]; `watch_mounts`
     Litestar             scope["path_template"]
@@ -8,7 +8,7 @@ Every framework leaves it somewhere else, and only after it has routed the reque
     Django               resolver_match of the request, see `watch_django`
     Bottle               environ["bottle.route"]
 
-Where none of them says anything the route is "", as it is for a path that nobody serves.
+Without any of them the route is "", as it is for a path that is not served.
 """
 
 from __future__ import annotations
@@ -24,35 +24,38 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from podready.runtime.asgi_types import Scope
-    from podready.runtime.requests.inflight import Work
+    from podready.runtime.requests.inflight import InFlightItem
 
     WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 _known: dict[int, tuple[Any, str]] = {}
-"""Templates by the id of what tells them (kept, so that its id stays its own)."""
+"""Templates by the id of the object that has them, kept so that its id stays its own."""
 
-_MOST_KNOWN: Final = 4096
+_ENVIRON: Final = "podready.environ"
+"""Key in the scope of a WSGI request."""
+
+_MAX_KNOWN: Final = 4096
 """An app that makes routes without end must not fill the memory."""
 
 
 def route_in(scope: Scope) -> str:
-    """Return the route template of a request that has been answered, or "".
+    """Return the route template of a request that has been routed, or "".
 
-    A route that stands in no mount is looked at once: its template stays what it is.
+    The template of a route outside of mounts does not change, so it is computed once.
     """
     route = scope.get("route")
-    teller = route
+    source = route
     if "fastapi" in scope:
-        teller = scope["fastapi"].get("effective_route_context") or route
-    known = _known.get(id(teller))
+        source = scope["fastapi"].get("effective_route_context") or route
+    known = _known.get(id(source))
     mounted = scope.get("root_path") != scope.get("app_root_path")
-    if known is not None and known[0] is teller and not mounted:
+    if known is not None and known[0] is source and not mounted:
         return known[1]
-    return _found(scope, route, teller)
+    return _template(scope, route, source)
 
 
-def _found(scope: Scope, route: Any, teller: Any) -> str:
+def _template(scope: Scope, route: Any, source: Any) -> str:
     template = scope.get("path_template")
     if template is not None:
         return str(template)
@@ -61,8 +64,8 @@ def _found(scope: Scope, route: Any, teller: Any) -> str:
     own = _own_template(scope, route)
     if scope.get("root_path") != scope.get("app_root_path"):
         return _mounted(scope, own) if "app_root_path" in scope else own
-    if route is not None and len(_known) < _MOST_KNOWN:
-        _known[id(teller)] = (teller, own)
+    if route is not None and len(_known) < _MAX_KNOWN:
+        _known[id(source)] = (source, own)
     return own
 
 
@@ -80,7 +83,7 @@ def _path(route: Any) -> str:
 
 
 def _included(scope: Scope, route: Any) -> str:
-    """Return what FastAPI (0.15x and later) keeps apart: the path with its routers' prefixes."""
+    """Return the path with its routers' prefixes, which FastAPI keeps apart since 0.15x."""
     inner = scope.get("fastapi")
     context = inner.get("effective_route_context") if isinstance(inner, dict) else None
     if context is None or getattr(context, "original_route", None) is not route:
@@ -91,8 +94,8 @@ def _included(scope: Scope, route: Any) -> str:
 def _mounted(scope: Scope, own: str) -> str:
     """Return the template with its mounts' templates before it.
 
-    Starlette keeps the mounts' concrete path, so `watch_mounts` notes their templates. Where
-    somebody else makes mounts, each segment that equals a path parameter which the route itself
+    Starlette keeps the mounts' concrete path, so `watch_mounts` notes their templates. For
+    other kinds of mounts, each segment that equals a path parameter which the route itself
     does not have is turned back into that parameter. When one cannot be found again, the mounts
     are left out: a route label must never hold what a client chose.
     """
@@ -138,18 +141,34 @@ def _templates(routes: Iterable[Any], depth: int) -> Iterable[tuple[Any, str]]:
             yield route.endpoint, getattr(route, "path_format", None) or _path(route)
 
 
-def watch_wsgi(app: WsgiApp) -> WsgiApp:
-    """Return `app`, whose route is now noted at the moment when it answers.
+def route_of(item: InFlightItem) -> str:
+    """Return the route template of an item that is in flight or has ended, or "".
 
-    Not later: Flask takes its request out of `environ` when it returns.
+    A request that no framework has routed yet has none, nor has an item that is no request.
+    """
+    scope = item.scope
+    if item.route or scope is None:
+        return item.route
+    environ = scope.get(_ENVIRON)
+    return route_in(scope) if environ is None else _rule(environ)
+
+
+def watch_wsgi(app: WsgiApp) -> WsgiApp:
+    """Return `app` with a wrapper that notes the route when the app begins to answer.
+
+    Not later: Flask takes its request out of `environ` when it returns. Until then `route_of`
+    reads the environ, which the scope holds for it.
     """
 
     @call_site
     def watched(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        item = CURRENT.get()
+        if item is None or item.scope is None:
+            return app(environ, start_response)
+        item.scope[_ENVIRON] = environ
+
         def start(*head: Any) -> Any:
-            work = CURRENT.get()
-            if work is not None:
-                _note_rule(work, environ)
+            item.route = item.route or _rule(environ)
             return start_response(*head)
 
         return app(environ, start)
@@ -157,15 +176,15 @@ def watch_wsgi(app: WsgiApp) -> WsgiApp:
     return watched
 
 
-def _note_rule(work: Work, environ: Mapping[str, Any]) -> None:
+def _rule(environ: Mapping[str, Any]) -> str:
+    """Return the rule that Flask (werkzeug) or Bottle has chosen, or ""."""
     rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
     rule = rule if rule is not None else environ.get("bottle.route")
-    if rule is not None:
-        work.route = str(getattr(rule, "rule", ""))
+    return "" if rule is None else str(getattr(rule, "rule", ""))
 
 
 def watch_frameworks() -> None:
-    """Stand where frameworks know a route and tell it to nobody; may be called again."""
+    """Patch the frameworks that do not publish their routes; may be called again."""
     watch_django()
     watch_mounts()
 
@@ -193,8 +212,8 @@ def watch_mounts() -> None:
 def watch_django() -> None:
     """Note the route of each request to Django, when the app has imported it.
 
-    Django tells it to nobody but its middleware; so its own `resolve_request` is wrapped, which
-    it calls once for each request. Without Django this does nothing.
+    Django passes it to its own middleware only, so its `resolve_request` is wrapped, which it
+    calls once for each request. Without Django this does nothing.
     """
     base = sys.modules.get("django.core.handlers.base")
     handler = getattr(base, "BaseHandler", None)
@@ -208,10 +227,10 @@ def _noting(resolve: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     @wraps(resolve)
     def resolve_request(handler: Any, request: Any) -> Any:
         match = resolve(handler, request)
-        work = CURRENT.get()
-        if work is not None:
+        item = CURRENT.get()
+        if item is not None:
             route = str(getattr(match, "route", ""))
-            work.route = route if route.startswith(("/", "^")) else f"/{route}"
+            item.route = route if route.startswith(("/", "^")) else f"/{route}"
         return match
 
     return resolve_request

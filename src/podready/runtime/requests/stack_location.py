@@ -1,4 +1,4 @@
-"""Where a piece of work stands: its route, age, request id and the line of code it waits at."""
+"""Where an item in flight waits: its route, age, request id and line of code."""
 
 from __future__ import annotations
 
@@ -9,67 +9,68 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from podready.runtime.requests.inflight import CURRENT
+from podready.runtime.requests.route import route_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import CodeType, FrameType
 
-    from podready.runtime.requests.inflight import InFlight, Work
+    from podready.runtime.requests.inflight import InFlight, InFlightItem
 
-_MACHINERY: Final = ("site-packages", "dist-packages", "/lib/python", "<frozen", "podready/runtime")
-_DEEPEST: Final = 8
+_NOT_THE_APP: Final = (
+    "site-packages",
+    "dist-packages",
+    "/lib/python",
+    "<frozen",
+    "podready/runtime",
+)
+_MAX_DEPTH: Final = 8
 """Task groups inside task groups are followed this far."""
 
 
-def describe(work: Work) -> dict[str, Any]:
-    """Return the facts about `work` as the stuck report and /tasks show them."""
+def item_facts(item: InFlightItem) -> dict[str, Any]:
+    """Return the facts about `item` as the stuck report and /tasks show them."""
     facts: dict[str, Any] = {
-        "kind": work.kind,
-        "title": work.title,
-        "age": round(time.monotonic() - work.started, 3),
-        "at": code_line(work),
+        "kind": item.kind,
+        "title": item.title,
+        "age": round(time.monotonic() - item.started, 3),
+        "at": code_line(item),
     }
-    if work.scope is not None:
-        facts["request_id"] = work.request_id
-        route = route_of(work)
+    if item.scope is not None:
+        facts["request_id"] = item.request_id
+        route = route_of(item)
         if route:
             facts["route"] = route
     return facts
 
 
-def oldest(inflight: InFlight, age: float, most: int) -> list[Work]:
-    """Return up to `most` pieces of work that are older than `age` seconds, the oldest first."""
-    born_before = time.monotonic() - age
-    works = [work for work in tuple(inflight.works) if work.started < born_before]
-    return sorted(works, key=lambda work: work.started)[:most]
+def oldest(in_flight: InFlight, age: float, limit: int) -> list[InFlightItem]:
+    """Return up to `limit` items that are older than `age` seconds, the oldest first."""
+    before = time.monotonic() - age
+    old = [item for item in tuple(in_flight.items) if item.started < before]
+    return sorted(old, key=lambda item: item.started)[:limit]
 
 
-def route_of(work: Work) -> str:
-    """Return the route's pattern as Starlette and FastAPI leave it in the scope, or ""."""
-    route = (work.scope or {}).get("route")
-    return str(getattr(route, "path", "") or "")
-
-
-def code_line(work: Work) -> str:
-    """Return `file:line in function` of the app's own code where `work` stands.
+def code_line(item: InFlightItem) -> str:
+    """Return `file:line in function` of the app's own code that `item` waits at.
 
     For a coroutine that is the innermost await of the app, also inside task groups; for a
     sync endpoint or a WSGI app it is where its thread is.
     """
     places: list[str] = []
-    if work.task is not None:
-        places = list(_await_places(work.task.get_coro(), _DEEPEST))
-    thread = work.thread if work.thread is not None else _thread_of(work)
+    if item.task is not None:
+        places = list(_await_places(item.task.get_coro(), _MAX_DEPTH))
+    thread = item.thread if item.thread is not None else _thread_of(item)
     if thread is not None:
         places += _frame_places(sys._current_frames().get(thread))
-    own = [place for place in places if not any(mark in place for mark in _MACHINERY)]
+    own = [place for place in places if not any(mark in place for mark in _NOT_THE_APP)]
     return (own or places or ["an unknown place"])[-1]
 
 
 def thread_line(thread: int) -> str:
-    """Return the line of the app's own code where a thread stands, and the innermost one."""
+    """Return the innermost line of the app's own code in a thread, or of any code."""
     places = _frame_places(sys._current_frames().get(thread))
-    own = [place for place in places if not any(mark in place for mark in _MACHINERY)]
+    own = [place for place in places if not any(mark in place for mark in _NOT_THE_APP)]
     return (own or places or ["an unknown place"])[-1]
 
 
@@ -103,14 +104,14 @@ def _children(frame: FrameType) -> list[Any]:
     return [task for task in tasks if hasattr(task, "get_coro")] if isinstance(tasks, set) else []
 
 
-def _thread_of(work: Work) -> int | None:
-    """Return the thread that runs a sync part of `work` (anyio's or asyncio's to_thread)."""
-    ours = threading.get_ident()  # the event loop's: it runs this report and no work
+def _thread_of(item: InFlightItem) -> int | None:
+    """Return the thread that runs a sync part of `item` (anyio's or asyncio's to_thread)."""
+    own = threading.get_ident()  # the event loop's: it runs this report
     for thread, innermost in sys._current_frames().items():
-        frame: FrameType | None = innermost if thread != ours else None
+        frame: FrameType | None = innermost if thread != own else None
         while frame is not None:
             context = _context_of(frame)
-            if context is not None and context.get(CURRENT) is work:
+            if context is not None and context.get(CURRENT) is item:
                 return thread
             frame = frame.f_back
     return None
@@ -119,16 +120,16 @@ def _thread_of(work: Work) -> int | None:
 def _context_of(frame: FrameType) -> contextvars.Context | None:
     """Return the context that a worker thread's frame runs a function in.
 
-    anyio's WorkerThread.run keeps it in `context`; a concurrent.futures work item has it as
+    anyio's WorkerThread.run keeps it in `context`; a concurrent.futures item item has it as
     the owner of `fn`, which is `partial(context.run, function)`.
     """
     if frame.f_code.co_name != "run":
         return None
     names = frame.f_locals
     function = getattr(getattr(names.get("self"), "fn", None), "func", None)
-    for found in (names.get("context"), getattr(function, "__self__", None)):
-        if isinstance(found, contextvars.Context):
-            return found
+    for context in (names.get("context"), getattr(function, "__self__", None)):
+        if isinstance(context, contextvars.Context):
+            return context
     return None
 
 

@@ -1,30 +1,30 @@
-"""One WSGI request under a server that is not ours, in the terms of an ASGI one."""
+"""One WSGI request under the app's own server, in the terms of an ASGI request."""
 
 from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from podready.runtime.requests.inflight import Kind, Work
-from podready.runtime.tracing.headers import NONE, READ, USER_AGENT
+from podready.runtime.requests.inflight import InFlightItem, ItemKind
+from podready.runtime.tracing.headers import NO_HEADERS, RELEVANT, USER_AGENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from podready.runtime.metrics.http import Door
+    from podready.runtime.metrics.http import MethodSeries
     from podready.runtime.tracing.spans import Span
 
 
-class WsgiRequest(Work):
-    """One request under way."""
+class WsgiRequest(InFlightItem):
+    """One request in flight."""
 
-    __slots__ = ("door", "size", "span", "status")
+    __slots__ = ("series", "size", "span", "status")
 
     def __init__(self, environ: dict[str, Any]) -> None:
-        super().__init__(Kind.REQUEST, EnvironScope(environ))
-        self.said = _said(environ)
+        super().__init__(ItemKind.REQUEST, EnvironScope(environ))
+        self.headers = _relevant_headers(environ)
         self.thread = threading.get_ident()
-        self.door: Door | None = None
+        self.series: MethodSeries | None = None
         self.span: Span | None = None
         self.status = 500  # what the server answers when the app raises before it answered
         self.size = 0
@@ -32,16 +32,16 @@ class WsgiRequest(Work):
     @property
     def agent(self) -> bytes:
         """The caller's User-Agent."""
-        return self.said.get(USER_AGENT, b"")
+        return self.headers.get(USER_AGENT, b"")
 
 
-_KEYS: Final = {f"HTTP_{name.decode().upper().replace('-', '_')}": name for name in READ}
+_KEYS: Final = {f"HTTP_{name.decode().upper().replace('-', '_')}": name for name in RELEVANT}
 
 
-def _said(environ: dict[str, Any]) -> Mapping[bytes, bytes]:
+def _relevant_headers(environ: dict[str, Any]) -> Mapping[bytes, bytes]:
     """Return the headers that podready reads."""
     found = {name: _header(environ, key) for key, name in _KEYS.items() if key in environ}
-    return found or NONE
+    return found or NO_HEADERS
 
 
 def _header(environ: dict[str, Any], key: str) -> bytes:
@@ -49,7 +49,7 @@ def _header(environ: dict[str, Any], key: str) -> bytes:
 
 
 class EnvironScope(dict[str, Any]):
-    """What an ASGI scope would say of a WSGI request; headers are worked out when asked for."""
+    """A WSGI request as an ASGI scope; its headers are computed when they are asked for."""
 
     def __init__(self, environ: dict[str, Any]) -> None:
         path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"

@@ -30,24 +30,24 @@ _WITHOUT_FIELDS: Final = {
 
 def docs_of(root: Section) -> dict[str, str]:
     """Return the documentation of each variable, by its name, where there is one."""
-    found: dict[str, str] = {}
+    docs: dict[str, str] = {}
     for section in root.sections():
         by_field = field_docs(section.kind)
         for member in section.members:
             if isinstance(member, Variable):
                 text = member.declared.doc or by_field.get(member.attribute, "")
-                found |= {member.name: " ".join(text.split())} if text else {}
-    return found
+                docs |= {member.name: " ".join(text.split())} if text else {}
+    return docs
 
 
 @cache
 def field_docs(kind: Any) -> dict[str, str]:
     """Return the text of each field: the docstring below it, or the comment beside or above it."""
-    found: dict[str, str] = {}
+    docs: dict[str, str] = {}
     for base in reversed(kind.__mro__):
         if base.__module__.partition(".")[0] not in _WITHOUT_FIELDS:
-            found |= _docs_in(base)
-    return found
+            docs |= _docs_in(base)
+    return docs
 
 
 def _docs_in(kind: Any) -> dict[str, str]:

@@ -77,9 +77,9 @@ def _single(hint: Any) -> Parser:
         return _SCALARS[hint]
     from podready.runtime.settings.types.importable import reader_of
 
-    found = reader_of(hint)
-    if found is not None:
-        return Parser(*found)
+    reader = reader_of(hint)
+    if reader is not None:
+        return Parser(*reader)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return _enum(hint)
     raise TypeError(f"settings do not know the type {hint!r}: give var() a parser")
@@ -187,8 +187,8 @@ def _sequence(kind: type, args: tuple[Any, ...], separator: str) -> Parser:
         if fixed and len(texts) != len(items):
             raise ValueError(f"has {len(texts)} items, not {len(items)}")
         readers = items if fixed else items * len(texts)
-        found = [_item(reader, value) for reader, value in zip(readers, texts, strict=True)]
-        return found if kind is list else kind(found)
+        values = [_item(reader, value) for reader, value in zip(readers, texts, strict=True)]
+        return values if kind is list else kind(values)
 
     names = ", ".join(item.name for item in items)
     shape = names if fixed else f"{names} separated by {separator!r}"
@@ -224,10 +224,10 @@ def _mapping(args: tuple[Any, ...], separator: str, sign: str) -> Parser:
 
     def parse(text: str) -> Any:
         pairs = _pairs(text, separator, sign)
-        found = {_item(key, left): _item(value, right) for left, right in pairs}
-        if len(found) < len(pairs):
+        mapping = {_item(key, left): _item(value, right) for left, right in pairs}
+        if len(mapping) < len(pairs):
             raise ValueError("has a key twice")
-        return found
+        return mapping
 
     name = f"dict of {key.name}{sign}{value.name} separated by {separator!r}"
     return Parser(name, parse, secret=key.secret or value.secret)
@@ -239,6 +239,6 @@ def _pairs(text: str, separator: str, sign: str) -> list[tuple[str, str]]:
 
         return pairs_of(text)
     pairs = [part.partition(sign) for part in _texts(text, separator)]
-    if not all(found for _, found, _ in pairs):
+    if not all(divider for _, divider, _ in pairs):
         raise ValueError(f"has an item without {sign}")
     return [(left.strip(), right.strip()) for left, _, right in pairs]

@@ -67,8 +67,8 @@ def adapter_of(kind: Any) -> Adapter | None:
         if hasattr(kind, mark):
             from importlib import import_module
 
-            found = import_module(f"podready.runtime.settings.adapters.{module}")
-            return found.ADAPTER  # type: ignore[no-any-return]
+            library = import_module(f"podready.runtime.settings.adapters.{module}")
+            return library.ADAPTER  # type: ignore[no-any-return]
     return None
 
 

@@ -12,8 +12,7 @@ grace period does.
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from podready.contract import ExitCode, Phase
 from podready.runtime.logs import log_event
@@ -38,8 +37,7 @@ _EXIT_SECONDS: Final = 0.2
 """Seconds kept for what comes after the last line of the log: the end of the interpreter."""
 
 
-@dataclass(frozen=True, slots=True)
-class Actions:
+class Actions(NamedTuple):
     """What the shutdown has the supervisor do."""
 
     close_listener: Callable[[], None]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from podready.runtime.lifecycle import Lifecycle
@@ -12,8 +11,7 @@ if TYPE_CHECKING:
     from podready.runtime.supervisor.workers import WorkerPool
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """One supervisor's state; what a part may do besides comes to it as a callable."""
 
     config: RunConfig

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from podready.contract import Phase
@@ -58,7 +57,7 @@ def _silence_of_all(
 
 
 def _facts(worker: WorkerHandle, now: float) -> dict[str, Any]:
-    heartbeat = asdict(worker.heartbeat)
+    heartbeat = worker.heartbeat._asdict()
     del heartbeat["tasks"], heartbeat["serving"]
     return {
         "pid": worker.pid,

@@ -6,7 +6,6 @@ imported, while its event loop is blocked, and until its last hook has ended.
 
 from __future__ import annotations
 
-import atexit
 import os
 import signal
 import socket
@@ -19,7 +18,7 @@ from podready.runtime.admin.metrics import MetricsPage
 from podready.runtime.admin.pages import Pages
 from podready.runtime.admin.server import AdminServer
 from podready.runtime.lifecycle import Lifecycle
-from podready.runtime.logs import flush, log_event
+from podready.runtime.logs import limit_last_flush, log_event
 from podready.runtime.logs.writing.writer import FLUSH_SECONDS
 from podready.runtime.loop.listener import bind, listen
 from podready.runtime.loop.loop import Loop
@@ -165,13 +164,13 @@ class Supervisor:
             self._watch_start(self.workers.youngest())
             self._loggers.send_to(self.workers.youngest())
             return None
-        channel, mask, shelf = child
+        channel, mask, segment = child
         assert self._admin is not None
         assert self._listener is not None
         assert self._readiness is not None
         sockets = [*self._admin.sockets(), *self.workers.sockets(), *self._readiness.sockets()]
         self.loop.abandon([*sockets, *self._grpc_health.sockets()])
-        return WorkerStart(self.config, self._listener, channel, self._secret, mask, shelf)
+        return WorkerStart(self.config, self._listener, channel, self._secret, mask, segment)
 
     # Messages and exits of workers
 
@@ -324,8 +323,7 @@ class Supervisor:
             self._admin.close()
         if self.lifecycle.since(Phase.DRAINING) is not None:
             # A log that is not read must not take more than what is left of the grace period.
-            atexit.unregister(flush)
-            atexit.register(flush, min(FLUSH_SECONDS, self._shutdown.seconds_left()))
+            limit_last_flush(min(FLUSH_SECONDS, self._shutdown.seconds_left()))
 
 
 def supervise(config: RunConfig) -> int | WorkerStart:

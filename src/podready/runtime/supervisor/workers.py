@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from podready.runtime.admin.worker_handle import WorkerExit, WorkerHandle, free_slot
 from podready.runtime.logs import log_event
 from podready.runtime.loop.channel import Channel, channel_pair
-from podready.runtime.metrics.shared import Shelf
+from podready.runtime.metrics.shared import MetricsSegment
 
 if TYPE_CHECKING:
     import socket
@@ -57,26 +57,26 @@ class WorkerPool:
     def __contains__(self, worker: WorkerHandle) -> bool:
         return worker.pid in self._by_pid
 
-    def fork(self) -> tuple[Channel, frozenset[int], Shelf] | None:
-        """Fork a worker; in the child return its end of the channel, the signal mask, its shelf.
+    def fork(self) -> tuple[Channel, frozenset[int], MetricsSegment] | None:
+        """Fork a worker; in the child return its end of the channel, the signal mask, its segment.
 
         Signals are held back around the fork, so that none is lost and none reaches the child
         while it still has its parent's handlers; the child takes its own and lifts the mask.
         """
         channel, child_end = channel_pair(partial(log_event, "ERROR"))
-        shelf = Shelf()
+        segment = MetricsSegment()
         gc.freeze()  # what exists now stays in pages shared with the child
         mask = frozenset(signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals)))
         pid = os.fork()
         if pid == 0:
             channel.close()
             for sibling in self:
-                sibling.shelf.close()
-            return child_end, mask, shelf
+                sibling.segment.close()
+            return child_end, mask, segment
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         child_end.close()
         now = self._loop.time()
-        worker = WorkerHandle(pid, channel, now, shelf, free_slot(self))
+        worker = WorkerHandle(pid, channel, now, segment, free_slot(self))
         self._by_pid[pid] = worker
         self._loop.watch(channel.sock, read=lambda: self._receive(worker), write=None)
         return None

@@ -1,18 +1,18 @@
-"""W3C Trace Context: what a request says about the trace that it is part of.
+"""W3C Trace Context: the trace that a request is part of, and the ids of requests.
 
 https://www.w3.org/TR/trace-context-2/ sections 3.2 to 3.5. A request is a span of its own: it has
-a new span id, its caller's is the parent. One that brings no valid header begins a trace, which
-nobody records; see docs/decisions/0016. Google's load balancers have a header of their own, which
+a new span id, its caller's is the parent. One that brings no valid header begins a trace that is
+not recorded; see docs/decisions/0016. Google's load balancers have a header of their own, which
 counts where there is no valid `traceparent`:
 https://cloud.google.com/trace/docs/trace-context#legacy-http-header
 """
 
 from __future__ import annotations
 
+import os
+import random
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
-
-from podready.runtime.tracing.ids import random_bits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,9 +33,9 @@ _MEMBER: Final = re.compile(
     rb"[a-z0-9][a-z0-9_*/@-]{0,255}="
     rb"[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
 )
-_MOST_MEMBERS: Final = 32
-_MOST_STATE_BYTES: Final = 512
-_MOST_MEMBER_BYTES: Final = 128
+_MAX_MEMBERS: Final = 32
+_MAX_STATE_BYTES: Final = 512
+_MAX_MEMBER_BYTES: Final = 128
 """The specification's: at least so much is passed on, and longer members are left out first."""
 
 NO_SPAN: Final = "0" * 16
@@ -49,7 +49,7 @@ class TraceContext(NamedTuple):
     span_id: str
     sampled: bool
     state: str = ""
-    random: bool = False  # the last seven bytes of the trace id are; never ours to change
+    random: bool = False  # the last seven bytes of the trace id are; it must not be changed
 
     @property
     def header(self) -> str:
@@ -65,23 +65,35 @@ class TraceContext(NamedTuple):
         }
 
 
+_random: Final = random.Random()  # noqa: S311 - ids are no secrets, and urandom is a system call
+os.register_at_fork(after_in_child=_random.seed)
+
+_random_bits: Final = _random.getrandbits
+"""An own generator, whatever an app does to `random`'s; one call costs about 0.1 us."""
+
+
+def new_request_id() -> str:
+    """Return 128 random bits in hexadecimal."""
+    return _random_bits(128).to_bytes(16, "big").hex()
+
+
 _new: Final = tuple.__new__
 """A NamedTuple's own constructor is a Python function; each request makes one."""
 
 
 def begin_trace() -> TraceContext:
-    """Return the first span of a new trace, which nobody records.
+    """Return the first span of a new trace, which is not recorded.
 
     All zeros, which the specification forbids, are as likely as any other id: once in 2^64.
     """
-    ids = random_bits(192).to_bytes(24, "big").hex()
+    ids = _random_bits(192).to_bytes(24, "big").hex()
     return _new(TraceContext, (ids[:32], ids[32:], False, "", True))
 
 
 def continue_trace(caller: TraceContext) -> TraceContext:
     """Return a new span whose parent is the caller's; nothing else changes."""
     trace_id, _, sampled, state, random = caller
-    span_id = random_bits(64).to_bytes(8, "big").hex()
+    span_id = _random_bits(64).to_bytes(8, "big").hex()
     return _new(TraceContext, (trace_id, span_id, sampled, state, random))
 
 
@@ -95,7 +107,7 @@ def callers_span(headers: Mapping[bytes, bytes]) -> TraceContext | None:
 
 
 def names_trace(headers: Mapping[bytes, bytes]) -> bool:
-    """Return whether there is a header in which `callers_span` would look."""
+    """Return whether there is a header that `callers_span` reads."""
     return TRACEPARENT in headers or CLOUD_TRACE in headers
 
 
@@ -143,17 +155,17 @@ def _passed_on(state: bytes) -> str:
     """
     state = state.strip(b" \t")
     members = [member for each in state.split(b",") if (member := each.strip(b" \t"))]
-    if len(members) > _MOST_MEMBERS or not all(map(_MEMBER.fullmatch, members)):
+    if len(members) > _MAX_MEMBERS or not all(map(_MEMBER.fullmatch, members)):
         return ""
-    return (state if len(state) <= _MOST_STATE_BYTES else _shortened(members)).decode()
+    return (state if len(state) <= _MAX_STATE_BYTES else _shortened(members)).decode()
 
 
 def _shortened(members: list[bytes]) -> bytes:
     """Leave whole members out: long ones first, then from the end."""
-    room = _MOST_STATE_BYTES + 1
+    room = _MAX_STATE_BYTES + 1
     kept = []
     for member in members:
-        if len(member) > _MOST_MEMBER_BYTES:
+        if len(member) > _MAX_MEMBER_BYTES:
             continue
         room -= len(member) + 1
         if room < 0:

@@ -1,4 +1,4 @@
-"""The few headers of a request that podready itself reads."""
+"""The request headers that podready itself reads."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ if TYPE_CHECKING:
 ASKS_FOR_POD: Final = POD_HEADER.encode()
 USER_AGENT: Final = b"user-agent"
 REQUEST_ID: Final = b"x-request-id"
-READ: Final = frozenset(
+RELEVANT: Final = frozenset(
     {ASKS_FOR_POD, USER_AGENT, REQUEST_ID, TRACEPARENT, TRACESTATE, CLOUD_TRACE}
 )
 
-NONE: Final[Mapping[bytes, bytes]] = MappingProxyType({})
-"""A caller sent none of them."""
+NO_HEADERS: Final[Mapping[bytes, bytes]] = MappingProxyType({})
+"""The caller sent none of them."""
 
-UNKNOWN: Final[Mapping[bytes, bytes]] = MappingProxyType({})
-"""Nobody has told us what the caller sent."""
+UNKNOWN_HEADERS: Final[Mapping[bytes, bytes]] = MappingProxyType({})
+"""The headers of the caller are not known: a task has none, nor has a scope without them."""
 
 
-def headers_read(headers: Iterable[tuple[bytes, bytes]] | None) -> Mapping[bytes, bytes]:
-    """Return those of the headers that are read; repeated ones joined (RFC 9110, 5.3)."""
+def relevant_headers(headers: Iterable[tuple[bytes, bytes]] | None) -> Mapping[bytes, bytes]:
+    """Return the relevant ones of the headers; repeated ones are joined (RFC 9110, 5.3)."""
     if headers is None:
-        return UNKNOWN
-    found: dict[bytes, bytes] = {}
+        return UNKNOWN_HEADERS
+    relevant: dict[bytes, bytes] = {}
     for name, value in headers:
-        if name in READ:
-            found[name] = b"%b,%b" % (found[name], value) if name in found else value
-    return found or NONE
+        if name in RELEVANT:
+            repeated = name in relevant
+            relevant[name] = b"%b,%b" % (relevant[name], value) if repeated else value
+    return relevant or NO_HEADERS

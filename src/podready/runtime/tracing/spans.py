@@ -23,7 +23,7 @@ from podready.runtime.logs.values import text
 from podready.runtime.metrics.http import METHODS, OTHER_METHOD
 from podready.runtime.tracing.app_sdk import span_context
 from podready.runtime.tracing.context import CLOUD_TRACE, NO_SPAN, callers_span
-from podready.runtime.tracing.headers import headers_read
+from podready.runtime.tracing.headers import relevant_headers
 from podready.runtime.url_passwords import without_passwords
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ _log = logging.getLogger("podready.tracing")
 
 
 def wants_traces(environ: Mapping[str, str]) -> bool:
-    """Return whether the environment configures an exporter and nobody has said no."""
+    """Return whether the environment configures an exporter and does not switch tracing off."""
     if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return False
     listed = environ.get("OTEL_TRACES_EXPORTER", "").lower().split(",")
@@ -80,15 +80,15 @@ def start_tracing(environ: Mapping[str, str]) -> Tracing | None:
         )
         return None
     provider = trace.get_tracer_provider()
-    ours = not isinstance(provider, TracerProvider)
+    owned = not isinstance(provider, TracerProvider)
     try:
-        if ours:
+        if owned:
             provider = _provider(environ)
-        tracing = None if provider is None else Tracing(provider, ours=ours)
+        tracing = None if provider is None else Tracing(provider, owned=owned)
     except Exception as error:  # noqa: BLE001 - the SDK raises what it likes for bad variables
         _log.warning("there will be no traces: %s: %s", type(error).__name__, error)
         return None
-    if ours and provider is not None:
+    if owned and provider is not None:
         trace.set_tracer_provider(provider)
     return tracing
 
@@ -128,11 +128,11 @@ def _exporter(environ: Mapping[str, str]) -> Any:
 class Tracing:
     """Makes the spans of requests, unless the app has a provider of its own."""
 
-    def __init__(self, provider: Any, *, ours: bool) -> None:
+    def __init__(self, provider: Any, *, owned: bool) -> None:
         from opentelemetry import context, propagate, trace
 
         self._provider = provider
-        self._ours = ours
+        self._owned = owned
         self._trace = trace
         self._context = context
         self._extract = propagate.extract
@@ -140,7 +140,7 @@ class Tracing:
 
     def begin(self, scope: Scope) -> Span | None:
         """Begin the span of a request and make it current, in this task and what it starts."""
-        if not self._ours:
+        if not self._owned:
             return None
         method = scope["method"]
         known = method if method in METHODS else OTHER_METHOD
@@ -218,16 +218,15 @@ class Span:
 def _carrier(headers: Headers) -> dict[str, str]:
     """Return the headers as propagators want them; repeated ones joined (RFC 9110, 5.3).
 
-    Google's header stands in for a `traceparent` that is missing or broken, when it says who
-    called and whether that is recorded.
+    Google's header stands in for a `traceparent` that is missing or broken, when it names the
+    caller and whether its trace is recorded.
     """
     carrier: dict[str, str] = {}
     for raw_name, raw_value in headers:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         carrier[name] = f"{carrier[name]},{value}" if name in carrier else value
     if _CLOUD_TRACE in carrier and _DECIDED in carrier[_CLOUD_TRACE]:
-        said = headers_read(headers)
-        caller = callers_span(said)
+        caller = callers_span(relevant_headers(headers))
         if caller is not None and caller.span_id != NO_SPAN:
             carrier["traceparent"] = caller.header
     return carrier

@@ -19,16 +19,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from podready.runtime.app.timeouts import call_bounded
-from podready.runtime.metrics.counters import METER
-from podready.runtime.requests.inflight import InFlight, Kind, Work
-from podready.runtime.requests.stack_location import describe
+from podready.runtime.requests.inflight import InFlight, InFlightItem, ItemKind
+from podready.runtime.requests.stack_location import item_facts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from podready.runtime.app.hooks import Hook
     from podready.runtime.app.lifespan import Lifespan
+    from podready.runtime.app.registry import Hook
     from podready.runtime.engines import Engine
+    from podready.runtime.metrics.counters import Counters
 
 _QUIET = 1.0
 """Seconds: a connection that spoke or was accepted since may have a request on its way."""
@@ -53,13 +53,16 @@ class Timeline:
 class WorkerDrain:
     """Carries the stop out; `cut` afterwards says how much work had to be cancelled."""
 
-    def __init__(self, engine: Engine, inflight: InFlight, lifespan: Lifespan) -> None:
+    def __init__(
+        self, engine: Engine, in_flight: InFlight, lifespan: Lifespan, counters: Counters
+    ) -> None:
         self.cut = 0
         self.stuck: list[str] = []
         self.stage = "closing"
         self._engine = engine
-        self._inflight = inflight
+        self._in_flight = in_flight
         self._lifespan = lifespan
+        self._counters = counters
         self._hurry = asyncio.Event()
         self._enders: list[asyncio.Task[None]] = []
 
@@ -76,27 +79,27 @@ class WorkerDrain:
         ending = asyncio.create_task(self._end_streams(window), name="end streams")
         await self._finish(timeline.cancel_at)
         ending.cancel()
-        if self._inflight.works:
+        if self._in_flight.items:
             self.stage = "cancelling"
             await self._cancel()
         self._engine.close_idle(0)
         self.stage = "hooks"
-        await finish_app(self._lifespan, hooks, timeline.end_at)
+        await finish_app(self._lifespan, hooks, timeline.end_at, self._counters)
         await self._engine.close()
 
     async def _end_streams(self, window: float) -> None:
-        streams = [work for work in self._inflight.works if work.end is not None]
+        streams = [item for item in self._in_flight.items if item.end is not None]
         random.shuffle(streams)
         spread = min(window, len(streams) / _STREAMS_PER_SECOND)
         begin = time.monotonic()
-        for index, work in enumerate(streams):
+        for index, item in enumerate(streams):
             due = begin + spread * (index + random.random()) / len(streams)  # noqa: S311 - jitter
             if len(streams) > 1:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
-            if work.end is not None:
-                self._enders.append(asyncio.create_task(self._end(work, work.end)))
+            if item.end is not None:
+                self._enders.append(asyncio.create_task(self._end(item, item.end)))
 
-    async def _end(self, work: Work, end: Callable[[], Awaitable[None]]) -> None:
+    async def _end(self, item: InFlightItem, end: Callable[[], Awaitable[None]]) -> None:
         """End a stream, and its task too if it does not notice by itself."""
         try:
             await end()
@@ -104,8 +107,8 @@ class WorkerDrain:
             _log.debug("a stream could not be ended: %s", error)
         await asyncio.sleep(_UNWIND)
         # A thread cannot be cancelled, and a task that waits for one would only lose sight of it.
-        if work.ended and work.thread is None and work.task and work in self._inflight.works:
-            work.task.cancel()
+        if item.ended and item.thread is None and item.task and item in self._in_flight.items:
+            item.task.cancel()
 
     async def _finish(self, deadline: float) -> None:
         report_at = time.monotonic() + _PROGRESS
@@ -121,45 +124,47 @@ class WorkerDrain:
     async def _wait_a_little(self) -> None:
         """Wait for the work to end; connections that close say nothing, so look at them often."""
         waiters: list[Coroutine[Any, Any, Any]] = [self._hurry.wait()]
-        if self._inflight.works:
-            waiters.append(self._inflight.until_empty())
+        if self._in_flight.items:
+            waiters.append(self._in_flight.wait_empty())
         await _first_of(waiters, _CHECK)
 
     def _busy(self) -> bool:
-        return bool(self._inflight.works) or self._engine.open_connections() > 0
+        return bool(self._in_flight.items) or self._engine.open_connections() > 0
 
     def _report_progress(self, deadline: float) -> None:
-        works = sorted(self._inflight.works, key=lambda work: work.started)
+        items = self._in_flight.by_age()
         _log.info(
             "waiting for %d requests, streams or tasks, %d connections; %.1f s left",
-            len(works),
+            len(items),
             self._engine.open_connections(),
             max(0.0, deadline - time.monotonic()),
-            extra={"inflight": [describe(work) for work in works[:20]]},
+            extra={"inflight": [item_facts(item) for item in items[:20]]},
         )
 
     async def _cancel(self) -> None:
-        works = sorted(self._inflight.works, key=lambda work: work.started)
-        self.cut = len(works)
-        METER.cut(self.cut)
-        for work in works:
-            facts = describe(work)
-            self.stuck.append(f"{work.title}, {facts['age']:.1f} s, at {facts['at']}")
+        items = self._in_flight.by_age()
+        self.cut = len(items)
+        self._counters.items_cancelled(self.cut)
+        for item in items:
+            facts = item_facts(item)
+            self.stuck.append(f"{item.title}, {facts['age']:.1f} s, at {facts['at']}")
             _log.error(
                 "still under way at the deadline, cutting it: %s, %.1f s old, at %s",
-                work.title,
+                item.title,
                 facts["age"],
                 facts["at"],
                 extra={"stuck": facts},
             )
-        for work in works:
-            work.ended = work.ended or work.kind in {Kind.STREAM, Kind.WEBSOCKET}
-            if work.task is not None:
-                work.task.cancel()
-        await _first_of([self._inflight.until_empty()], _UNWIND)
+        for item in items:
+            item.ended = item.ended or item.kind in {ItemKind.STREAM, ItemKind.WEBSOCKET}
+            if item.task is not None:
+                item.task.cancel()
+        await _first_of([self._in_flight.wait_empty()], _UNWIND)
 
 
-async def finish_app(lifespan: Lifespan, hooks: list[Hook], end_at: float) -> None:
+async def finish_app(
+    lifespan: Lifespan, hooks: list[Hook], end_at: float, counters: Counters
+) -> None:
     """Run lifespan shutdown and the hooks, last registered first, all before `end_at`."""
     # Lifespan shutdown goes first: it is the app's own, and hooks may release what it used.
     waiting = list(hooks)
@@ -170,7 +175,7 @@ async def finish_app(lifespan: Lifespan, hooks: list[Hook], end_at: float) -> No
         share = min(hook.timeout, _share(end_at, waiting))
         begin = time.monotonic()
         await _bounded(f"hook {hook.name!r}", hook.function, share)
-        METER.hook_took(hook.name, time.monotonic() - begin)
+        counters.hook_ended(hook.name, time.monotonic() - begin)
 
 
 def _share(end_at: float, waiting: list[Hook]) -> float:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import socket
 
     from podready.runtime.loop.channel import Channel
-    from podready.runtime.metrics.shared import Shelf
+    from podready.runtime.metrics.shared import MetricsSegment
     from podready.runtime.run_config import RunConfig
 
 
@@ -22,4 +22,4 @@ class WorkerStart:
     channel: Channel
     secret: str
     signal_mask: frozenset[int]
-    shelf: Shelf
+    segment: MetricsSegment

@@ -14,18 +14,24 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from podready.contract import SELF_TEST_PATH, ExitCode
+from podready.contract import ExitCode
 from podready.errors import PodreadyError, SettingsError, StartupError, UsageError
-from podready.runtime.app.check_runner import Checking
-from podready.runtime.app.checks import CHECKS, HEALTH
-from podready.runtime.app.hooks import SHUTDOWN, WARMUP, Hook
+from podready.runtime.app.call_failures import CallFailures
+from podready.runtime.app.check_runner import CheckRunner
 from podready.runtime.app.interface import Interface
 from podready.runtime.app.lifespan import Lifespan
 from podready.runtime.app.loading import load_app
-from podready.runtime.app.shutdown_notice import NOTICE
+from podready.runtime.app.registry import Hook
 from podready.runtime.app.warmup import run_warmups
 from podready.runtime.engines import Engine, engine_class
-from podready.runtime.logs import block_until, configure, end_blocking, lines_wait, replace_handlers
+from podready.runtime.logs import (
+    add_source,
+    block_until,
+    configure,
+    end_blocking,
+    lines_wait,
+    replace_handlers,
+)
 from podready.runtime.logs.log import LOG
 from podready.runtime.logs.stack import shorten
 from podready.runtime.loop.listener import sentence_for
@@ -48,17 +54,16 @@ from podready.runtime.loop.messages import (
     unexpected,
 )
 from podready.runtime.metrics import app_registry
-from podready.runtime.metrics.counters import METER
 from podready.runtime.metrics.http import HttpMetrics
-from podready.runtime.metrics.interpreter import Vitals
-from podready.runtime.requests import inflight
-from podready.runtime.requests.concurrency_limit import Limit
-from podready.runtime.requests.inflight import IN_FLIGHT, Kind
-from podready.runtime.requests.loop_watchdog import Watchdog, log_stall
-from podready.runtime.requests.middleware import Wrapper
-from podready.runtime.requests.observer import Observer
+from podready.runtime.metrics.interpreter import InterpreterMetrics
+from podready.runtime.process import RUNTIME
+from podready.runtime.requests.concurrency_limit import ConcurrencyLimit
+from podready.runtime.requests.inflight import ItemKind, current_log_fields
+from podready.runtime.requests.instrumentation import Instrumentation
+from podready.runtime.requests.loop_watchdog import LoopWatchdog, log_stall
+from podready.runtime.requests.middleware import Middleware, MiddlewareOptions
 from podready.runtime.requests.route import watch_frameworks, watch_wsgi
-from podready.runtime.requests.stack_location import describe, oldest
+from podready.runtime.requests.stack_location import item_facts, oldest
 from podready.runtime.tracing.spans import FLUSH_SECONDS, start_tracing
 from podready.runtime.worker.drain import Timeline, WorkerDrain, finish_app
 from podready.runtime.wsgi.bridge import WsgiBridge, wsgi_to_asgi
@@ -67,16 +72,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from podready.runtime.loop.channel import Channel
+    from podready.runtime.process import Runtime
     from podready.runtime.tracing.spans import Tracing
     from podready.runtime.worker.start import WorkerStart
 
 _HEARTBEAT = 0.5
-"""Seconds between heartbeats, as lightweight and as frequent as microship's."""
+"""Seconds between heartbeats."""
 
 _OLD = 1.0
-"""Seconds after which work is shown in /tasks; most requests are over before."""
+"""Seconds after which an item is shown in /tasks; most requests end earlier."""
 
-_MOST_TOLD = 20
+_MAX_TASKS = 20
 
 _log = logging.getLogger("podready.worker")
 
@@ -100,7 +106,7 @@ def run_worker(start: WorkerStart) -> int:
 
 
 def _failed(channel: Channel, error: PodreadyError) -> int:
-    """Report a start that failed, with the exit code that the pod shall have."""
+    """Report a start that failed, with the exit code that the pod is to end with."""
     of_the_user = isinstance(error, SettingsError | UsageError)
     code = error.exit_code if of_the_user else ExitCode.STARTUP_FAILED
     trace = getattr(error, "trace", None)
@@ -119,8 +125,8 @@ def _exited(channel: Channel, error: SystemExit) -> int:
     """Report an app that called sys.exit; 78 is kept, for it means bad settings everywhere."""
     code = error.code if isinstance(error.code, int) else ExitCode.STARTUP_FAILED
     wanted = ExitCode.CONFIG if code == ExitCode.CONFIG else ExitCode.STARTUP_FAILED
-    said = f": {error.code}" if isinstance(error.code, str) else f" with exit code {error.code}"
-    message = shorten(f"the app ended itself{said}")
+    detail = f": {error.code}" if isinstance(error.code, str) else f" with exit code {error.code}"
+    message = shorten(f"the app ended itself{detail}")
     channel.send(StartupFailed(exit=wanted, message=message, log_waits=lines_wait()))
     return wanted
 
@@ -147,23 +153,25 @@ def _run(start: WorkerStart) -> int:
     config = start.config
     configure(options=config.logs())
     block_until(lambda: start.channel.has_arrived(Close))
-    inflight.managed = True
-    METER.use(start.shelf)
+    runtime = RUNTIME
+    runtime.managed = True
+    runtime.counters.connect(start.segment)
+    add_source(current_log_fields)
     start.channel.send(StartupPhase("importing"))
     loaded = load_app(
         config.app, config.app_dir, interface=config.interface, factory=config.factory
     )
     app, asgi = loaded.call, loaded.interface is Interface.ASGI
-    if config.log_takeover:
+    if config.log_replace_handlers:
         replace_handlers()
     watch_frameworks()
     tracing = start_tracing(os.environ)
     if tracing is not None:  # the first hook runs last
-        SHUTDOWN.insert(0, Hook("telemetry", tracing.flush, FLUSH_SECONDS))
+        runtime.registry.shutdown_hooks.insert(0, Hook("telemetry", tracing.flush, FLUSH_SECONDS))
     if not asgi:
         app = wsgi_to_asgi(watch_wsgi(app), config.threads)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_Worker(start, app, wsgi=not asgi, tracing=tracing).serve())
+        return runner.run(_Worker(start, app, runtime, wsgi=not asgi, tracing=tracing).serve())
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -178,43 +186,58 @@ class _Worker:
     """The worker's life on its event loop."""
 
     def __init__(
-        self, start: WorkerStart, app: Callable[..., Any], *, wsgi: bool, tracing: Tracing | None
+        self,
+        start: WorkerStart,
+        app: Callable[..., Any],
+        runtime: Runtime,
+        *,
+        wsgi: bool,
+        tracing: Tracing | None,
     ) -> None:
-        self._config = start.config
+        self._config = config = start.config
+        self._runtime = runtime
         self._channel = start.channel
         self._listener = start.listener
-        self._shelf = start.shelf
+        self._segment = start.segment
         self._bridge = app if isinstance(app, WsgiBridge) else None
-        self._lifespan = Lifespan(app, "off" if wsgi else start.config.lifespan)
-        config = start.config
-        self._limit = (
-            Limit(config.max_concurrency, config.max_wait) if config.max_concurrency else None
-        )
-        self._engine_class = engine_class(start.config.engine)
-        self._wrapper = Wrapper(
+        self._lifespan = Lifespan(app, "off" if wsgi else config.lifespan)
+        most = config.max_concurrency
+        self._limit = ConcurrencyLimit(most, config.max_wait) if most else None
+        self._engine_class = engine_class(config.engine)
+        self._middleware = Middleware(
             app,
-            IN_FLIGHT,
-            secret=start.secret,
-            access_log=start.config.access_log,
-            client_gone=self._engine_class.client_gone,
-            limit=self._limit,
-            observer=Observer(HttpMetrics(start.shelf), tracing),
+            runtime.in_flight,
+            MiddlewareOptions(
+                client_gone=self._engine_class.client_gone,
+                secret=start.secret,
+                access_log=config.access_log,
+                limit=self._limit,
+                root_path=config.root_path,
+            ),
+            counters=runtime.counters,
+            shutdown=runtime.shutdown,
+            call_failures=CallFailures(runtime.health),
+            instrumentation=Instrumentation(HttpMetrics(start.segment), tracing),
         )
-        self._wrapper.self_test_path = config.root_path + SELF_TEST_PATH
         self._engine: Engine | None = None
         self._drain: WorkerDrain | None = None
         self._closing: asyncio.Future[Timeline] | None = None
         self._starting: asyncio.Task[None] | None = None
-        self._checking = Checking(CHECKS, self._report_health)
+        self._check_runner = CheckRunner(runtime.registry.checks, self._report_health)
+
+    @property
+    def _hooks(self) -> list[Hook]:
+        """The shutdown hooks; the app may register some while it serves."""
+        return self._runtime.registry.shutdown_hooks
 
     async def serve(self) -> int:
         """Start, serve until told to close, stop."""
         loop = asyncio.get_running_loop()
-        self._rendering = app_registry.Rendering(
-            self._shelf.write_text, loop.call_soon_threadsafe, self._report_registry
+        self._rendering = app_registry.RegistryRenderer(
+            self._segment.write_text, loop.call_soon_threadsafe, self._report_registry
         )
         self._closing = loop.create_future()
-        self._wrapper.stay_on(loop)
+        self._middleware.stay_on(loop)
         loop.add_reader(self._channel.sock.fileno(), self._receive)
         heartbeats = asyncio.create_task(self._send_heartbeats(), name="heartbeat")
         try:
@@ -223,12 +246,14 @@ class _Worker:
             # Told now: the loop's own end may hang on a thread that never returns.
             return _failed(self._channel, error)
         assert self._engine is not None
-        self._drain = WorkerDrain(self._engine, IN_FLIGHT, self._lifespan)
+        self._drain = WorkerDrain(
+            self._engine, self._runtime.in_flight, self._lifespan, self._runtime.counters
+        )
         timeline = await self._closing
-        self._checking.stop()
-        await self._drain.run(timeline, self._config.stream_window, SHUTDOWN)
+        self._check_runner.stop()
+        await self._drain.run(timeline, self._config.stream_window, self._hooks)
         heartbeats.cancel()
-        stuck = self._drain.stuck[:_MOST_TOLD]
+        stuck = self._drain.stuck[:_MAX_TASKS]
         self._channel.send(Stopped(cut=self._drain.cut, stuck=stuck, log_waits=lines_wait()))
         return ExitCode.CUT if self._drain.cut and self._config.strict_exit else ExitCode.OK
 
@@ -247,80 +272,87 @@ class _Worker:
     async def _start_up(self) -> None:
         self._channel.send(StartupPhase("lifespan"))
         await self._lifespan.startup()
-        if self._config.log_takeover:
+        if self._config.log_replace_handlers:
             replace_handlers()
-        await run_warmups(WARMUP, self._report_phase)
-        self._watch_word()
+        await run_warmups(self._runtime.registry.warmups, self._report_phase)
+        self._watch_health()
         self._report_phase("checks", None)
-        await self._checking.first_run()
+        await self._check_runner.first_run()
         self._report_health()
         # All that the app and its libraries have made until now stays: a full collection would walk
         # it again and again, for 10-30 ms each time with FastAPI. It costs no memory, because
         # nothing is left to collect after the imports (see `gc.freeze`).
         gc.freeze()
-        self._engine = self._engine_class(self._wrapper, self._config, self._lifespan.state)
+        self._engine = self._engine_class(self._middleware, self._config, self._lifespan.state)
         try:
             await self._engine.listen(self._listener)
         except OSError as error:
             host, port = self._listener.getsockname()[:2]
             raise StartupError(sentence_for(error, host, port, "--port")) from error
-        self._checking.start()
+        self._check_runner.start()
         self._channel.send(Listening())
 
     def _report_phase(self, phase: str, fraction: float | None) -> None:
         self._channel.send(StartupPhase(phase, fraction))
 
-    def _watch_word(self) -> None:
-        """Hear of set_ready() and mark_unhealthy(), from whatever thread they are called."""
+    def _watch_health(self) -> None:
+        """Report each call of set_ready() and mark_unhealthy(), from any thread."""
         loop = asyncio.get_running_loop()
 
         def changed() -> None:
             loop.call_soon_threadsafe(self._report_health)
 
-        HEALTH.changed = changed
+        self._runtime.health.changed = changed
 
     def _report_health(self) -> None:
+        health = self._runtime.health
         report = HealthReport(
-            failing=[*self._checking.failing(), *HEALTH.failing()],
-            stale_after=self._checking.stale_after(),
-            unhealthy=HEALTH.unhealthy,
-            unready=HEALTH.reason(),
-            groups=self._checking.groups(),
-            checks=self._checking.facts(),
+            failing=[*self._check_runner.failing(), *health.failing()],
+            stale_after=self._check_runner.stale_after(),
+            unhealthy=health.unhealthy,
+            unready=health.reason(),
+            groups=self._check_runner.groups(),
+            checks=self._check_runner.facts(),
         )
         self._channel.send(report)
 
     async def _abort(self) -> None:
         _log.info("start-up stopped by SIGTERM")
         self._channel.send(StartupAborting())
-        await finish_app(self._lifespan, SHUTDOWN, time.monotonic() + self._config.hook_time)
+        await finish_app(
+            self._lifespan,
+            self._hooks,
+            time.monotonic() + self._config.hook_time,
+            self._runtime.counters,
+        )
         self._channel.send(Stopped(log_waits=lines_wait()))
 
     async def _send_heartbeats(self) -> None:
-        vitals = Vitals(self._shelf, _HEARTBEAT)
+        interpreter = InterpreterMetrics(self._segment, _HEARTBEAT)
 
         def stalled(place: str, silent: float) -> None:
-            vitals.stalled()
+            interpreter.stalled()
             log_stall(place, silent)
 
-        watchdog = Watchdog(stalled)
+        watchdog = LoopWatchdog(stalled)
         while True:
-            watchdog.beat()
+            watchdog.heartbeat()
             self._channel.send(self._heartbeat())
-            self._wrapper.recheck_calls()
-            vitals.beat()
+            self._middleware.recheck_calls()
+            interpreter.heartbeat()
             await asyncio.sleep(_HEARTBEAT)
 
     def _heartbeat(self) -> Heartbeat:
+        in_flight = self._runtime.in_flight
         return Heartbeat(
-            inflight=IN_FLIGHT.count(Kind.REQUEST, Kind.TASK),
-            streams=IN_FLIGHT.count(Kind.STREAM, Kind.WEBSOCKET),
+            inflight=in_flight.count(ItemKind.REQUEST, ItemKind.TASK),
+            streams=in_flight.count(ItemKind.STREAM, ItemKind.WEBSOCKET),
             connections=self._engine.open_connections() if self._engine else 0,
-            served=self._wrapper.served,
+            served=self._middleware.served,
             queued=self._queued(),
-            rejected=self._limit.shed if self._limit else 0,
+            rejected=self._limit.rejected if self._limit else 0,
             cpu=time.process_time(),
-            tasks=[describe(work) for work in oldest(IN_FLIGHT, _OLD, _MOST_TOLD)],
+            tasks=[item_facts(item) for item in oldest(in_flight, _OLD, _MAX_TASKS)],
             registry=app_registry.has_registry(),
         )
 
@@ -341,9 +373,9 @@ class _Worker:
     def _handle(self, message: Message | Unreadable) -> None:
         match message:
             case Drain():
-                self._wrapper.serving.draining = True
-                METER.draining()
-                NOTICE.give()
+                self._middleware.serving.draining = True
+                self._runtime.counters.drain_began()
+                self._runtime.shutdown.set()
             case Close(cancel_at, end_at):
                 self._close(Timeline(cancel_at, end_at))
             case Cancel():
@@ -361,8 +393,8 @@ class _Worker:
 
     def _close(self, timeline: Timeline) -> None:
         end_blocking()
-        self._wrapper.serving.draining = True
-        NOTICE.give()
+        self._middleware.serving.draining = True
+        self._runtime.shutdown.set()
         if self._closing is not None and not self._closing.done():
             self._closing.set_result(timeline)
 

@@ -1,4 +1,4 @@
-"""The drain of a process that a foreign server owns: its SIGTERM waits until nothing is lost by it.
+"""The drain of a process that another server owns: its SIGTERM waits until nothing is lost by it.
 
 + drain delay   streams are ended; what was in flight at this moment may end
 then            the last spans are sent, and the server's own handler gets the signal
@@ -14,15 +14,15 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from podready.runtime.metrics.counters import METER
-from podready.runtime.requests.inflight import IN_FLIGHT, Kind, Work
-from podready.runtime.requests.stack_location import describe
+from podready.runtime.requests.inflight import InFlight, InFlightItem, ItemKind
+from podready.runtime.requests.stack_location import item_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from podready.runtime.budget import Budget
     from podready.runtime.loop.loop import Loop
+    from podready.runtime.process import Runtime
+    from podready.runtime.run_config import RunConfig
     from podready.runtime.tracing.spans import Tracing
 
 _POLL: Final = 0.05
@@ -34,21 +34,23 @@ _log = logging.getLogger("podready.wrap")
 
 
 class ProcessDrain:
-    """Runs on the thread that answers the probes, from SIGTERM to `hand_over`."""
+    """Runs on the thread that answers the probes, from SIGTERM to `release_signal`."""
 
     def __init__(
-        self, loop: Loop, budget: Budget, stream_window: float, closing: Callable[[], None]
+        self, loop: Loop, config: RunConfig, runtime: Runtime, closing: Callable[[], None]
     ) -> None:
         self.tracing: Tracing | None = None
         self._loop = loop
-        self._budget = budget
-        self._stream_window = stream_window
-        self._closing = closing  # told at the end of the drain delay
-        self._hand_over: Callable[[], object] = lambda: None
+        self._budget = config.budget()
+        self._stream_window = config.stream_window
+        self._counters = runtime.counters
+        self._in_flight = runtime.in_flight
+        self._closing = closing  # called at the end of the drain delay
+        self._release_signal: Callable[[], object] = lambda: None
 
-    def begin(self, hand_over: Callable[[], object]) -> None:
-        """Keep the time from now on; `hand_over` gives the server its signal."""
-        self._hand_over = hand_over
+    def begin(self, release_signal: Callable[[], object]) -> None:
+        """Begin the drain; `release_signal` passes the signal on to the server."""
+        self._release_signal = release_signal
         _log.info("SIGTERM: draining, still accepting for %gs", self._budget.drain)
         self._loop.call_later(self._budget.drain, self._close)
         self._loop.call_later(self._budget.cancels_at, self._cut)
@@ -56,73 +58,75 @@ class ProcessDrain:
     def _close(self) -> None:
         """End the streams, and let what is in flight now end before the server stops."""
         self._closing()
-        works = set(IN_FLIGHT.works)
-        streams = [work for work in works if work.end is not None]
+        items = set(self._in_flight.items)
+        streams = [item for item in items if item.end is not None]
         window = min(self._stream_window, len(streams) / _STREAMS_PER_SECOND)
         random.shuffle(streams)
-        for index, work in enumerate(streams):
+        for index, item in enumerate(streams):
             jitter = random.random() if len(streams) > 1 else 0.0  # noqa: S311 - no secret
-            self._loop.call_later(window * (index + jitter) / len(streams), partial(_end, work))
-        self._wait_for(works)
+            self._loop.call_later(
+                window * (index + jitter) / len(streams), partial(_end, item, self._in_flight)
+            )
+        self._wait_for(items)
 
-    def _wait_for(self, works: set[Work]) -> None:
-        left = works & set(IN_FLIGHT.works)
+    def _wait_for(self, items: set[InFlightItem]) -> None:
+        left = items & set(self._in_flight.items)
         if left:
             self._loop.call_later(_POLL, lambda: self._wait_for(left))
         else:
-            self._let_go()
+            self._release()
 
-    def _let_go(self) -> None:
-        """Give the signal to the server, once; a second one would only disturb its own stop."""
-        hand_over, self._hand_over = self._hand_over, lambda: None
+    def _release(self) -> None:
+        """Pass the signal on to the server, once; a second one would disturb its own stop."""
+        release_signal, self._release_signal = self._release_signal, lambda: None
         tracing, self.tracing = self.tracing, None
         if tracing is None:
-            hand_over()
+            release_signal()
             return
 
-        def flush_and_go() -> None:
+        def flush_and_release() -> None:
             tracing.flush()
-            hand_over()
+            release_signal()
 
-        threading.Thread(target=flush_and_go, name="podready spans", daemon=True).start()
+        threading.Thread(target=flush_and_release, name="podready spans", daemon=True).start()
 
     def _cut(self) -> None:
-        works = sorted(IN_FLIGHT.works, key=lambda work: work.started)
-        METER.cut(len(works))
-        for work in works:
-            facts = describe(work)
+        items = self._in_flight.by_age()
+        self._counters.items_cancelled(len(items))
+        for item in items:
+            facts = item_facts(item)
             _log.error(
                 "still under way at the deadline, cutting it: %s, %.1f s old, at %s",
-                work.title,
+                item.title,
                 facts["age"],
                 facts["at"],
             )
-            work.ended = work.ended or work.kind in {Kind.STREAM, Kind.WEBSOCKET}
-            _cancel(work)
-        self._loop.call_later(_UNWIND, self._let_go)
+            item.ended = item.ended or item.kind in {ItemKind.STREAM, ItemKind.WEBSOCKET}
+            _cancel(item, self._in_flight)
+        self._loop.call_later(_UNWIND, self._release)
 
 
-def _end(work: Work) -> None:
+def _end(item: InFlightItem, in_flight: InFlight) -> None:
     """End one stream on its own loop, and its task too if it does not notice."""
-    if work.task is None or work.end is None:
+    if item.task is None or item.end is None:
         return
-    loop = work.task.get_loop()
+    loop = item.task.get_loop()
 
     async def end_and_unwind() -> None:
         try:
-            if work.end is not None:
-                await work.end()
+            if item.end is not None:
+                await item.end()
         except Exception as error:  # noqa: BLE001 - a broken client must not keep the others
             _log.debug("a stream could not be ended: %s", error)
         await asyncio.sleep(_UNWIND)
-        if work.ended:
-            _cancel(work)
+        if item.ended:
+            _cancel(item, in_flight)
 
     if not loop.is_closed():
         asyncio.run_coroutine_threadsafe(end_and_unwind(), loop)
 
 
-def _cancel(work: Work) -> None:
-    task: asyncio.Task[Any] | None = work.task
-    if task is not None and work in IN_FLIGHT.works and not task.get_loop().is_closed():
+def _cancel(item: InFlightItem, in_flight: InFlight) -> None:
+    task: asyncio.Task[Any] | None = item.task
+    if task is not None and item in in_flight.items and not task.get_loop().is_closed():
         task.get_loop().call_soon_threadsafe(task.cancel)

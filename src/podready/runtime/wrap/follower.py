@@ -1,8 +1,8 @@
-"""This process as one of a server's workers: it counts in its shelf and reports to the leader.
+"""This process as one of a server's workers: it counts in its segment and reports to the leader.
 
 The leader is the process that has the admin port; it is a follower of itself, too. The leader's
-numbers must not be lost when it ends, so each follower keeps two descriptors of it: the ledger,
-which holds what ended processes have counted, and its shelf. The next leader gets them with the
+numbers must not be lost when it ends, so each follower keeps two descriptors of it: the retired,
+which holds what ended processes have counted, and its segment. The next leader gets them with the
 handshake.
 """
 
@@ -19,13 +19,14 @@ from podready.runtime.loop.messages import (
     DebugRequest,
     Handshake,
     HandshakeAccepted,
+    HandshakeRefused,
     LogLevels,
     RegistryRequest,
     RegistryText,
     unexpected,
 )
 from podready.runtime.metrics import app_registry
-from podready.runtime.wrap.rendezvous import SharedShelf, connect_to_leader
+from podready.runtime.wrap.rendezvous import SharedSegment, connect_to_leader
 
 if TYPE_CHECKING:
     import socket
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from podready.runtime.loop.messages import HealthReport, Heartbeat, Message, Unreadable
 
 _REFUSED_RETRY: Final = 5.0
-"""Seconds; a leader that refuses this process for its version will do so again."""
+"""Seconds until the next handshake after one that was refused."""
 
 _log = logging.getLogger("podready.wrap")
 
@@ -47,16 +48,16 @@ class Follower:
     """
 
     def __init__(self, loop: Loop, lost: Callable[[], None]) -> None:
-        self.shelf = SharedShelf()
+        self.segment = SharedSegment()
         self._loop = loop
         self._lost = lost
-        self._is_accepted = False
+        self._is_refused = False
         self._channel: DescriptorChannel | None = None
         self._leader = ""
         self._leaders_descriptors: list[int] = []
         self._changes: dict[str, list[float]] = {}
-        self._rendering = app_registry.Rendering(
-            self.shelf.write_text, loop.call_soon_threadsafe, self._report_registry
+        self._rendering = app_registry.RegistryRenderer(
+            self.segment.write_text, loop.call_soon_threadsafe, self._report_registry
         )
 
     @property
@@ -74,16 +75,16 @@ class Follower:
     def join(self, sock: socket.socket) -> None:
         """Begin the handshake with a leader."""
         self._channel = DescriptorChannel(sock, _log.error)
-        self._is_accepted = False
+        self._is_refused = False
         self._loop.watch(sock, read=self._receive, write=None)
         handshake = Handshake(
             pid=os.getpid(), version=__version__, leader=self._leader, changes=self._changes
         )
-        self._channel.send_descriptors(handshake, [self.shelf.fd, *self._leaders_descriptors])
+        self._channel.send_descriptors(handshake, [self.segment.fd, *self._leaders_descriptors])
 
     def report(self, health: HealthReport, heartbeat: Heartbeat) -> None:
         """Report this process's health and work to the leader."""
-        if self._channel is not None and self._is_accepted:
+        if self._channel is not None and self._leader:
             self._channel.send(health)
             self._channel.send(heartbeat)
 
@@ -97,10 +98,10 @@ class Follower:
         return [self._channel.sock] if self._channel else []
 
     def release(self) -> None:
-        """Close all descriptors, in a forked child, which gets a shelf of its own."""
+        """Close all descriptors, in a forked child, which gets a segment of its own."""
         for fd in self._leaders_descriptors:
             os.close(fd)
-        self.shelf.release()
+        self.segment.release()
 
     # Messages of the leader
 
@@ -120,6 +121,9 @@ class Follower:
         match message:
             case HandshakeAccepted(leader):
                 self._accepted(leader)
+            case HandshakeRefused(reason):
+                self._is_refused = True
+                _log.warning("podready's leader has refused this process: %s", reason)
             case LogLevels(levels, ends):
                 self._changes = {name: [levels[name], until] for name, until in ends.items()}
                 LOG.levels.override(levels)
@@ -129,18 +133,17 @@ class Follower:
                 _log.error("podready's leader %s", unexpected(message))
 
     def _leader_gone(self) -> None:
-        if self._is_accepted:
+        if self._is_refused:
+            self._loop.call_later(_REFUSED_RETRY, self._lost)
+        else:
             self._lost()
-            return
-        _log.warning("podready's leader has refused this process; see its log")
-        self._loop.call_later(_REFUSED_RETRY, self._lost)
 
     def _accepted(self, leader: str) -> None:
         assert self._channel is not None
         for fd in self._leaders_descriptors:
             os.close(fd)
         self._leaders_descriptors = self._channel.take_descriptors()
-        self._leader, self._is_accepted = leader, True
+        self._leader = leader
 
     def _report_registry(self, size: int, openmetrics: bool, request_id: int) -> None:
         if self._channel is not None:

@@ -1,7 +1,7 @@
 """The pod of a wrapped app's server, as the process that has the admin port knows it.
 
 Every process of the server that has called `podready.wrap` is a follower, the leader included: it
-hands over its shelf and reports twice a second. So the pages of the admin port are those of
+hands over its segment and reports twice a second. So the pages of the admin port are those of
 `podready run`: one /metrics for all workers, log levels for all of them.
 """
 
@@ -25,6 +25,7 @@ from podready.runtime.loop.messages import (
     DebugRequest,
     Handshake,
     HandshakeAccepted,
+    HandshakeRefused,
     HealthReport,
     Heartbeat,
     Message,
@@ -33,10 +34,10 @@ from podready.runtime.loop.messages import (
     unexpected,
 )
 from podready.runtime.wrap.rendezvous import (
-    SharedShelf,
+    SharedSegment,
     is_same_user,
     listen_for_followers,
-    shelf_of,
+    segment_of,
 )
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Leader:
         config: RunConfig,
         lifecycle: Lifecycle,
         status: Callable[[], PodStatus],
-        shelf: SharedShelf,
+        segment: SharedSegment,
     ) -> None:
         self.loop = loop
         self.config = config
@@ -92,10 +93,10 @@ class Leader:
         self._loggers = Loggers(self)
         self.several = False
         self._name = os.urandom(8).hex()
-        self._shelf = shelf
-        self._ledger = SharedShelf()
+        self._segment = segment
+        self._retired = SharedSegment()
         self._unidentified: dict[DescriptorChannel, None] = {}
-        self._metrics = MetricsPage(self, self._ledger)
+        self._metrics = MetricsPage(self, self._retired)
         self._admin: AdminServer
         self._rendezvous: socket.socket | None = None
 
@@ -111,9 +112,9 @@ class Leader:
         self._rendezvous = listen_for_followers(admin.getsockname()[1])
         if self._rendezvous is not None:
             self.loop.watch(self._rendezvous, read=self._accept, write=None)
-        ours, theirs = socket.socketpair()
-        self._add(ours)
-        return theirs
+        leader_end, own_worker_end = socket.socketpair()
+        self._add(leader_end)
+        return own_worker_end
 
     @property
     def listener(self) -> socket.socket:
@@ -127,8 +128,8 @@ class Leader:
         return [*self._admin.sockets(), *rendezvous, *(channel.sock for channel in channels)]
 
     def release(self) -> None:
-        """Close the ledger's descriptor, in a forked child."""
-        self._ledger.release()
+        """Close the retired's descriptor, in a forked child."""
+        self._retired.release()
 
     def _accept(self) -> None:
         assert self._rendezvous is not None
@@ -151,8 +152,9 @@ class Leader:
             messages = channel.receive()
             for message in messages or ():
                 self._handle(channel, message)
-        except (ValueError, LookupError, TypeError) as error:  # only its user is known to be ours
+        except (ValueError, LookupError, TypeError) as error:  # only its user is known
             log_event("WARNING", f"podready's leader refuses a process: {error}")
+            channel.send(HandshakeRefused(str(error)))
             messages = None
         if messages is None:
             self._gone(channel)
@@ -171,16 +173,16 @@ class Leader:
 
     def _accept_worker(self, channel: DescriptorChannel, handshake: Handshake) -> None:
         """Add a follower, and the numbers and log levels of a leader before this one."""
-        shelves = [shelf_of(fd) for fd in channel.take_descriptors()]
-        if not shelves:
+        segments = [segment_of(fd) for fd in channel.take_descriptors()]
+        if not segments:
             raise ValueError("it sent no descriptor")
-        shelf, *left = shelves
+        segment, *left = segments
         now = self.loop.time()
-        worker = WorkerHandle(handshake.pid, channel, now, shelf, free_slot(self.workers))
+        worker = WorkerHandle(handshake.pid, channel, now, segment, free_slot(self.workers))
         self._unidentified.pop(channel, None)
         self.workers.by_channel[channel] = worker
         accepted = HandshakeAccepted(self._name)
-        channel.send_descriptors(accepted, [self._ledger.fd, self._shelf.fd])
+        channel.send_descriptors(accepted, [self._retired.fd, self._segment.fd])
         if handshake.leader != self._name:  # several followers bring the same memory of it
             for each in left:
                 self._metrics.retire(each)

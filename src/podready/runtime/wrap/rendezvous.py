@@ -15,19 +15,19 @@ import sys
 import tempfile
 from typing import Final
 
-from podready.runtime.metrics.shared import SHELF_BYTES, Shelf
+from podready.runtime.metrics.shared import SEGMENT_BYTES, MetricsSegment
 
 _CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
 _LINUX: Final = sys.platform == "linux"
 
 
-class SharedShelf(Shelf):
-    """A shelf whose memory can be handed to another process as a descriptor."""
+class SharedSegment(MetricsSegment):
+    """A segment whose memory can be handed to another process as a descriptor."""
 
     def __init__(self) -> None:
         self.fd = _memory_file()
-        os.ftruncate(self.fd, SHELF_BYTES)
-        super().__init__(mmap.mmap(self.fd, SHELF_BYTES))
+        os.ftruncate(self.fd, SEGMENT_BYTES)
+        super().__init__(mmap.mmap(self.fd, SEGMENT_BYTES))
 
     def release(self) -> None:
         """Close the descriptor, in a forked child; cells that are in use stay mapped."""
@@ -36,17 +36,17 @@ class SharedShelf(Shelf):
 
 def _memory_file() -> int:
     if hasattr(os, "memfd_create"):
-        return os.memfd_create("podready-shelf")
+        return os.memfd_create("podready-segment")
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 
 
-def shelf_of(fd: int) -> Shelf:
-    """Return the shelf in another process's memory and close `fd`; ValueError when it is none."""
+def segment_of(fd: int) -> MetricsSegment:
+    """Return the segment in another process's memory and close `fd`; ValueError when it is none."""
     try:
-        return Shelf(mmap.mmap(fd, SHELF_BYTES))
+        return MetricsSegment(mmap.mmap(fd, SEGMENT_BYTES))
     except OSError as error:
-        raise ValueError(f"it sent what is not a shelf: {error}") from error
+        raise ValueError(f"it sent what is not a segment: {error}") from error
     finally:
         os.close(fd)
 

@@ -19,36 +19,34 @@ from podready.contract import LIVEZ, READYZ, STARTUPZ, Phase
 from podready.errors import StartupError
 from podready.runtime.admin.probes import Answer, PodStatus, answer_probe
 from podready.runtime.app.call_failures import CallFailures
-from podready.runtime.app.check_runner import Checking
-from podready.runtime.app.checks import CHECKS, HEALTH
-from podready.runtime.app.shutdown_notice import NOTICE
+from podready.runtime.app.check_runner import CheckRunner
 from podready.runtime.lifecycle import Lifecycle
 from podready.runtime.logs import replace_handlers
 from podready.runtime.loop.listener import bind, listen
 from podready.runtime.loop.loop import Loop
 from podready.runtime.loop.messages import HealthReport, Heartbeat
 from podready.runtime.metrics import app_registry
-from podready.runtime.metrics.counters import METER
 from podready.runtime.metrics.http import HttpMetrics
-from podready.runtime.metrics.interpreter import Vitals
-from podready.runtime.requests.inflight import IN_FLIGHT, Kind
-from podready.runtime.requests.loop_watchdog import Watchdog, log_stall
-from podready.runtime.requests.observer import Observer
+from podready.runtime.metrics.interpreter import InterpreterMetrics
+from podready.runtime.requests.inflight import ItemKind
+from podready.runtime.requests.instrumentation import Instrumentation
+from podready.runtime.requests.loop_watchdog import LoopWatchdog, log_stall
 from podready.runtime.requests.route import watch_frameworks
-from podready.runtime.requests.stack_location import describe, oldest
+from podready.runtime.requests.stack_location import item_facts, oldest
 from podready.runtime.wrap.drain import ProcessDrain
 from podready.runtime.wrap.follower import Follower
 from podready.runtime.wrap.hypercorn import hold_hypercorn
 from podready.runtime.wrap.leader import Leader
 from podready.runtime.wrap.listening import has_listener
-from podready.runtime.wrap.locked_observer import LockedObserver
+from podready.runtime.wrap.locked_instrumentation import LockedInstrumentation
 from podready.runtime.wrap.sigterm import Sigterm
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from podready.runtime.requests.middleware import Wrapper
+    from podready.runtime.process import Runtime
+    from podready.runtime.requests.middleware import Middleware
     from podready.runtime.run_config import RunConfig
     from podready.runtime.tracing.spans import Tracing
 
@@ -62,7 +60,7 @@ _QUIET_TRIES: Final = 20
 _HEARTBEAT: Final = 0.5
 _OLD: Final = 1.0
 _MAX_TASKS: Final = 20
-"""As in `worker`: work that is shown in /tasks, by its age in seconds and its number."""
+"""As in `worker`: the age in seconds and the number of items that /tasks shows."""
 
 _LIFESPAN_TIMEOUT: Final = 2.0
 """Seconds after the import in which a server that speaks lifespan has begun to."""
@@ -74,23 +72,30 @@ class InProcess:
     """One process's runtime; the middlewares of `wrap` report to it what they see."""
 
     def __init__(
-        self, config: RunConfig, *, asgi: bool, tracing: Tracing | None = None, logs: bool = True
+        self,
+        runtime: Runtime,
+        config: RunConfig,
+        *,
+        asgi: bool,
+        tracing: Tracing | None = None,
+        logs: bool = True,
     ) -> None:
         self.draining = False
         self.ending = False  # streams, at the end of the drain delay
-        self.wrappers: list[Wrapper] = []
-        self.observer = Observer()
+        self.middlewares: list[Middleware] = []
+        self.instrumentation = Instrumentation()
+        self.runtime = runtime
         self.config = config
         self.answered = False  # a WSGI app has begun an answer
-        self.call_failures = CallFailures()
+        self.call_failures = CallFailures(runtime.health)
         self._asgi = asgi
         self._tracing = tracing
-        self._takes_over = logs and config.log_takeover
+        self._replaces_handlers = logs and config.log_replace_handlers
         self._sigterm = Sigterm(lambda: self.stop(self._sigterm.release_signal))
         self._pid = 0
         self._used = False  # the server has called the app, so there is something to drain
         self._lifespan: bool | None = None  # None: not seen; else whether its start-up is over
-        self._vitals: Vitals | None = None
+        self._interpreter: InterpreterMetrics | None = None
         self._loop: Loop
         self._follower: Follower
         self._drain: ProcessDrain
@@ -103,11 +108,11 @@ class InProcess:
         self._app_loop: asyncio.AbstractEventLoop | None = None
         self._last_heartbeat = now
         self._heartbeat_due = 0.0  # the app's loop has been asked for a heartbeat since then
-        self._watchdog: Watchdog | None = None
+        self._watchdog: LoopWatchdog | None = None
         self._leader: Leader | None = None
         self._tries = 0  # to get the admin port or find the leader
         self._starting = threading.Lock()
-        self._checking: Checking | None = None
+        self._check_runner: CheckRunner | None = None
         self._checked = False
 
     # Called by the middlewares and by the server
@@ -117,9 +122,7 @@ class InProcess:
         self._loop = Loop()
         self._loop.accept_threads()
         self._follower = Follower(self._loop, self._claim)
-        self._drain = ProcessDrain(
-            self._loop, self.config.budget(), self.config.stream_window, self._close
-        )
+        self._drain = ProcessDrain(self._loop, self.config, self.runtime, self._close)
         self._drain.tracing = self._tracing
         self._count()
         self._sigterm.install()
@@ -129,18 +132,14 @@ class InProcess:
         threading.Thread(target=self._run, name="podready", daemon=True).start()
 
     def _count(self) -> None:
-        """Count on this process's shelf from now on."""
-        shelf = self._follower.shelf
-        METER.use(shelf)
-        self._vitals = Vitals(shelf, _HEARTBEAT)
-        observer = Observer if self._asgi else LockedObserver
-        self.observe(observer(HttpMetrics(shelf), self._tracing))
-
-    def observe(self, observer: Observer) -> None:
-        """Have every middleware use this observer."""
-        self.observer = observer
-        for wrapper in self.wrappers:
-            wrapper.observer = observer
+        """Count in this process's segment from now on."""
+        segment = self._follower.segment
+        self.runtime.counters.connect(segment)
+        self._interpreter = InterpreterMetrics(segment, _HEARTBEAT)
+        kind = Instrumentation if self._asgi else LockedInstrumentation
+        self.instrumentation = kind(HttpMetrics(segment), self._tracing)
+        for middleware in self.middlewares:
+            middleware.instrumentation = self.instrumentation
 
     def _handle_sigusr1(self) -> None:
         """Log DEBUG for a while on SIGUSR1, where the server has no use of its own for it."""
@@ -165,8 +164,8 @@ class InProcess:
         self._follower.release()
         if leader is not None:
             leader.release()
-        if self._vitals is not None:
-            self._vitals.close()
+        if self._interpreter is not None:
+            self._interpreter.close()
         self._pid = 0
         self._forget()
 
@@ -196,7 +195,7 @@ class InProcess:
     def _integrate(self) -> None:
         """Take in frameworks and log handlers that came after `wrap`."""
         watch_frameworks()
-        if self._takes_over:
+        if self._replaces_handlers:
             replace_handlers()
 
     def stop(self, release_signal: Callable[[], object]) -> bool:
@@ -206,9 +205,9 @@ class InProcess:
         signal hurries, and a process that never served (gunicorn's arbiter) passes it on.
         """
         again = self.draining
-        self.draining = NOTICE.given = True
-        for wrapper in self.wrappers:
-            wrapper.serving.draining = True
+        self.draining = self.runtime.shutdown.is_set = True
+        for middleware in self.middlewares:
+            middleware.serving.draining = True
         if again or self._pid != os.getpid() or not self._used:
             return False
         self._loop.call_soon_threadsafe(lambda: self._begin_drain(release_signal))
@@ -251,7 +250,7 @@ class InProcess:
 
     def _lead(self, admin: socket.socket) -> None:
         self._leader = Leader(
-            self._loop, self.config, self.lifecycle, self._status, self._follower.shelf
+            self._loop, self.config, self.lifecycle, self._status, self._follower.segment
         )
         self._follower.join(self._leader.open(admin))
         self._tries = 0
@@ -261,21 +260,21 @@ class InProcess:
         self._loop.call_later(_HEARTBEAT, self._tick)
         if self.lifecycle.phase is Phase.STARTING and self._has_started():
             self.lifecycle.advance(Phase.READY, time.monotonic())
-        if self._checking is None and not self._unsure():
-            self._checking = Checking(CHECKS, lambda: None)
-            self._start_checks(self._checking)
+        if self._check_runner is None and not self._unsure():
+            self._check_runner = CheckRunner(self.runtime.registry.checks, lambda: None)
+            self._start_checks(self._check_runner)
         self._request_heartbeat()
         self.call_failures.recheck(worked=self.answered)
-        for wrapper in self.wrappers:
-            wrapper.recheck_calls()
+        for middleware in self.middlewares:
+            middleware.recheck_calls()
         self._report_to_leader()
 
     def _request_heartbeat(self) -> None:
         """Ask the app's loop for a heartbeat, unless it still has to answer an earlier one."""
         loop = self._app_loop
         if loop is None or loop.is_closed():
-            if self._vitals is not None:
-                self._vitals.sample(None)
+            if self._interpreter is not None:
+                self._interpreter.sample(None)
         elif not self._heartbeat_due:
             self._heartbeat_due = time.monotonic()
             loop.call_soon_threadsafe(self._note_heartbeat)
@@ -284,41 +283,42 @@ class InProcess:
         """Note, on the app's loop, that it turns."""
         now = self._last_heartbeat = time.monotonic()
         if self._watchdog is None:
-            self._watchdog = Watchdog(self._stalled)
-        self._watchdog.beat()
-        if self._vitals is not None:
-            self._vitals.sample(now - self._heartbeat_due)
+            self._watchdog = LoopWatchdog(self._stalled)
+        self._watchdog.heartbeat()
+        if self._interpreter is not None:
+            self._interpreter.sample(now - self._heartbeat_due)
         self._heartbeat_due = 0.0
 
-    def _stalled(self, place: str, silent: float) -> None:
-        if self._vitals is not None:
-            self._vitals.stalled()
-        log_stall(place, silent)
+    def _stalled(self, place: str, seconds: float) -> None:
+        if self._interpreter is not None:
+            self._interpreter.stalled()
+        log_stall(place, seconds)
 
     def _report_to_leader(self) -> None:
+        in_flight = self.runtime.in_flight
         heartbeat = Heartbeat(
             serving=self._used,
-            inflight=IN_FLIGHT.count(Kind.REQUEST, Kind.TASK),
-            streams=IN_FLIGHT.count(Kind.STREAM, Kind.WEBSOCKET),
+            inflight=in_flight.count(ItemKind.REQUEST, ItemKind.TASK),
+            streams=in_flight.count(ItemKind.STREAM, ItemKind.WEBSOCKET),
             cpu=time.process_time(),
-            tasks=[describe(work) for work in oldest(IN_FLIGHT, _OLD, _MAX_TASKS)],
+            tasks=[item_facts(item) for item in oldest(in_flight, _OLD, _MAX_TASKS)],
             registry=app_registry.has_registry(),
         )
         self._follower.report(self._health(), heartbeat)
 
     def _health(self) -> HealthReport:
-        checking = self._checking
-        if checking is None:
+        check_runner, health = self._check_runner, self.runtime.health
+        if check_runner is None:
             return HealthReport(
-                failing=HEALTH.failing(), unhealthy=HEALTH.unhealthy, unready=HEALTH.reason()
+                failing=health.failing(), unhealthy=health.unhealthy, unready=health.reason()
             )
         return HealthReport(
-            failing=[*checking.failing(), *HEALTH.failing()],
-            stale_after=checking.stale_after(),
-            unhealthy=HEALTH.unhealthy,
-            unready=HEALTH.reason(),
-            groups=checking.groups(),
-            checks=checking.facts(),
+            failing=[*check_runner.failing(), *health.failing()],
+            stale_after=check_runner.stale_after(),
+            unhealthy=health.unhealthy,
+            unready=health.reason(),
+            groups=check_runner.groups(),
+            checks=check_runner.facts(),
         )
 
     def _unsure(self) -> bool:
@@ -328,32 +328,32 @@ class InProcess:
         return time.monotonic() - self.lifecycle.started_at < _LIFESPAN_TIMEOUT
 
     def _has_started(self) -> bool:
-        if self._unsure() or (CHECKS and not self._checked):
+        if self._unsure() or (self.runtime.registry.checks and not self._checked):
             return False
         return has_listener([self._leader.listener] if self._leader else [])
 
-    def _start_checks(self, checking: Checking) -> None:
-        """Run the checks on the app's loop; where it has none yet, or never, on one of ours."""
+    def _start_checks(self, check_runner: CheckRunner) -> None:
+        """Run the checks on the app's loop, or on a loop of their own where it has none."""
         if self._app_loop is not None:
-            asyncio.run_coroutine_threadsafe(self._check(checking), self._app_loop)
+            asyncio.run_coroutine_threadsafe(self._check(check_runner), self._app_loop)
             return
 
         def run() -> None:
             with asyncio.Runner() as runner:
-                runner.run(self._check(checking))
+                runner.run(self._check(check_runner))
                 runner.get_loop().run_forever()
 
         threading.Thread(target=run, name="podready checks", daemon=True).start()
 
-    async def _check(self, checking: Checking) -> None:
-        await checking.first_run()
+    async def _check(self, check_runner: CheckRunner) -> None:
+        await check_runner.first_run()
         self._checked = True
-        checking.start()
+        check_runner.start()
 
     def _begin_drain(self, release_signal: Callable[[], object]) -> None:
         if self.lifecycle.advance(Phase.DRAINING, time.monotonic()):
-            METER.draining()
-            NOTICE.give_soon()
+            self.runtime.counters.drain_began()
+            self.runtime.shutdown.set_threadsafe()
             self._drain.begin(release_signal)
 
     def _close(self) -> None:
@@ -370,9 +370,10 @@ class InProcess:
         now = time.monotonic()
         phase = self.lifecycle.phase
         if self.draining and phase in {Phase.STARTING, Phase.READY}:
-            phase = Phase.DRAINING  # the thread will say so too in a moment
-        unready = HEALTH.failing()
-        unready += self._checking.failing() if self._checking else []
+            phase = Phase.DRAINING  # the thread is about to advance
+        health = self.runtime.health
+        unready = health.failing()
+        unready += self._check_runner.failing() if self._check_runner else []
         silent = now - self._last_heartbeat if self._app_loop and phase is Phase.READY else 0.0
         return PodStatus(
             phase=phase,
@@ -381,14 +382,14 @@ class InProcess:
             elapsed=now - self.lifecycle.started_at,
             limit=0.0,
             unready=tuple(unready),
-            unhealthy=HEALTH.unhealthy,
+            unhealthy=health.unhealthy,
             stalled=silent if silent > self.config.stall_timeout else None,
             serves_draining=self.config.drain_readiness == "serve",
             details={
                 "pid": os.getpid(),
-                "inflight": len(IN_FLIGHT.works),
-                "checks": self._checking.facts() if self._checking else {},
-                "unready": HEALTH.reason(),
-                "unhealthy": HEALTH.unhealthy,
+                "inflight": self.runtime.in_flight.count(),
+                "checks": self._check_runner.facts() if self._check_runner else {},
+                "unready": health.reason(),
+                "unhealthy": health.unhealthy,
             },
         )

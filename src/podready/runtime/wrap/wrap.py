@@ -1,10 +1,10 @@
 """`podready.wrap`: the runtime's promises for those who keep their own server.
 
-Two faces, the ASGI one below and `wsgi_face`, stand before the user's app under plain uvicorn,
-gunicorn, hypercorn or granian. They count work in and out, put `Connection: close` on every answer
-while draining, end streams between two events, observe and log requests, and tell `in_process`,
-which answers on the admin port and holds the server's own SIGTERM handler back for the drain. What
-cannot be promised without a supervisor is in docs/how-to/keep-your-own-server.md.
+Two middlewares, the ASGI one below and `wrap.wsgi`, are around the user's app under plain uvicorn,
+gunicorn, hypercorn or granian. They count requests in and out, add `Connection: close` to every
+answer while draining, end streams between two events, measure and log requests, and report to
+`wrap.runtime`, which answers on the admin port and holds the server's own SIGTERM handler back for
+the drain. What cannot be promised without a supervisor is in docs/how-to/keep-your-own-server.md.
 """
 
 from __future__ import annotations
@@ -14,27 +14,26 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from podready.errors import SettingsError
+from podready.runtime.app.call_failures import CallFailures
 from podready.runtime.app.interface import AUTO, Interface, finished_app_interface
-from podready.runtime.engines.granian_websocket import ClosableSocket
-from podready.runtime.logs import configure, is_configured
+from podready.runtime.engines.granian_websocket import ClosableWebSocket
+from podready.runtime.logs import add_source, configure, is_configured
 from podready.runtime.logs.announce import announce
 from podready.runtime.logs.intake.handler_replacement import silence_access_logs
-from podready.runtime.requests import inflight
-from podready.runtime.requests.inflight import IN_FLIGHT
-from podready.runtime.requests.middleware import Wrapper
+from podready.runtime.logs.log import LOG
+from podready.runtime.process import RUNTIME, Runtime
+from podready.runtime.requests.inflight import current_log_fields
+from podready.runtime.requests.middleware import Middleware, MiddlewareOptions
 from podready.runtime.run_config import RunConfig, config_from_environment
 from podready.runtime.tracing.spans import start_tracing
 from podready.runtime.wrap.runtime import PROBES, InProcess
-from podready.runtime.wrap.wsgi import WsgiFace
+from podready.runtime.wrap.wsgi import WsgiMiddleware
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from podready.runtime.admin.probes import Answer
     from podready.runtime.asgi_types import App, Message, Receive, Scope, Send
-
-_processes: list[InProcess] = []
-"""At most one: a module that is imported twice wraps twice, but the process is the same."""
 
 
 def wrap(
@@ -49,36 +48,56 @@ def wrap(
     `app = podready.wrap(app)` is all it takes under a server of one's own; it reads the same
     PODREADY_* variables as `podready run` (drain delay, grace period, log format and so on).
     With `probes_on_main_port` /livez, /readyz and /startupz are answered on the app's own port
-    too, before the app sees them. With `logs=False` the log stays what it is, the server's access
+    too, before the app sees them. With `logs=False` the log stays as it is, the server's access
     lines included; otherwise it becomes podready's, unless the app has configured that itself.
     `interface` is asgi or wsgi for an app whose parameters do not tell. Under `podready run` the
     app is returned as it is, because the runtime does all of this better. Raises StartupError
     for a factory, a class or anything else that is no app, SettingsError for settings that do
     not fit.
     """
+    return wrap_in(
+        RUNTIME, app, probes_on_main_port=probes_on_main_port, logs=logs, interface=interface
+    )
+
+
+def wrap_in(
+    runtime: Runtime,
+    app: Callable[..., Any],
+    *,
+    probes_on_main_port: bool = False,
+    logs: bool = True,
+    interface: str = AUTO,
+) -> Callable[..., Any]:
+    """Return `app` wrapped as `wrap` does it, with the state of `runtime`.
+
+    A module that is imported twice wraps twice, but what belongs to the process begins once.
+    """
     interface = finished_app_interface(app, "the app of podready.wrap", interface)
     asgi = interface is Interface.ASGI
-    if inflight.managed:
+    if runtime.managed:
         return app
-    if not _processes:
-        _processes.append(_begin(asgi=asgi, logs=logs))
-    process = _processes[0]
+    process = runtime.wrapped
+    if process is None:
+        process = runtime.wrapped = _begin(runtime, asgi=asgi, logs=logs)
+    assert isinstance(process, InProcess)
     paths = PROBES if probes_on_main_port else frozenset()
     access_log = logs and process.config.access_log
     if asgi:
-        return _AsgiFace(app, process, paths, access_log=access_log)
-    return WsgiFace(app, process, paths, access_log=access_log)
+        return _AsgiMiddleware(app, process, paths, access_log=access_log)
+    return WsgiMiddleware(app, process, paths, access_log=access_log)
 
 
-def _begin(*, asgi: bool, logs: bool) -> InProcess:
+def _begin(runtime: Runtime, *, asgi: bool, logs: bool) -> InProcess:
     """Do what is done once in a process."""
     config = _config()
     if logs:
         if not is_configured():
             configure(options=config.logs())
         if config.access_log:
-            silence_access_logs()
-    process = InProcess(config, asgi=asgi, tracing=start_tracing(os.environ), logs=logs)
+            silence_access_logs(LOG)
+    add_source(current_log_fields)
+    tracing = start_tracing(os.environ)
+    process = InProcess(runtime, config, asgi=asgi, tracing=tracing, logs=logs)
     process.start()
     return process
 
@@ -90,7 +109,7 @@ def _config() -> RunConfig:
         raise announce(error) from None
 
 
-class _AsgiFace:
+class _AsgiMiddleware:
     """An ASGI app around the user's."""
 
     def __init__(
@@ -98,42 +117,44 @@ class _AsgiFace:
     ) -> None:
         self._process = process
         self._probes = probes
-        self._wrapper = Wrapper(
+        runtime = process.runtime
+        self._middleware = Middleware(
             app,
-            IN_FLIGHT,
-            secret="",
-            access_log=access_log,
-            client_gone=_client_gone,
-            observer=process.observer,
+            runtime.in_flight,
+            MiddlewareOptions(client_gone=_client_gone, access_log=access_log),
+            counters=runtime.counters,
+            shutdown=runtime.shutdown,
+            call_failures=CallFailures(runtime.health),
+            instrumentation=process.instrumentation,
         )
-        process.wrappers.append(self._wrapper)
+        process.middlewares.append(self._middleware)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._speak_lifespan(scope, receive, send)
+            await self._run_lifespan(scope, receive, send)
             return
         self._process.used(asyncio.get_running_loop())
-        if scope["type"] == "websocket" and ClosableSocket.needed(send):
-            closable = ClosableSocket(receive, send)
+        if scope["type"] == "websocket" and ClosableWebSocket.needed(send):
+            closable = ClosableWebSocket(receive, send)
             receive, send = closable.receive, closable.send
         if scope["type"] == "http" and scope["path"] in self._probes:
             answer = self._process.answer(scope["path"])
             assert answer is not None
             await _send_probe(answer, send)
             return
-        await self._wrapper(scope, receive, send)
+        await self._middleware(scope, receive, send)
 
-    async def _speak_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _run_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._process.used(asyncio.get_running_loop())
         self._process.lifespan(started=False)
 
-        async def listen_in(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
                 self._process.lifespan(started=True)
             await send(message)
 
         try:
-            await self._wrapper(scope, receive, listen_in)
+            await self._middleware(scope, receive, send_and_note)
         finally:  # an app that does not speak it has nothing to start
             self._process.lifespan(started=True)
 

@@ -1,13 +1,12 @@
-"""The face of a WSGI app under a foreign server: counts, observes and ends what it answers."""
+"""The middleware of a WSGI app under another server: counts, measures and ends its answers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from podready.runtime.app.call_failures import call_site
-from podready.runtime.metrics.counters import METER
 from podready.runtime.requests.access_line import log_access
-from podready.runtime.requests.inflight import CURRENT, IN_FLIGHT, Kind
+from podready.runtime.requests.inflight import CURRENT, ItemKind
 from podready.runtime.requests.route import watch_wsgi
 from podready.runtime.requests.wsgi_request import WsgiRequest
 
@@ -23,7 +22,7 @@ _EVENT_STREAM = "text/event-stream"
 _EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
-class WsgiFace:
+class WsgiMiddleware:
     """A WSGI app around the user's."""
 
     def __init__(
@@ -43,7 +42,7 @@ class WsgiFace:
         if path in self._probes:
             return _answer_probe(self._process.answer(path), start_response)
         if self._process.draining:
-            METER.late_request()
+            self._process.runtime.counters.request_during_drain()
         answer = _Answer(self._process, WsgiRequest(environ), start_response, self._access_log)
         return answer.of(self._app, environ)
 
@@ -63,30 +62,31 @@ class _Answer:
     def __init__(
         self,
         process: InProcess,
-        work: WsgiRequest,
+        request: WsgiRequest,
         start_response: Callable[..., Any],
         access_log: bool,
     ) -> None:
         self._process = process
-        self._observer = process.observer
-        self.work = work
-        self._scope: Scope = work.scope or {}
+        self._instrumentation = process.instrumentation
+        self._in_flight = process.runtime.in_flight
+        self.request = request
+        self._scope: Scope = request.scope or {}
         self._start_response = start_response
         self._access_log = access_log
 
     @call_site
     def of(self, app: WsgiApp, environ: dict[str, Any]) -> Iterable[bytes]:
         """Call the app, and return its answer, counted."""
-        work = self.work
-        CURRENT.set(work)
-        IN_FLIGHT.add(work)
-        self._observer.begin(work, self._scope)
+        request = self.request
+        CURRENT.set(request)
+        self._in_flight.add(request)
+        self._instrumentation.begin(request, self._scope)
         try:
             chunks = app(environ, self.start)
         except BaseException as error:
             self._process.call_failures.note(error, worked=self._process.answered)
             self.over(error)
-            raise  # the server will log it on this thread, and that line shall have its ids
+            raise  # the server will log it on this thread, and that line needs its ids
         CURRENT.set(None)
         # Servers look at the length: of one piece they know the Content-Length (PEP 3333).
         whole = isinstance(chunks, list | tuple)
@@ -94,11 +94,11 @@ class _Answer:
 
     def start(self, status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
         """Begin the answer, with `Connection: close` while draining."""
-        self.work.status = int(status[:3])
+        self.request.status = int(status[:3])
         self._process.answered = True
         for name, value in headers:
             if name.lower() == "content-type" and value.startswith(_EVENT_STREAM):
-                self.work.kind = Kind.STREAM
+                self.request.kind = ItemKind.STREAM
         if self._process.draining:
             headers = [pair for pair in headers if pair[0].lower() != "connection"]
             headers.append(("Connection", "close"))
@@ -112,23 +112,23 @@ class _Answer:
 
     def sent(self, chunk: bytes) -> bool:
         """Note what the server has been given; return whether nothing more is to come."""
-        self.work.size += len(chunk)
-        ends = self.work.kind is Kind.STREAM and chunk.endswith(_EVENT_ENDS)
-        return self.work.over or (self._process.ending and ends)
+        self.request.size += len(chunk)
+        ends = self.request.kind is ItemKind.STREAM and chunk.endswith(_EVENT_ENDS)
+        return self.request.closed or (self._process.ending and ends)
 
     def failed(self, error: TypeError) -> None:
         """Note that the answer cannot be iterated over, if that is what it says."""
         self._process.call_failures.note(error, worked=self._process.answered)
 
     def over(self, failure: BaseException | None = None) -> None:
-        """Count the work out."""
-        work = self.work
-        if work not in IN_FLIGHT.works:
+        """Count the request out."""
+        request = self.request
+        if request not in self._in_flight.items:
             return  # closed twice, which PEP 3333 does not forbid
-        IN_FLIGHT.discard(work)
+        self._in_flight.discard(request)
         if self._access_log:
-            log_access(self._scope, work)
-        self._observer.end(work, self._scope, failure)
+            log_access(self._scope, request)
+        self._instrumentation.end(request, self._scope, failure)
 
 
 class _Counted:
@@ -140,7 +140,7 @@ class _Counted:
 
     @call_site
     def __iter__(self) -> Iterator[bytes]:
-        CURRENT.set(self._answer.work)  # for what the app logs between two chunks
+        CURRENT.set(self._answer.request)  # for what the app logs between two chunks
         try:
             for chunk in self._chunks:
                 yield chunk
@@ -149,11 +149,11 @@ class _Counted:
         except TypeError as error:
             self._answer.failed(error)
             raise
-        if CURRENT.get() is self._answer.work:  # else a server goes on on another thread
+        if CURRENT.get() is self._answer.request:  # else a server goes on on another thread
             CURRENT.set(None)
 
     def close(self) -> None:
-        """Close the app's iterable and count the work out."""
+        """Close the app's iterable and count the request out."""
         failure: BaseException | None = None
         try:
             getattr(self._chunks, "close", lambda: None)()

@@ -1,7 +1,7 @@
 """A WSGI app behind the ASGI engine, so that both worlds have one stop procedure.
 
-Each request is run on a thread of ours: one hop to it, and back only as often as the event loop
-looks. The bridge is our own because the library that does the same (a2wsgi) was measured to cost
+Each request runs on a thread of the bridge: one hop to it, and back only as often as the event loop
+wakes. The bridge is podready's own because a2wsgi, which does the same, was measured to cost
 more than twice the processor time and to leak a thread for each stream whose client leaves; see
 docs/decisions/.
 """
@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from podready.runtime.wsgi.exchange import Exchange
+from podready.runtime.wsgi.exchange import WsgiExchange
 from podready.runtime.wsgi.input import ClientLeftError, read_small_body, wsgi_input
 
 if TYPE_CHECKING:
@@ -36,11 +36,11 @@ class WsgiBridge:
 
     def __init__(self, app: WsgiApp, threads: int) -> None:
         self._app = app
-        self._most_threads = threads
+        self._max_threads = threads
         self._threads = 0
         self._under_way = 0
-        self._jobs: queue.SimpleQueue[Exchange | None] = queue.SimpleQueue()
-        self._news: deque[Exchange] = deque()
+        self._jobs: queue.SimpleQueue[WsgiExchange | None] = queue.SimpleQueue()
+        self._announced: deque[WsgiExchange] = deque()
         self._awake = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -61,22 +61,22 @@ class WsgiBridge:
             body, rest = await read_small_body(scope["headers"], receive)
         except ClientLeftError:
             return
-        exchange = Exchange(self.announce, scope, *wsgi_input(body, rest, self._loop))
-        self._take_a_thread(exchange)
+        exchange = WsgiExchange(self.announce, scope, *wsgi_input(body, rest, self._loop))
+        self._run_on_thread(exchange)
         try:
             await exchange.deliver(send, receive)
         finally:
             self._under_way -= 1
 
-    def _take_a_thread(self, exchange: Exchange) -> None:
+    def _run_on_thread(self, exchange: WsgiExchange) -> None:
         self._under_way += 1
         self._jobs.put(exchange)
-        if self._threads < min(self._under_way, self._most_threads):
+        if self._threads < min(self._under_way, self._max_threads):
             name = f"wsgi-{self._threads}"
             self._threads += 1
-            threading.Thread(target=self._work, name=name, daemon=True).start()
+            threading.Thread(target=self._run_jobs, name=name, daemon=True).start()
 
-    def _work(self) -> None:
+    def _run_jobs(self) -> None:
         """Body of a thread."""
         while True:
             exchange = self._jobs.get()
@@ -90,19 +90,19 @@ class WsgiBridge:
         for _ in range(self._threads):
             self._jobs.put(None)
 
-    def announce(self, exchange: Exchange) -> None:
-        """Have the loop look at `exchange`; called on a thread. One wake-up serves many."""
-        self._news.append(exchange)
+    def announce(self, exchange: WsgiExchange) -> None:
+        """Wake the loop for `exchange`; called on a thread. One wake-up serves many exchanges."""
+        self._announced.append(exchange)
         if self._awake or self._loop is None:
             return
         self._awake = True
         try:
-            self._loop.call_soon_threadsafe(self._look)
+            self._loop.call_soon_threadsafe(self._wake_exchanges)
         except RuntimeError:  # the loop is closed: the worker did not wait for this thread
             pass
 
-    def _look(self) -> None:
+    def _wake_exchanges(self) -> None:
         self._awake = False
-        news: deque[Any] = self._news
-        while news:
-            news.popleft().wake()
+        announced: deque[Any] = self._announced
+        while announced:
+            announced.popleft().wake()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from podready.runtime.asgi_types import Scope
 
 _DROPPED = ""
-_MOST_KEYS = 256
+_MAX_KEYS = 256
 
 _keys: dict[bytes, str] = {
     b"content-length": "CONTENT_LENGTH",
@@ -77,6 +77,6 @@ def _key_of(name: bytes) -> str:
     key = "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
     if b"_" in name:  # X_Forwarded_For must not pass for X-Forwarded-For
         key = _DROPPED
-    if len(_keys) < _MOST_KEYS:
+    if len(_keys) < _MAX_KEYS:
         _keys[name] = key
     return key

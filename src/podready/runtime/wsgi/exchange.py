@@ -1,7 +1,7 @@
 """One WSGI request and its answer: the app's side on a thread, the client's side on the loop.
 
-The two sides share a queue of chunks. The thread appends and announces; the loop takes all that
-is there each time it looks, so that a short answer crosses in one piece. Headers wait for the
+The two sides share a queue of chunks. The thread appends and announces; the loop takes all chunks
+each time it wakes, so that a short answer crosses in one piece. Headers wait for the
 first chunk (PEP 3333), so that a failure before it is still a 500. Once the client is gone, or
 the drain has ended a stream, the app's next chunk raises OSError in its thread.
 """
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Headers = list[tuple[str, str]]
 
-_MOST_WAITING: Final = 8
+_MAX_QUEUED: Final = 8
 """Chunks that the app may be ahead of its client; then its thread waits."""
 
 _log = logging.getLogger("podready.wsgi")
 
 
-class Exchange:
+class WsgiExchange:
     """One request; the bridge calls `run` on a thread and `deliver` on the loop."""
 
     __slots__ = (
@@ -48,10 +48,10 @@ class Exchange:
         "_head",
         "_input",
         "_length",
-        "_looked",
         "_rest",
         "_room",
         "_scope",
+        "_seen",
         "_started",
         "_waiter",
         "_watcher",
@@ -60,7 +60,7 @@ class Exchange:
 
     def __init__(
         self,
-        announce: Callable[[Exchange], None],
+        announce: Callable[[WsgiExchange], None],
         scope: Scope,
         body: BinaryIO,
         rest: RestOfBody | None,
@@ -72,13 +72,13 @@ class Exchange:
         self._rest = rest
         self._chunks: deque[bytes] = deque()
         self._head: tuple[str, Headers] | None = None
-        self._length: int | None = None  # Content-Length, as the app gave it
+        self._length: int | None = None  # Content-Length of the app
         self._started = False  # the head may go out
-        self._complete = False  # the app has given its last chunk
+        self._complete = False  # the app has returned its last chunk
         self._finished = False  # the thread is done, close() included
         self._error: BaseException | None = None
-        self._gone = False  # nobody reads any more
-        self._looked = True  # the loop has seen all that was announced
+        self._gone = False  # no client reads the answer any more
+        self._seen = True  # the loop has seen all announcements
         self._room: threading.Event | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -86,10 +86,10 @@ class Exchange:
     # On the thread
 
     def run(self, app: WsgiApp) -> None:
-        """Call the app and hand over what it answers; never raises."""
-        work = CURRENT.get()
-        if work is not None:
-            work.thread = threading.get_ident()
+        """Call the app and queue its answer; never raises."""
+        item = CURRENT.get()
+        if item is not None:
+            item.thread = threading.get_ident()
         try:
             if not self._gone:  # else it went while the request waited for a thread
                 self._call(app)
@@ -97,10 +97,10 @@ class Exchange:
             self._error = ExitCalledError(error)
         except BaseException as error:  # noqa: BLE001 - the loop raises it where the engine sees it
             self._error = error
-        if work is not None:
-            work.thread = None
+        if item is not None:
+            item.thread = None
         self._finished = True
-        self._tell()
+        self._notify()
 
     @call_site
     def _call(self, app: WsgiApp) -> None:
@@ -112,7 +112,7 @@ class Exchange:
             if self._head is None:
                 raise RuntimeError("the app returned without calling start_response")
             self._started = self._complete = True
-            self._tell()  # before close(), which may take as long as it likes
+            self._notify()  # before close(), which may take as long as it likes
         finally:
             close = getattr(chunks, "close", None)
             if close is not None:
@@ -125,7 +125,7 @@ class Exchange:
             try:
                 raise exc_info[1].with_traceback(exc_info[2])
             finally:
-                exc_info = None  # it holds this very frame
+                exc_info = None  # it refers to this frame
         if self._head is not None and exc_info is None:
             raise AssertionError("start_response was called twice")
         self._head = (status, headers)
@@ -137,36 +137,36 @@ class Exchange:
 
     def _write(self, chunk: bytes) -> None:
         if self._gone:
-            raise OSError("nobody reads this answer: the client is gone, or the pod is stopping")
+            raise OSError("this answer has no reader: the client is gone, or the pod is stopping")
         if self._head is None:
             raise AssertionError("the app sent a body before it called start_response")
         if not isinstance(chunk, bytes):
             raise TypeError(f"a WSGI app must yield bytes, not {type(chunk).__name__}")
         self._started = True
         self._chunks.append(chunk)
-        self._tell()
-        if len(self._chunks) >= _MOST_WAITING:
+        self._notify()
+        if len(self._chunks) >= _MAX_QUEUED:
             self._wait_for_room()
 
-    def _tell(self) -> None:
-        """Have the loop look, unless it is about to."""
-        if self._looked:
-            self._looked = False
+    def _notify(self) -> None:
+        """Announce to the loop, unless it is about to wake anyway."""
+        if self._seen:
+            self._seen = False
             self._announce(self)
 
     def _wait_for_room(self) -> None:
         if self._room is None:
             self._room = threading.Event()
         self._room.clear()
-        while len(self._chunks) >= _MOST_WAITING and not self._gone:
+        while len(self._chunks) >= _MAX_QUEUED and not self._gone:
             self._room.wait()
             self._room.clear()
 
     # On the loop
 
     def wake(self) -> None:
-        """Look at what the thread did; called after each announcement."""
-        self._looked = True
+        """Go on with what the thread has queued; called after each announcement."""
+        self._seen = True
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -176,30 +176,30 @@ class Exchange:
         Raises what the app raised before its answer was whole, for the engine to answer 500.
         """
         try:
-            await self._wait_for_its_thread()
+            await self._wait_for_thread()
             if self._head is not None and self._started:
                 await self._send_head(send)
                 await self._send_body(send, receive)
-            await self._outlast_thread()
+            await self._wait_for_thread_end()
         except asyncio.CancelledError:
-            self._leave()
+            self._abandon()
             raise
         except Exception:
-            # The work is in flight as long as its thread has not noticed.
-            self._leave()
-            await self._outlast_thread()
+            # The request is in flight until its thread has noticed.
+            self._abandon()
+            await self._wait_for_thread_end()
             raise
         finally:
             if self._watcher is not None:
                 self._watcher.cancel()
         self._raise_error()
 
-    async def _wait_for_its_thread(self) -> None:
-        """Wait for a thread and its first word; the stuck report shows this name till then."""
+    async def _wait_for_thread(self) -> None:
+        """Wait for a thread and its first chunk; the stuck report shows this name till then."""
         while not self._finished and not self._started:
-            await self._news()
+            await self._announcement()
 
-    def _news(self) -> asyncio.Future[None]:
+    def _announcement(self) -> asyncio.Future[None]:
         """Return a future for the thread's next announcement."""
         self._waiter = asyncio.get_running_loop().create_future()
         return self._waiter
@@ -218,7 +218,7 @@ class Exchange:
         await send({"type": "http.response.start", "status": int(status[:3]), "headers": pairs})
 
     def _may_have_length(self, status: str) -> bool:
-        """Whether a Content-Length says the truth: not for HEAD (RFC 9110, section 8.6)."""
+        """Whether a Content-Length may be added: not for HEAD (RFC 9110, section 8.6)."""
         return self._scope["method"] != "HEAD" and not status.startswith(("1", "204", "304"))
 
     async def _send_body(self, send: Send, receive: Receive) -> None:
@@ -238,10 +238,10 @@ class Exchange:
                 return  # it failed half way: see `_raise_error`
             else:
                 self._watch(receive)
-                await self._news()
+                await self._announcement()
 
     def _watch(self, receive: Receive) -> None:
-        """Look out for the end of the client, once nobody else reads what it sends."""
+        """Watch for the end of the client, once the app has read the whole body."""
         if self._watcher is None and (self._rest is None or self._rest.ended):
             watch = self._until_disconnected(receive)
             self._watcher = asyncio.get_running_loop().create_task(watch, name="wsgi watcher")
@@ -249,16 +249,16 @@ class Exchange:
     async def _until_disconnected(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        self._leave()
+        self._abandon()
 
-    def _leave(self) -> None:
+    def _abandon(self) -> None:
         self._gone = True
         if self._room is not None:
             self._room.set()
 
-    async def _outlast_thread(self) -> None:
+    async def _wait_for_thread_end(self) -> None:
         while not self._finished:
-            await self._news()
+            await self._announcement()
 
     def _raise_error(self) -> None:
         error = self._error

@@ -1,4 +1,4 @@
-"""`wsgi.input`: the part of the body that is here already, then what the client still sends."""
+"""`wsgi.input`: the part of the body that has arrived, then what the client still sends."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _part(message: Message) -> bytes:
 def wsgi_input(
     body: bytes, rest: Receive | None, loop: asyncio.AbstractEventLoop
 ) -> tuple[BinaryIO, RestOfBody | None]:
-    """Return the app's input, and where its rest comes from, if all is not here yet."""
+    """Return the app's input, and the source of its rest, None when the body is complete."""
     if rest is None:
         return io.BytesIO(body), None
     source = RestOfBody(body, rest, loop)
@@ -62,7 +62,7 @@ def wsgi_input(
 
 
 class RestOfBody(io.RawIOBase):
-    """Reads on a thread what `receive` gives on the loop."""
+    """Reads on a thread what `receive` returns on the loop."""
 
     def __init__(self, body: bytes, receive: Receive, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
@@ -72,11 +72,11 @@ class RestOfBody(io.RawIOBase):
         self.ended = False
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill `buffer` with what is here; wait when there is nothing. 0 is the end."""
+        """Fill `buffer` with what has arrived; wait when there is nothing. 0 is the end."""
         while not self._part and not self.ended:
             message = asyncio.run_coroutine_threadsafe(self._next(), self._loop).result()
             self.ended = not message.get("more_body", False)

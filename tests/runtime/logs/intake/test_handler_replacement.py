@@ -110,7 +110,7 @@ def test_switches_leave_both_as_they_are(events: Events) -> None:
     """
     ended = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
-        env={"PODREADY_LOG_TAKEOVER": "off", "PODREADY_LOG_PRINTS": "no"},
+        env={"PODREADY_LOG_REPLACE_HANDLERS": "off", "PODREADY_LOG_CAPTURE_STDOUT": "no"},
         capture_output=True,
         text=True,
         timeout=60,

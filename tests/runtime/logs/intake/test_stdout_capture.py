@@ -124,7 +124,7 @@ FORGED = '{"severity":"ALERT","message":"forged"}'
     ],
 )
 def test_a_client_forges_no_line_by_a_newline(events: Events, code: str) -> None:
-    """What stands behind another line in one text is text, whoever put it there."""
+    """What stands behind another line in one text is text, whatever put it there."""
     for text in (f"x\n{FORGED}", f"x\n{FORGED}\n", f"\n{FORGED}", f"{FORGED}\ny"):
         found = events(f"text = sys.stdin.read()\n{code}", stdin=text)
         assert {event["severity"] for event in found} == {"INFO"}, (text, code)

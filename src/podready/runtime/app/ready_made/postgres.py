@@ -47,12 +47,12 @@ def _new_psycopg_connection(conninfo: str, timeout: float) -> Callable[[], None]
     import psycopg
     from psycopg.conninfo import conninfo_to_dict
 
-    given = conninfo_to_dict(conninfo)
+    parameters = conninfo_to_dict(conninfo)
     connect_timeout = max(_SHORTEST_CONNECT, int(timeout))
-    options = f"{given.get('options') or ''} -c statement_timeout={int(timeout * 1000)}"
+    options = f"{parameters.get('options') or ''} -c statement_timeout={int(timeout * 1000)}"
     settings: dict[str, Any] = {
         "connect_timeout": connect_timeout,
-        **given,
+        **parameters,
         "options": options.strip(),
     }
 

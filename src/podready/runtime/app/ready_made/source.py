@@ -1,4 +1,4 @@
-"""What a check is given: the thing itself, or a function that returns it once it exists."""
+"""The source of a check: a client or pool, or a function that returns it once it exists."""
 
 from __future__ import annotations
 

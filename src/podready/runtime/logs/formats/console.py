@@ -50,11 +50,11 @@ def console_format(*, coloured: bool = False) -> Format:
         _dumps: Dumps,
     ) -> bytes:
         severity = severity_of(level)
-        word = f"{severity:<8}"
+        label = f"{severity:<8}"
         if coloured and severity in _COLOURS:
-            word = f"{_COLOURS[severity]}{word}{_RESET}"
+            label = f"{_COLOURS[severity]}{label}{_RESET}"
         head = (
-            f"{rfc3339(seconds)[11:23]} {word}{f' {logger}' if logger else ''}  {_lines(message)}"
+            f"{rfc3339(seconds)[11:23]} {label}{f' {logger}' if logger else ''}  {_lines(message)}"
         )
         pairs = (f" {_visible(key)}={_value(value)}" for key, value in fields.items())
         line = f"{head}{''.join(pairs)}{_latency(more)}\n"

@@ -35,7 +35,7 @@ LOCATION: Final = f"{_PREFIX}sourceLocation"
 SERVICE_CONTEXT: Final = "serviceContext"
 
 SPECIAL: Final = frozenset({LABELS, TRACE, SPAN, SAMPLED, LOCATION, SERVICE_CONTEXT})
-"""Names that an app may use; in a line that has ours as well, the app's are merged or renamed."""
+"""Names that an app may use; where podready writes one too, the app's is merged or renamed."""
 
 RESERVED: Final = frozenset({"severity", "message", "time", "logger", "stack_trace", "httpRequest"})
 """Names that a field of the app may not have."""
@@ -76,9 +76,9 @@ class GcpFormat:
     ) -> bytes:
         """Return one line; raises for values that `dumps` does not take."""
         labels, written = self._labels_json, self._special_names(level, more)
-        theirs = fields.get(LABELS)
-        if self._labels and isinstance(theirs, dict):
-            fields = {**fields, LABELS: {**self._labels, **theirs}}
+        app_labels = fields.get(LABELS)
+        if self._labels and isinstance(app_labels, dict):
+            fields = {**fields, LABELS: {**self._labels, **app_labels}}
             labels = b""
             written.discard(LABELS)
         if not SPECIAL.isdisjoint(fields):

@@ -50,7 +50,7 @@ _SEVERITIES: Final = (
 def severity(level: int) -> tuple[int, str]:
     """Return SeverityNumber and SeverityText of a Python level."""
     return next(
-        ((number, word) for lowest, number, word in _SEVERITIES if level >= lowest), (1, "TRACE")
+        ((number, name) for lowest, number, name in _SEVERITIES if level >= lowest), (1, "TRACE")
     )
 
 
@@ -61,10 +61,10 @@ def formatter(service: Service) -> Format:
     def schema(
         level: int, message: str, logger: str, seconds: float, fields: Event, more: More
     ) -> Event:
-        number, word = severity(level)
+        number, name = severity(level)
         event: Event = {
             "timestamp": rfc3339(seconds),
-            "severity_text": word,
+            "severity_text": name,
             "severity_number": number,
             "body": message,
         }

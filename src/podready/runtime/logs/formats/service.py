@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Service(NamedTuple):
-    """What every line tells about its writer; empty where the platform does not tell."""
+    """The identity that every line carries; empty where no variable has it."""
 
     name: str = ""
     version: str = ""

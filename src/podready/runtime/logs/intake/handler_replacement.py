@@ -38,17 +38,14 @@ SERVERS: Final = (
 
 _MARK: Final = "__podready_replaces_handlers__"
 
-_silent: set[str] = set()
-"""Loggers of access lines where ours are written, whatever handlers their servers put up."""
 
-
-def silence_access_logs() -> None:
-    """Let servers write no access lines of their own to stdout, where ours are written.
+def silence_access_logs(log: Log) -> None:
+    """Let servers write no access lines of their own to stdout, where podready writes them.
 
     uvicorn asks whether its logger has handlers before it makes a line at all. A file that
-    somebody has asked for goes on being written.
+    the server was configured to write goes on being written.
     """
-    _silent.update(ACCESS_LOGGERS)
+    log.silenced_loggers.update(ACCESS_LOGGERS)
     for name in ACCESS_LOGGERS:
         _silence(logging.getLogger(name))
 
@@ -87,7 +84,7 @@ def replace_handlers(log: Log) -> None:
     for name, logger in list(logging.root.manager.loggerDict.items()):
         if not isinstance(logger, logging.Logger):
             continue
-        if name in _silent:
+        if name in log.silenced_loggers:
             _silence(logger)
             continue
         if name in SERVERS or name.partition(".")[0] == "podready":
@@ -102,16 +99,16 @@ def _replace(logger: logging.Logger, log: Log) -> None:
     for handler in replaced:
         logger.removeHandler(handler)
     if not _reaches_root(logger):
-        ours = _ReplacementHandler(log, min(_floor(handler) for handler in replaced))
+        replacement = _ReplacementHandler(log, min(_floor(handler) for handler in replaced))
         for handler in replaced:
-            ours.filters += handler.filters
-        logger.addHandler(ours)
+            replacement.filters += handler.filters
+        logger.addHandler(replacement)
 
 
 class _ReplacementHandler(RecordHandler):
-    """Stands for a handler that had a level; that hides nothing that somebody has asked for.
+    """Replaces a handler that had a level, unless a lower level was set for the logger's name.
 
-    A level given to a logger's name, by `PUT /loggers/NAME` or PODREADY_LOG_LEVELS, or to all by
+    A level set for a logger's name, by `PUT /loggers/NAME` or PODREADY_LOG_LEVELS, or to all by
     SIGUSR1, is about what is written, wherever the logger's lines go.
     """
 

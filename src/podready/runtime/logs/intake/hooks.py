@@ -28,15 +28,6 @@ _CRASH: Final = "podready.crash"
 _WARNINGS: Final = "py.warnings"
 
 
-class _Hooks:
-    """Where the hooks write: they are called with no argument for it."""
-
-    log: Log
-
-
-_hooks = _Hooks()
-
-
 def install(log: Log, *, replace: bool, stdout: bool) -> None:
     """Route the standard library's logging, warnings and uncaught exceptions to `log`.
 
@@ -44,7 +35,6 @@ def install(log: Log, *, replace: bool, stdout: bool) -> None:
     two handlers would write each line twice, one of them not as JSON. With `replace` so are those
     of all other loggers, with `stdout` what is printed becomes lines.
     """
-    _hooks.log = log
     log.levels.apply(logging)
     replace_root_handlers(log)
     if replace:
@@ -52,53 +42,91 @@ def install(log: Log, *, replace: bool, stdout: bool) -> None:
         after_each_configuration(lambda: replace_handlers(log))
     if stdout:
         capture_stdout(log)
-    warnings.showwarning = _show_warning
-    sys.excepthook = _uncaught
-    sys.unraisablehook = _unraisable
-    threading.excepthook = _uncaught_in_thread
+    hooks = Hooks(log)
+    warnings.showwarning = hooks.show_warning
+    sys.excepthook = hooks.uncaught
+    sys.unraisablehook = hooks.unraisable
+    threading.excepthook = hooks.uncaught_in_thread
 
 
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: object = None,  # noqa: ARG001 - warnings hands it over
-    line: object = None,  # noqa: ARG001 - the same
-) -> None:
-    """Log a warning at its own place (the signature is that of warnings.showwarning)."""
-    if logging.getLogger(_WARNINGS).getEffectiveLevel() > logging.WARNING:
-        return
-    where = SourceLocation(filename, lineno, "")
-    _log_at(where, _WARNINGS, logging.WARNING, "%s", message, category=category.__name__)
+class Hooks:
+    """What Python calls with warnings and with exceptions that nothing catches."""
 
+    def __init__(self, log: Log) -> None:
+        self._log = log
 
-def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if issubclass(kind, KeyboardInterrupt):
-        return
-    if isinstance(error, SettingsError):
-        _log_at(_raised_at(trace), _CRASH, logging.CRITICAL, "%s", error)
-        return
-    _log_at(
-        _raised_at(trace), _CRASH, logging.CRITICAL, "uncaught %s: %s", kind.__name__, error,
-        error=error,
-    )  # fmt: skip
+    def show_warning(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: object = None,  # noqa: ARG002 - warnings passes it
+        line: object = None,  # noqa: ARG002 - the same
+    ) -> None:
+        """Log a warning at its own place (the signature is that of warnings.showwarning)."""
+        if logging.getLogger(_WARNINGS).getEffectiveLevel() > logging.WARNING:
+            return
+        where = SourceLocation(filename, lineno, "")
+        self._log_at(where, _WARNINGS, logging.WARNING, "%s", message, category=category.__name__)
 
+    def uncaught(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        """Log an exception that ends the process (the signature is that of sys.excepthook)."""
+        if issubclass(kind, KeyboardInterrupt):
+            return
+        if isinstance(error, SettingsError):
+            self._log_at(_raised_at(trace), _CRASH, logging.CRITICAL, "%s", error)
+            return
+        self._log_at(
+            _raised_at(trace), _CRASH, logging.CRITICAL, "uncaught %s: %s", kind.__name__, error,
+            error=error,
+        )  # fmt: skip
 
-def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
-    if args.exc_value is None or issubclass(args.exc_type, SystemExit):
-        return
-    name = args.thread.name if args.thread else "?"
-    _log_at(
-        _raised_at(args.exc_traceback), _CRASH, logging.ERROR, "uncaught %s in thread %s",
-        args.exc_type.__name__, name, error=args.exc_value,
-    )  # fmt: skip
+    def uncaught_in_thread(self, args: threading.ExceptHookArgs) -> None:
+        """Log an exception that ends a thread."""
+        if args.exc_value is None or issubclass(args.exc_type, SystemExit):
+            return
+        name = args.thread.name if args.thread else "?"
+        self._log_at(
+            _raised_at(args.exc_traceback), _CRASH, logging.ERROR, "uncaught %s in thread %s",
+            args.exc_type.__name__, name, error=args.exc_value,
+        )  # fmt: skip
 
+    def unraisable(self, args: sys.UnraisableHookArgs) -> None:
+        """Log an exception that cannot be raised, as one of a `__del__`."""
+        what = args.err_msg or "exception ignored in"
+        where = _raised_at(args.exc_traceback)
+        self._log_at(
+            where, _CRASH, logging.WARNING, "%s %r", what, args.object, error=args.exc_value
+        )
 
-def _unraisable(args: sys.UnraisableHookArgs) -> None:
-    what = args.err_msg or "exception ignored in"
-    where = _raised_at(args.exc_traceback)
-    _log_at(where, _CRASH, logging.WARNING, "%s %r", what, args.object, error=args.exc_value)
+    def _log_at(
+        self,
+        where: SourceLocation,
+        name: str,
+        level: int,
+        text: str,
+        *args: object,
+        error: BaseException | None = None,
+        **extra: object,
+    ) -> None:
+        """Log with the place that is meant, not with that of the hook.
+
+        The line is written here and not through the logger, which a `dictConfig` may have disabled
+        or cut off: Python's own hook, which would have written to stderr, is no longer there.
+        """
+        if level < self._log.levels.filter(name).level:
+            return
+        info = None if error is None else (type(error), error, error.__traceback__)
+        file, line, function = where
+        logger = logging.getLogger(name)
+        record = logger.makeRecord(
+            name, level, file, line, text, args, info, function, extra or None
+        )
+        RecordHandler(self._log).emit(record)
+        _pass_to_other_handlers(logger, record)
 
 
 def _raised_at(trace: TracebackType | None) -> SourceLocation:
@@ -111,32 +139,8 @@ def _raised_at(trace: TracebackType | None) -> SourceLocation:
     return SourceLocation(code.co_filename, trace.tb_lineno, code.co_name)
 
 
-def _log_at(
-    where: SourceLocation,
-    name: str,
-    level: int,
-    text: str,
-    *args: object,
-    error: BaseException | None = None,
-    **extra: object,
-) -> None:
-    """Log with the place that is meant, not with that of the hook.
-
-    The line is written here and not by way of the logger, which a `dictConfig` may have disabled
-    or cut off: Python's own hook, which would have written to stderr, is no longer there.
-    """
-    if level < _hooks.log.levels.filter(name).level:
-        return
-    info = None if error is None else (type(error), error, error.__traceback__)
-    file, line, function = where
-    logger = logging.getLogger(name)
-    record = logger.makeRecord(name, level, file, line, text, args, info, function, extra or None)
-    RecordHandler(_hooks.log).emit(record)
-    _pass_to_other_handlers(logger, record)
-
-
 def _pass_to_other_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
-    """Give a record to handlers that are not ours: files, error trackers."""
+    """Pass a record to handlers that are not podready's: files, error trackers."""
     current: logging.Logger | None = None if logger.disabled else logger
     while current is not None:
         for handler in list(current.handlers):

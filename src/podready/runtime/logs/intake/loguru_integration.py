@@ -22,21 +22,21 @@ def use_loguru() -> None:
     from loguru import logger
 
     logger.remove()
-    ours: list[int] = []
+    handlers: list[int] = []
 
     def follow_levels() -> None:
-        while ours:
+        while handlers:
             try:
-                logger.remove(ours.pop())
+                logger.remove(handlers.pop())
             except ValueError:  # the app has removed it: it wants lines of its own
                 return
-        ours.append(logger.add(_nothing, level=LOG.levels.lowest(), filter=_write))
+        handlers.append(logger.add(_nothing, level=LOG.levels.lowest(), filter=_write))
 
     LOG.levels.watch(follow_levels)
 
 
 def _write(record: Record) -> bool:
-    """Write the line where loguru only asks whether to: afterwards it would format a traceback.
+    """Write the line in the filter: after it loguru would format a traceback.
 
     That costs 600 us an exception, and the text would be thrown away.
     """
@@ -46,7 +46,7 @@ def _write(record: Record) -> bool:
 
 
 def _nothing(_message: Message) -> None:
-    """Stand where loguru wants a sink; nothing gets past the filter."""
+    """Be the sink that loguru demands; nothing gets past the filter."""
 
 
 def sink(message: Message) -> None:

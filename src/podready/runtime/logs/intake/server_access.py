@@ -1,7 +1,7 @@
 """The access lines that other servers write, read from their records: one form for all of them.
 
 uvicorn gives five arguments, gunicorn and hypercorn the same table of atoms, granian a table with
-words. What a server does not tell (uvicorn: size and time) is left out, not made up.
+names. What a server does not report (uvicorn: size and time) is left out, not made up.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import LogRecord
 
-_LONGEST_ID: Final = 128
+_MAX_ID: Final = 128
 _UNKNOWN: Final = ("", "-", "None")
 _ERROR: Final = 40
 _INFO: Final = 20
 
 
-def read_access(record: LogRecord, given: int) -> tuple[int, ServedRequest | None, Event]:
-    """Return level, request and further fields of an access record that came with level `given`.
+def read_access(record: LogRecord, level: int) -> tuple[int, ServedRequest | None, Event]:
+    """Return level, request and further fields of an access record that came with `level`.
 
     The level is 0 for a probe that passed, which gets no line. The request is None where the
     record is in no known form; then it is a line like any other. Never raises.
     """
     try:
-        found = _READERS[record.name](record.args)
+        result = _READERS[record.name](record.args)
     except (KeyError, TypeError, ValueError, IndexError):
-        return given, None, {}
-    request, fields = found
+        return level, None, {}
+    request, fields = result
     if is_quiet_probe(request):
         return 0, request, fields
-    level = _ERROR if request.status >= 500 else min(given, _INFO)
+    level = _ERROR if request.status >= 500 else min(level, _INFO)
     return level, request, fields
 
 
@@ -79,9 +79,9 @@ def _of_atoms(atoms: Any, *, client: str, protocol: str) -> tuple[ServedRequest,
         user_agent=_known(atoms["a"]),
         protocol=protocol,
     )
-    given = _known(atoms["{x-request-id}i"])
-    is_sound = given.isascii() and given.isprintable() and len(given) <= _LONGEST_ID
-    return request, {"request_id": given} if given and is_sound else {}
+    request_id = _known(atoms["{x-request-id}i"])
+    is_valid = request_id.isascii() and request_id.isprintable() and len(request_id) <= _MAX_ID
+    return request, {"request_id": request_id} if request_id and is_valid else {}
 
 
 def _granian(atoms: Any) -> tuple[ServedRequest, Event]:
@@ -97,8 +97,8 @@ def _granian(atoms: Any) -> tuple[ServedRequest, Event]:
 
 
 def _known(value: object) -> str:
-    words = text(value)
-    return "" if words in _UNKNOWN else words
+    known = text(value)
+    return "" if known in _UNKNOWN else known
 
 
 def _without_query(path: object) -> str:

@@ -2,7 +2,7 @@
 
 A line that is a JSON object already keeps its form, so an app that writes JSON of its own with
 `print` is not wrapped twice; its secrets go, and its length is held to the limit. It must have
-been printed as a line: what stands in the middle of a text with several lines is wrapped like any
+been printed as a line: what is in the middle of a text with several lines is wrapped like any
 other, because a client may have put it there (docs/reference/logs.md). `sys.stdout.buffer` and
 the descriptor stay what they were.
 """
@@ -28,7 +28,7 @@ _MAX_CHARS = 1 << 20
 
 
 class CapturedStdout(io.TextIOBase):
-    """Stands for `sys.stdout`: collects what each thread writes until its line ends."""
+    """Replaces `sys.stdout`: collects what each thread writes until its line ends."""
 
     def __init__(self, log: Log, stream: Any) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class CapturedStdout(io.TextIOBase):
             lines, rest = [*lines, rest], ""
         if rest:
             buffer.add(rest)
-            buffer.alone = False  # it stood behind another line
+            buffer.alone = False  # it follows another line
         for line in lines:
             self._log(line, alone=alone)
         return len(text)

@@ -86,7 +86,7 @@ class BoundLogger(structlog.BoundLoggerBase):
 
     def __init__(self, logger: Target, processors: Iterable[Processor], context: Any) -> None:
         super().__init__(logger, processors, context)
-        self._filter = logger.filter  # looked at for every line, most of all for those not written
+        self._filter = logger.filter  # read for every line, also for those not written
 
     debug = _method(10)
     info = _method(20)
@@ -101,7 +101,7 @@ class BoundLogger(structlog.BoundLoggerBase):
             _emit(self, 40, event, args, fields)
 
     def log(self, level: int | str, event: object = None, *args: Any, **fields: Any) -> None:
-        """Log at a level given by number or name."""
+        """Log at a level, by number or name."""
         number = level_of(level)
         if self._logger.filter.level <= number:
             _emit(self, number, event, args, fields)
@@ -184,7 +184,7 @@ def _emit_event(
     if level >= _WARNING or "exc_info" in fields or "stack_info" in fields:
         more = _details(level, fields)
     message = event if type(event) is str else text(event)
-    if args:  # one mapping is what the names in the text stand for, as in the standard library
+    if args:  # one mapping holds the values of names in the text, as in logging
         by_name = len(args) == 1 and isinstance(args[0], Mapping) and args[0]
         message, unfit = formatted(message, args[0] if by_name else args)
         fields = {**fields, **unfit}
@@ -195,7 +195,7 @@ def _processed(
     bound: BoundLogger, level: int, event: object, fields: Event
 ) -> tuple[object, Event] | None:
     """Run the app's own processors; None when one of them drops the event."""
-    name = next((word.lower() for word, number in NUMBERS.items() if number == level), "info")
+    name = next((name.lower() for name, number in NUMBERS.items() if number == level), "info")
     found: Any = {**fields, "event": event}
     try:
         for processor in bound._processors:
@@ -206,8 +206,8 @@ def _processed(
         return event, {**fields, "log_error": f"a processor raised {type(error).__name__}"}
     if not isinstance(found, dict):
         return text(found), {}
-    for ours in ("level", "timestamp", "logger"):
-        found.pop(ours, None)
+    for added in ("level", "timestamp", "logger"):
+        found.pop(added, None)
     return found.pop("event", event), found
 
 
@@ -223,18 +223,18 @@ def _details(level: int, fields: Event) -> Details:
     return Details(location, error, _stack(stack) if stack else "")
 
 
-def _exception(given: Any) -> BaseException | None:
+def _exception(value: Any) -> BaseException | None:
     """Return the exception in what structlog allows as exc_info: one, a tuple, or a true value."""
-    if isinstance(given, BaseException):
-        return given
-    if isinstance(given, tuple):
-        return given[1] if len(given) > 1 and isinstance(given[1], BaseException) else None
-    return sys.exc_info()[1] if given else None
+    if isinstance(value, BaseException):
+        return value
+    if isinstance(value, tuple):
+        return value[1] if len(value) > 1 and isinstance(value[1], BaseException) else None
+    return sys.exc_info()[1] if value else None
 
 
-def _stack(given: object) -> str:
-    if isinstance(given, str):
-        return given
+def _stack(value: object) -> str:
+    if isinstance(value, str):
+        return value
     from traceback import format_stack
 
     return "Stack (most recent call last):\n" + "".join(format_stack(_caller(sys._getframe(1))))

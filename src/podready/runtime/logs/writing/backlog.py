@@ -28,7 +28,7 @@ class Backlog:
 
     @property
     def busy(self) -> bool:
-        """Whether somebody is inside: a signal handler may add, and nothing else."""
+        """Whether a call is under way: a signal handler may add, and nothing else."""
         return self._busy
 
     def has_room(self, size: int) -> bool:

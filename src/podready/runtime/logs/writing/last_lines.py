@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def flush_at_sigterm(flush: Flush) -> None:
-    """Flush before the default action of SIGTERM, where nobody has another use for the signal.
+    """Flush before the default action of SIGTERM, where the signal has no other handler.
 
     Servers install handlers of their own over this one and put it back at their end.
     """
@@ -51,7 +51,7 @@ _owners: list[_Owner] = []
 def flush_in_children(flush: Flush) -> None:
     """Flush at the end of this process and its children, as far as they are multiprocessing's.
 
-    It is not imported for that: before a fork we see whether somebody else has.
+    It is not imported for that: before each fork we look whether it has been.
     """
     if not _owners:
         _owners.append(_Owner(flush))

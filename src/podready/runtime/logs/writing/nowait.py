@@ -16,7 +16,7 @@ from functools import partial
 from typing import Final
 
 PIPE_BUF: Final = 4096
-"""Bytes that Linux writes to a pipe in one piece, whoever else writes (pipe(7))."""
+"""Bytes that Linux writes to a pipe in one piece, whatever other processes write (pipe(7))."""
 
 _TERMINAL_PIECE: Final = 128
 """Bytes of plain text that a terminal takes when poll(2) says that it has room: a pty's buffers

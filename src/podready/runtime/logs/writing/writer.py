@@ -120,7 +120,7 @@ class LogWriter:
         self._split = False  # one of them is half out already
         self._torn = False  # the rest of such a one is lost
         self.trouble = _STALLED  # why lines are lost, if they are
-        self._sent = 0  # pieces of the backlog, whoever has sent them
+        self._sent = 0  # pieces of the backlog, by any thread
         self._waited_at = -1  # how many there were when a thread waited and no room came
         self._unchecked = 0  # bytes queued since the writer last looked for room
         self._drainer: threading.Thread | None = None
@@ -162,7 +162,7 @@ class LogWriter:
                 self._settle()
 
     def _write_unusual(self, line: bytes, level: int) -> None:
-        """Write a line behind others, a long one, or one that may meet those of siblings."""
+        """Write a line behind others, a long one, or one that may run into those of siblings."""
         if self._state == _SENDING:  # a signal handler logs while this very thread is sending
             self._backlog.add(line, level)
         elif self._state == _BEHIND and not self._soon and not self.block:
@@ -251,7 +251,7 @@ class LogWriter:
             with self._lock:
                 progress = self._drain()
                 left = deadline - time.monotonic()
-                stuck = self._backlog.busy  # this is a signal handler, of somebody who is inside
+                stuck = self._backlog.busy  # a signal handler that interrupted the writer
                 if left <= 0 or self.closed or stuck or self._state != _BEHIND:
                     return self._backlog.dropped + self.waiting_lines()
             if progress or not wait_writable(self._fd, min(left, _POLL_SECONDS)):
@@ -376,8 +376,8 @@ class LogWriter:
     def _drain_until_done(self) -> None:
         """Body of the thread, which lives as long as lines wait: a stall, not the process.
 
-        It is there for the end of a burst. While somebody logs, the lines that come send those
-        that wait: a thread beside them would only compete for the interpreter's lock.
+        It is there for the end of a burst. While lines come, they send those that wait: a thread
+        beside them would only compete for the interpreter's lock.
         """
         while True:
             seen = self._sent

@@ -230,14 +230,14 @@ def _parts(text: str) -> list[str]:
         left = [json.loads(text)]
     except (ValueError, RecursionError):
         return [text]
-    found: list[str] = []
+    texts: list[str] = []
     while left:
         each = left.pop()
         if isinstance(each, dict | list):
             left += each.values() if isinstance(each, dict) else each
         else:
-            found.append(str(each))
-    return found
+            texts.append(str(each))
+    return texts
 
 
 def _section(kind: Any, field: str, prefix: str, aliases: tuple[str, ...]) -> Section:
@@ -311,10 +311,10 @@ def _member_at(section: Section, loc: tuple[Any, ...]) -> tuple[Variable | Secti
         within = section if here is None else here
         if isinstance(within, Variable):
             return here, loc[index:]
-        found = next((each for each in within.members if _is_called(each, str(step))), None)
-        if found is None:
+        member = next((each for each in within.members if _is_called(each, str(step))), None)
+        if member is None:
             return here, loc[index:]
-        here = found
+        here = member
     return here, ()
 
 

@@ -8,18 +8,18 @@ from typing import Any
 
 def items_of(text: str) -> list[str]:
     """Return the items of a JSON array; ValueError for any other text."""
-    found = _loaded(text)
-    if not isinstance(found, list):
+    array = _loaded(text)
+    if not isinstance(array, list):
         raise ValueError("is not a JSON array")  # noqa: TRY004 - the text is wrong, not a type
-    return [_text(item) for item in found]
+    return [_text(item) for item in array]
 
 
 def pairs_of(text: str) -> list[tuple[str, str]]:
     """Return the keys and values of a JSON object; ValueError for any other text."""
-    found = _loaded(text)
-    if not isinstance(found, dict):
+    document = _loaded(text)
+    if not isinstance(document, dict):
         raise ValueError("is not a JSON object")  # noqa: TRY004 - the text is wrong, not a type
-    return [(key, _text(value)) for key, value in found.items()]
+    return [(key, _text(value)) for key, value in document.items()]
 
 
 def _loaded(text: str) -> Any:
@@ -32,10 +32,10 @@ def _loaded(text: str) -> Any:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
         raise LookupError("has a key twice")
-    return found
+    return mapping
 
 
 def _text(item: Any) -> str:

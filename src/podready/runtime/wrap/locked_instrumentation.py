@@ -1,4 +1,4 @@
-"""Observing requests on many threads at once, as WSGI servers serve them.
+"""Measuring requests on many threads at once, as WSGI servers serve them.
 
 A cell has one writer; where threads share it, each step is taken under one lock.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from podready.runtime.requests.observer import Observer
+from podready.runtime.requests.instrumentation import Instrumentation
 
 if TYPE_CHECKING:
     from podready.runtime.asgi_types import Scope
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from podready.runtime.tracing.spans import Tracing
 
 
-class LockedObserver(Observer):
-    """An observer for any thread."""
+class LockedInstrumentation(Instrumentation):
+    """An instrumentation for any thread."""
 
     def __init__(self, metrics: HttpMetrics | None = None, tracing: Tracing | None = None) -> None:
         super().__init__(metrics, tracing)
         self._lock = threading.Lock()
 
-    def begin(self, work: HttpRequest | WsgiRequest, scope: Scope) -> None:
-        """Begin to observe a request."""
+    def begin(self, request: HttpRequest | WsgiRequest, scope: Scope) -> None:
+        """Begin to measure a request."""
         with self._lock:
-            super().begin(work, scope)
+            super().begin(request, scope)
 
     def end(
-        self, work: HttpRequest | WsgiRequest, scope: Scope, failure: BaseException | None
+        self, request: HttpRequest | WsgiRequest, scope: Scope, failure: BaseException | None
     ) -> None:
         """Count the request and end its span."""
         with self._lock:
-            super().end(work, scope, failure)
+            super().end(request, scope, failure)
