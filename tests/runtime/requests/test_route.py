@@ -49,6 +49,8 @@ async def route_in_flight(app: Any, path: str, gate: Gate) -> tuple[str, str]:
     stuck = item_facts(item)
     gate.open.set()
     await request
+    if isinstance(app, WsgiBridge):
+        app.close()
     return stuck.get("route", ""), route_of(item)
 
 
@@ -412,7 +414,9 @@ def litestar_app(gate: Gate) -> Any:
         return str(number)
 
     handler = litestar.get("/users/{number:int}")(slow)
-    return litestar.Litestar([litestar.Router("/api", route_handlers=[handler])])
+    return litestar.Litestar(
+        [litestar.Router("/api", route_handlers=[handler])], logging_config=None
+    )
 
 
 def flask_app(gate: Gate) -> Any:
