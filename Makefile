@@ -69,6 +69,7 @@ contracts: $(VENV)/.dev ## the import walls of docs/explanation/architecture.md
 
 docs: $(VENV)/.dev ## write what the documentation takes from the code
 	@$(BIN)/python scripts/generate_docs.py
+	@$(BIN)/python scripts/generate_metrics.py
 
 lock: $(VENV)/.dev ## pin today's versions of everything in constraints.txt
 	@$(BIN)/python -m pip install --quiet uv

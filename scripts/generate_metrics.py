@@ -15,9 +15,9 @@ PAGE = Path(__file__).parents[1] / "docs" / "reference" / "metrics.md"
 BLOCK = re.compile(r"<!-- metrics -->\n.*?<!-- /metrics -->", re.DOTALL)
 
 _MERGED = {
-    "sum": "sum of all workers, those that ended included",
-    "live": "sum of the workers that live",
-    "max": "the largest of all workers, those that ended included",
+    "sum": "sum of all workers, ended ones included",
+    "live": "sum of the running workers",
+    "max": "the largest of all workers, ended ones included",
     "own": "the supervisor's own",
 }
 

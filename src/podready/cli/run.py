@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from podready.cli.console import say
-from podready.cli.help import HelpPage, Row
 from podready.contract import ExitCode
 from podready.errors import PodreadyError
 from podready.runtime.logs import select
@@ -14,6 +13,9 @@ from podready.runtime.run_config import OPTIONS, load_config
 from podready.runtime.supervisor.supervisor import supervise
 from podready.runtime.termination import write_termination_message
 from podready.runtime.worker.start import WorkerStart
+
+if TYPE_CHECKING:
+    from podready.cli.help import Row
 
 _DESCRIPTION: Final = """
 Run an ASGI or WSGI app: probes on their own port before the app is imported, and on SIGTERM a
@@ -73,6 +75,8 @@ def _fill_standard_descriptors() -> None:
 
 def help_text() -> str:
     """Return the help, made from the table of settings."""
+    from podready.cli.help import HelpPage  # pods start without it
+
     groups: dict[str, list[Row]] = {}
     for option in OPTIONS:
         row = (option.usage, f"{option.help} [{option.default_text}]")

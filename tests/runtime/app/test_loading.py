@@ -161,6 +161,7 @@ MISSPELT = {
     "in a package": ("store/web.py:app", "did you mean store.web:app?"),
     "in a package, with dots": ("store.web", "did you mean store.web:app?"),
     "a package": ("store", "did you mean store:create_app()?"),
+    "an empty package": ("mysite", "did you mean mysite.wsgi:application?"),
     "near module of a package": ("store.wbe:app", "did you mean store.web:app?"),
     "in a folder": ("src/main.py:app", "did you mean main:app with --app-dir"),
     "a module for an app": ("store:web", "is a module, not an app; did you mean store.web:app?"),
@@ -178,6 +179,8 @@ def test_misspelt_targets(load: Load, tmp_path: Path, target: str, sentence: str
     for name, text in {
         "store/__init__.py": "from . import web\ndef create_app(): ...\n",
         "store/web.py": APP,
+        "mysite/__init__.py": "",
+        "mysite/wsgi.py": "application = get_wsgi_application()\n",
         "src/main.py": "app = FastAPI()\n",
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)

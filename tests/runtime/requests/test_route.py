@@ -27,7 +27,7 @@ from podready.runtime.wsgi.bridge import WsgiBridge, wsgi_to_asgi
 App = Callable[..., Awaitable[None]]
 
 
-class Gate:
+class Barrier:
     """Where a request waits while its route is looked up."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Gate:
         assert self.open.wait(20)
 
 
-async def route_in_flight(app: Any, path: str, gate: Gate) -> tuple[str, str]:
+async def route_in_flight(app: Any, path: str, gate: Barrier) -> tuple[str, str]:
     """Send a GET; return the route in the stuck report while it waits, and after its end."""
     in_flight = InFlight()
     request = asyncio.ensure_future(_get(make_middleware(app, in_flight, MetricsSegment()), path))
@@ -378,7 +378,7 @@ async def test_fastapi_in_a_mount_of_the_same_parameter() -> None:
     assert await routes_seen(outer, *paths) == [("/fa/{x}/f/{x}", "200")]
 
 
-def starlette_app(gate: Gate) -> Any:
+def starlette_app(gate: Barrier) -> Any:
     """Return an app with a mount whose endpoint waits."""
     from starlette.applications import Starlette
     from starlette.responses import PlainTextResponse
@@ -391,7 +391,7 @@ def starlette_app(gate: Gate) -> Any:
     return Starlette(routes=[Mount("/tenants/{tenant}", routes=[Route("/c/{d}", slow)])])
 
 
-def fastapi_app(gate: Gate) -> Any:
+def fastapi_app(gate: Barrier) -> Any:
     """Return an app with an included router whose endpoint waits."""
     fastapi = pytest.importorskip("fastapi")
     app, router = fastapi.FastAPI(), fastapi.APIRouter(prefix="/shops/{shop}")
@@ -405,7 +405,7 @@ def fastapi_app(gate: Gate) -> Any:
     return app
 
 
-def litestar_app(gate: Gate) -> Any:
+def litestar_app(gate: Barrier) -> Any:
     """Return an app with a router whose handler waits."""
     litestar = pytest.importorskip("litestar")
 
@@ -419,7 +419,7 @@ def litestar_app(gate: Gate) -> Any:
     )
 
 
-def flask_app(gate: Gate) -> Any:
+def flask_app(gate: Barrier) -> Any:
     """Return an app whose view waits."""
     flask = pytest.importorskip("flask")
     app = flask.Flask("shop")
@@ -444,17 +444,17 @@ def flask_app(gate: Gate) -> Any:
     ],
 )
 async def test_a_request_that_waits_has_its_route(
-    make: Callable[[Gate], Any], path: str, route: str
+    make: Callable[[Barrier], Any], path: str, route: str
 ) -> None:
     """The stuck report, /tasks and the drain's log name it as /metrics will."""
-    gate = Gate()
+    gate = Barrier()
     assert (await route_in_flight(make(gate), path, gate))[0] == route
 
 
 @pytest.mark.parametrize("interface", ["asgi", "wsgi"])
 async def test_a_django_request_that_waits_has_its_route(django: Any, interface: str) -> None:
     """The resolver has run before the view does."""
-    gate = Gate()
+    gate = Barrier()
     urls, answer = import_module("django.urls"), import_module("django.http").HttpResponse
 
     def slow(_request: Any, number: int) -> Any:
@@ -472,7 +472,7 @@ async def test_a_django_request_that_waits_has_its_route(django: Any, interface:
 
 async def test_a_request_that_is_not_routed_yet_has_none() -> None:
     """A bare app has no routes; a client's path is never taken for one."""
-    gate = Gate()
+    gate = Barrier()
 
     async def app(_scope: Any, _receive: Any, send: Any) -> None:
         await asyncio.to_thread(gate.wait)

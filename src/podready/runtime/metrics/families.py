@@ -52,7 +52,7 @@ REQUEST_DURATION: Final = Family(
 ACTIVE_REQUESTS: Final = Family(
     "http_server_active_requests",
     "gauge",
-    "HTTP requests under way, streams included.",
+    "HTTP requests in flight, streams included.",
     ("http_request_method", "url_scheme"),
     merge="live",
 )
@@ -74,7 +74,7 @@ CHECK_STATUS: Final = Family(
 IN_FLIGHT: Final = Family(
     "podready_in_flight",
     "gauge",
-    "Requests and named tasks under way, as of the last heartbeats.",
+    "Requests and named tasks in flight, as of the last heartbeats.",
     merge="own",
 )
 STREAMS: Final = Family(

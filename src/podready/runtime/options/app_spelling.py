@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _APPS: Final = ("app", "application", "asgi", "wsgi", "api")
 _FACTORIES: Final = ("create_app", "make_app", "get_app", "build_app", "create_application")
+_APP_MODULES: Final = ("main", "app", "asgi", "wsgi", "server")
 _MAKERS: Final = frozenset(
     {
         *("FastAPI", "Starlette", "Litestar", "Quart", "Flask", "Sanic", "Falcon", "Bottle"),
@@ -94,6 +95,9 @@ def _readings(place: str, app_dir: str) -> Iterator[tuple[Path, str, str]]:
             break
         directory, rest = directory / rest[0], rest[1:]
     yield directory, ".".join(rest), ""
+    if _is_package(directory.joinpath(*rest)):
+        for module in _APP_MODULES:
+            yield directory, ".".join([*rest, module]), ""
     if len(rest) > 1:
         yield directory, ".".join(rest[:-1]), rest[-1]
 

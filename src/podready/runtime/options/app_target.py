@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from podready.errors import UsageError
 
 _NAME: Final = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
-_TARGET: Final = re.compile(rf"({_NAME}):({_NAME})(\(\))?")
-_CALL: Final = re.compile(rf"({_NAME}):({_NAME})\(.*\)", re.DOTALL)
+_TARGET: Final = rf"({_NAME}):({_NAME})(\(\))?"
+_CALL: Final = rf"(?s)({_NAME}):({_NAME})\(.*\)"
 
 
-@dataclass(frozen=True, slots=True)
-class AppTarget:
+class AppTarget(NamedTuple):
     """A target taken apart; `called` says that it ends with parentheses."""
 
     module: str
@@ -31,10 +29,10 @@ def parse_target(text: str, app_dir: str = ".") -> AppTarget:
     Raises UsageError with the spelling that was probably meant: a file's path, a forgotten
     attribute and arguments of a factory are looked up in the files below `app_dir`.
     """
-    match = _TARGET.fullmatch(text)
+    match = re.fullmatch(_TARGET, text)
     if match is not None and not match[1].endswith(".py"):
         return AppTarget(match[1], match[2], match[3] is not None)
-    call = _CALL.fullmatch(text)
+    call = re.fullmatch(_CALL, text)
     if call is not None:
         raise UsageError(
             f"{text!r} calls the factory with arguments, and podready calls it without: say "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from podready.errors import UsageError
@@ -15,15 +14,15 @@ if TYPE_CHECKING:
     from podready.runtime.options.table import Option
 
 
-@dataclass(slots=True)
 class CommandLine:
     """What was read of the arguments so far; `flags` holds texts by the settings' names."""
 
-    command: str
-    options: dict[str, Option]
-    rest: list[str]
-    arguments: list[str] = field(default_factory=list)
-    flags: dict[str, str] = field(default_factory=dict)
+    def __init__(self, command: str, options: dict[str, Option], rest: list[str]) -> None:
+        self.command = command
+        self.options = options
+        self.rest = rest
+        self.arguments: list[str] = []
+        self.flags: dict[str, str] = {}
 
     def read(self) -> None:
         """Read all that is left; raises UsageError with one sentence."""

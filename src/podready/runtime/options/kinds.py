@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-_ROOT_PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@/-]*")
+_ROOT_PATH: Final = r"/[A-Za-z0-9._~!$&'()*+,;=:@/-]*"
+"""Not compiled before somebody sets one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def choice(*words: str) -> Kind:
 
 def _parse_root_path(text: str) -> str:
     path = text.strip().rstrip("/")
-    if path and (_ROOT_PATH.fullmatch(path) is None or "//" in path):
+    if path and (re.fullmatch(_ROOT_PATH, path) is None or "//" in path):
         raise ValueError("a path such as /api, without query and percent signs")
     return path
 

@@ -1,7 +1,7 @@
 """The worker: a forked child that imports the user's app and serves it on an engine.
 
-It speaks to the supervisor over a channel and never touches signals' meaning itself: what a
-SIGTERM amounts to is decided by the supervisor, which sends `drain`, `close` and `cancel`.
+It exchanges messages with the supervisor over a channel and gives signals no meaning of its own:
+the supervisor decides what a SIGTERM means, and sends `Drain`, `Close` and `Cancel`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from podready.contract import ExitCode
-from podready.errors import PodreadyError, SettingsError, StartupError, UsageError
+from podready.errors import PodreadyError, StartupError
 from podready.runtime.app.call_failures import CallFailures
 from podready.runtime.app.check_runner import CheckRunner
 from podready.runtime.app.interface import Interface
@@ -33,7 +33,6 @@ from podready.runtime.logs import (
     replace_handlers,
 )
 from podready.runtime.logs.log import LOG
-from podready.runtime.logs.stack import shorten
 from podready.runtime.loop.listener import sentence_for
 from podready.runtime.loop.messages import (
     Cancel,
@@ -47,7 +46,6 @@ from podready.runtime.loop.messages import (
     RegistryRequest,
     RegistryText,
     StartupAborting,
-    StartupFailed,
     StartupPhase,
     Stopped,
     Unreadable,
@@ -66,12 +64,12 @@ from podready.runtime.requests.route import watch_frameworks, watch_wsgi
 from podready.runtime.requests.stack_location import item_facts, oldest
 from podready.runtime.tracing.spans import FLUSH_SECONDS, start_tracing
 from podready.runtime.worker.drain import Timeline, WorkerDrain, finish_app
+from podready.runtime.worker.failures import report_exit, report_failure
 from podready.runtime.wsgi.bridge import WsgiBridge, wsgi_to_asgi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from podready.runtime.loop.channel import Channel
     from podready.runtime.process import Runtime
     from podready.runtime.tracing.spans import Tracing
     from podready.runtime.worker.start import WorkerStart
@@ -92,7 +90,7 @@ class StartAborted(BaseException):
 
 
 def run_worker(start: WorkerStart) -> int:
-    """Be the worker; returns its exit code. The supervisor is told the reason before that."""
+    """Run the worker and return its exit code; a failure is reported to the supervisor first."""
     try:
         _take_signals(start.signal_mask)
         return _run(start)
@@ -100,35 +98,9 @@ def run_worker(start: WorkerStart) -> int:
         start.channel.send(Stopped(log_waits=lines_wait()))
         return ExitCode.OK
     except PodreadyError as error:  # before SystemExit: a SettingsError is both
-        return _failed(start.channel, error)
+        return report_failure(start.channel, error)
     except SystemExit as error:
-        return _exited(start.channel, error)
-
-
-def _failed(channel: Channel, error: PodreadyError) -> int:
-    """Report a start that failed, with the exit code that the pod is to end with."""
-    of_the_user = isinstance(error, SettingsError | UsageError)
-    code = error.exit_code if of_the_user else ExitCode.STARTUP_FAILED
-    trace = getattr(error, "trace", None)
-    failure = StartupFailed(
-        exit=code,
-        message=shorten(str(error)),  # what does not fit into the socket would be lost
-        trace=trace,
-        logged=getattr(error, "reported", False),
-        log_waits=lines_wait(),
-    )
-    channel.send(failure)
-    return code
-
-
-def _exited(channel: Channel, error: SystemExit) -> int:
-    """Report an app that called sys.exit; 78 is kept, for it means bad settings everywhere."""
-    code = error.code if isinstance(error.code, int) else ExitCode.STARTUP_FAILED
-    wanted = ExitCode.CONFIG if code == ExitCode.CONFIG else ExitCode.STARTUP_FAILED
-    detail = f": {error.code}" if isinstance(error.code, str) else f" with exit code {error.code}"
-    message = shorten(f"the app ended itself{detail}")
-    channel.send(StartupFailed(exit=wanted, message=message, log_waits=lines_wait()))
-    return wanted
+        return report_exit(start.channel, error)
 
 
 def _take_signals(mask: frozenset[int]) -> None:
@@ -243,8 +215,8 @@ class _Worker:
         try:
             await self._start()
         except PodreadyError as error:
-            # Told now: the loop's own end may hang on a thread that never returns.
-            return _failed(self._channel, error)
+            # Reported now: the loop's own end may hang on a thread that never returns.
+            return report_failure(self._channel, error)
         assert self._engine is not None
         self._drain = WorkerDrain(
             self._engine, self._runtime.in_flight, self._lifespan, self._runtime.counters
@@ -266,7 +238,7 @@ class _Worker:
         except asyncio.CancelledError:
             await self._abort()
             raise StartAborted from None
-        # A process group's SIGTERM reaches us too; from here on the supervisor's word counts.
+        # A process group's SIGTERM reaches the worker too; from here on the supervisor decides.
         loop.add_signal_handler(signal.SIGTERM, _nothing)
 
     async def _start_up(self) -> None:
@@ -399,7 +371,7 @@ class _Worker:
             self._closing.set_result(timeline)
 
     def _orphaned(self) -> None:
-        """The supervisor is gone, against all rules: stop at once, within the hooks' time."""
+        """Stop at once, within the hooks' time: the supervisor is gone, which must not happen."""
         _log.critical("the supervisor is gone; stopping")
         now = time.monotonic()
         self._close(Timeline(now + 1.0, now + 1.0 + self._config.hook_time))

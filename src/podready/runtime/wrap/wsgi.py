@@ -44,7 +44,7 @@ class WsgiMiddleware:
         if self._process.draining:
             self._process.runtime.counters.request_during_drain()
         answer = _Answer(self._process, WsgiRequest(environ), start_response, self._access_log)
-        return answer.of(self._app, environ)
+        return answer.call(self._app, environ)
 
 
 def _answer_probe(answer: Answer | None, start_response: Callable[..., Any]) -> list[bytes]:
@@ -75,7 +75,7 @@ class _Answer:
         self._access_log = access_log
 
     @call_site
-    def of(self, app: WsgiApp, environ: dict[str, Any]) -> Iterable[bytes]:
+    def call(self, app: WsgiApp, environ: dict[str, Any]) -> Iterable[bytes]:
         """Call the app, and return its answer, counted."""
         request = self.request
         CURRENT.set(request)
@@ -85,12 +85,12 @@ class _Answer:
             chunks = app(environ, self.start)
         except BaseException as error:
             self._process.call_failures.note(error, worked=self._process.answered)
-            self.over(error)
-            raise  # the server will log it on this thread, and that line needs its ids
+            self.end(error)
+            raise  # the server will log it on this thread, in a line that needs the ids
         CURRENT.set(None)
         # Servers look at the length: of one piece they know the Content-Length (PEP 3333).
         whole = isinstance(chunks, list | tuple)
-        return (_CountedList if whole else _Counted)(chunks, self)
+        return (_CountedList if whole else _CountedIterable)(chunks, self)
 
     def start(self, status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
         """Begin the answer, with `Connection: close` while draining."""
@@ -120,7 +120,7 @@ class _Answer:
         """Note that the answer cannot be iterated over, if that is what it says."""
         self._process.call_failures.note(error, worked=self._process.answered)
 
-    def over(self, failure: BaseException | None = None) -> None:
+    def end(self, failure: BaseException | None = None) -> None:
         """Count the request out."""
         request = self.request
         if request not in self._in_flight.items:
@@ -131,7 +131,7 @@ class _Answer:
         self._instrumentation.end(request, self._scope, failure)
 
 
-class _Counted:
+class _CountedIterable:
     """The app's iterable, which counts what goes through it."""
 
     def __init__(self, chunks: Iterable[bytes], answer: _Answer) -> None:
@@ -161,10 +161,10 @@ class _Counted:
             failure = error
             raise
         finally:
-            self._answer.over(failure)
+            self._answer.end(failure)
 
 
-class _CountedList(_Counted):
+class _CountedList(_CountedIterable):
     """An answer that is all there."""
 
     def __len__(self) -> int:

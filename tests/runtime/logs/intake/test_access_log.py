@@ -49,6 +49,17 @@ def test_an_access_line_carries_http_request(events: Events) -> None:
     }
 
 
+def test_what_the_app_has_bound_is_in_an_access_line_too(events: Events) -> None:
+    """As in every other line, without its secrets."""
+    (event,) = events(
+        """
+        logs.context.set({"tenant": "acme", "password": "hunter2"})
+        log_request(ServedRequest("GET", "/", 200), "r1")
+        """
+    )
+    assert (event["tenant"], event["password"]) == ("acme", "[redacted]")
+
+
 def test_probes_that_pass_in_time_are_not_logged(events: Events) -> None:
     """By path and by user agent; a probe that fails or is slow is worth a line."""
     found = events(
