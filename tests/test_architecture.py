@@ -102,6 +102,17 @@ def test_every_room_of_the_drawing_exists_and_every_room_is_drawn() -> None:
     assert undrawn - {"cluster/"} == set()
 
 
+def test_the_picture_has_the_layers_of_the_contract() -> None:
+    """The rows of the runtime's box, from top to bottom, are the rooms in `.importlinter`."""
+    contract = (ROOT / ".importlinter").read_text(encoding="utf-8").split(":rooms]")[1]
+    layers = contract.split("layers =")[1].split("[importlinter")[0]
+    base = {path.stem for path in (SRC / "runtime").glob("*.py")} - {"process", "run_config"}
+    rooms = [name for name in re.findall(r"\w+", layers) if name not in base]
+    box = PAGE.read_text(encoding="utf-8").split("runtime (private)")[1].split("+-----")[0]
+    rows = re.findall(r"\|([^|\n]+)\|[^|\n]*$", box, flags=re.MULTILINE)
+    assert [name for row in rows for name in re.findall(r"(?<!-)\b[a-z_]+\b(?!-)", row)] == rooms
+
+
 def _drawn_by_parent(folder: str, drawn: set[str]) -> bool:
     """Say whether a folder is inside a drawn room that is not itself split in the table."""
     parents = [f"{parent}/" for parent in Path(folder).parents if str(parent) != "."]

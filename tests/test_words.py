@@ -46,7 +46,7 @@ OLD_PARTS = frozenset(
 OLD_PHRASES = re.compile(
     r"\b(shelf|shelves|whoever|shall|household|workshop|ground floor|street door|knows? not|no ears"
     r"|in vain|name tag|shown out|upkeep|deaf|surroundings|remed(?:y|ies)|cures?|foreign server"
-    r"|near miss|nought|podready config|--grace-period[ =`])(?!\w)",
+    r"|voice back|stands worst|near miss|nought|podready config|--grace-period[ =`])(?!\w)",
     re.IGNORECASE,
 )
 """Words and turns that no text has, be it code, comment, docstring or page."""

@@ -75,7 +75,7 @@ def test_without_the_extra_a_rehearsal_says_how_to_get_it() -> None:
         ("run a:b --nope", "podready run has no option --nope; see podready run --help"),
         ("rehearse --nope", "podready rehearse has no option --nope; see podready rehearse --help"),
         ("rehearse --scenari x", "podready rehearse has no option --scenari; did you mean --scen"),
-        ("rehearse --rounds x", "--rounds: 'x' is not a valid integer range"),
+        ("rehearse --rounds x", "--rounds: 'x' is not a valid whole number"),
         ("rehearse --endpoint-lag x", "--endpoint-lag: 'x' is not a duration such as"),
         ("settings", "podready settings: missing argument 'MODULE:CLASS'; see podready settings"),
         ("rehearse --out", "podready rehearse: option '--out' requires an argument; see podready"),

@@ -18,8 +18,7 @@ HOW_TO = DOCS / "how-to" / "test-an-apps-shutdown.md"
 REFERENCE = DOCS / "reference" / "testing.md"
 
 MAIN = """\
-import asyncio
-
+import podready
 from fastapi import Depends, FastAPI
 
 app = FastAPI()
@@ -41,7 +40,7 @@ async def items():
 
 @app.get("/slow")
 async def slow():
-    await asyncio.sleep(0.5)
+    await podready.wait_for_shutdown()  # as slow as the test needs it
     return "done"
 
 
@@ -68,7 +67,7 @@ class AppSettings(podready.Settings):
 """
 
 FAKE = """\
-import asyncio
+import podready
 
 
 class SlowDatabase:
@@ -76,7 +75,7 @@ class SlowDatabase:
         self.seconds = seconds
 
     async def insert(self):
-        await asyncio.sleep(self.seconds)
+        await podready.wait_for_shutdown()
 """
 
 

@@ -14,11 +14,12 @@ import pytest
 
 APP = """\
 import asyncio
+import podready
 
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
         raise RuntimeError("not spoken")
-    await asyncio.sleep(60 if scope["path"] == "/forever" else 0.3)
+    await (asyncio.sleep(60) if scope["path"] == "/forever" else podready.wait_for_shutdown())
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"done"})
 """

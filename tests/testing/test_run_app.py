@@ -97,7 +97,7 @@ def test_requests_probes_and_logs(start: Start) -> None:
 async def test_an_async_test_can_use_it(start: Start) -> None:
     """Nothing needs the test's own event loop, and a blocking call can go to a thread."""
     app = start()
-    pending = app.start("/slow")
+    pending = app.start("/until-told")
     code = await asyncio.to_thread(app.drain)
     assert (code, pending.response().status) == (0, 200)
     app.assert_no_request_lost()

@@ -100,7 +100,8 @@ def test_a_wsgi_app_loses_nothing(serve_app: ServeApp) -> None:
 
     @flask.get("/slow")
     def slow() -> str:
-        time.sleep(0.3)
+        while not podready.shutting_down():
+            time.sleep(0.01)
         return "done"
 
     app = serve_app(flask)
@@ -223,7 +224,7 @@ def test_one_app_at_a_time(serve_app: ServeApp) -> None:
 async def test_an_async_test_can_use_it(serve_app: ServeApp) -> None:
     """The app has a thread and an event loop of its own."""
     app = serve_app(Starlette(routes=ROUTES))
-    pending = app.start("/slow")
+    pending = app.start("/until-told")
     assert await asyncio.to_thread(app.drain) == 0
     assert pending.response().status == 200
     app.assert_no_request_lost()

@@ -28,6 +28,18 @@ EXIT_CODES: Final = (
 )
 
 
+class NumberRange(click.FloatRange):
+    """A number within bounds."""
+
+    name = "number"
+
+
+class WholeNumberRange(click.IntRange):
+    """A whole number within bounds."""
+
+    name = "whole number"
+
+
 class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not generic yet
     """A duration such as 500ms, 1.5s or 2m."""
 
@@ -60,7 +72,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
     "--rounds",
     cls=CommandOption,
     group="scenarios",
-    type=click.IntRange(1),
+    type=WholeNumberRange(1),
     metavar="N",
     help="how often each scenario happens [1]",
 )
@@ -68,7 +80,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
     "--rps",
     cls=CommandOption,
     group="load",
-    type=click.FloatRange(1, 5000),
+    type=NumberRange(1, 5000),
     metavar="N",
     help="requests a second, up to 5000 [300]",
 )
@@ -76,7 +88,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
     "--seed",
     cls=CommandOption,
     group="load",
-    type=int,
+    type=WholeNumberRange(),
     default=0,
     metavar="N",
     help="same seed, same load [0]",
@@ -85,7 +97,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # click 8.1 is not ge
     "--nodes",
     cls=CommandOption,
     group="cluster",
-    type=click.IntRange(1, 50),
+    type=WholeNumberRange(1, 50),
     default=3,
     metavar="N",
     help="nodes of the local cluster, up to 50 [3]",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ENV_TERMINATION_LOG = "PODREADY_TERMINATION_LOG"
-_MOST_BYTES = 4096
+_MAX_BYTES = 4096
 """What the kubelet keeps of it."""
 
 
@@ -30,7 +30,7 @@ def write_termination_message(text: str, environ: Mapping[str, str] = os.environ
     except OSError:
         return False
     try:
-        os.write(fd, without_passwords(text.encode("utf-8", "replace"), bare=True)[:_MOST_BYTES])
+        os.write(fd, without_passwords(text.encode("utf-8", "replace"), bare=True)[:_MAX_BYTES])
     except OSError:
         return False
     finally:

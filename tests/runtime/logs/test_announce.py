@@ -85,7 +85,7 @@ def test_nothing_is_announced_while_somebody_only_looks(
 
 
 def test_a_line_in_the_log_takes_no_report_away_from_stderr() -> None:
-    """An app that has not configured podready's log has its report where Python has errors."""
+    """A caller that has not configured podready's log does not look for a report there."""
     code = "from podready.runtime.logs import log_event; log_event('INFO', 'hello')\n"
     ended = subprocess.run(
         [sys.executable, "-c", code + APP],

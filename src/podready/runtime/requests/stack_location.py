@@ -44,6 +44,18 @@ def item_facts(item: InFlightItem) -> dict[str, Any]:
     return facts
 
 
+MAX_SHOWN: Final = 20
+"""Items in /tasks, and in the report of what was cut."""
+
+_LONG: Final = 1.0
+"""Seconds after which an item is shown in /tasks; most requests end earlier."""
+
+
+def long_running(in_flight: InFlight) -> list[dict[str, Any]]:
+    """Return the facts of the oldest items, for /tasks."""
+    return [item_facts(item) for item in oldest(in_flight, _LONG, MAX_SHOWN)]
+
+
 def oldest(in_flight: InFlight, age: float, limit: int) -> list[InFlightItem]:
     """Return up to `limit` items that are older than `age` seconds, the oldest first."""
     before = time.monotonic() - age

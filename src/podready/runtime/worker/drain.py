@@ -13,17 +13,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from podready.runtime.app.timeouts import call_bounded
-from podready.runtime.requests.inflight import InFlight, InFlightItem, ItemKind
+from podready.runtime.requests.ending import (
+    UNWIND_SECONDS,
+    end_stream,
+    report_cut,
+    stream_schedule,
+)
+from podready.runtime.requests.inflight import InFlight, InFlightItem
 from podready.runtime.requests.stack_location import item_facts
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
 
     from podready.runtime.app.lifespan import Lifespan
     from podready.runtime.app.registry import Hook
@@ -34,10 +39,7 @@ _QUIET = 1.0
 """Seconds: a connection that spoke or was accepted since may have a request on its way."""
 
 _PROGRESS = 5.0
-_UNWIND = 1.0
 _CHECK = 0.05
-_STREAMS_PER_SECOND = 100
-"""Streams end no faster than this, so that their clients do not all come back at once."""
 
 _log = logging.getLogger("podready.drain")
 
@@ -58,7 +60,6 @@ class WorkerDrain:
     ) -> None:
         self.cut = 0
         self.stuck: list[str] = []
-        self.stage = "closing"
         self._engine = engine
         self._in_flight = in_flight
         self._lifespan = lifespan
@@ -75,37 +76,25 @@ class WorkerDrain:
         taken = await self._engine.stop_accepting()
         if taken:
             _log.info("served %d connections from the accept queue", taken)
-        self.stage = "finishing"
         ending = asyncio.create_task(self._end_streams(window), name="end streams")
         await self._finish(timeline.cancel_at)
         ending.cancel()
         if self._in_flight.items:
-            self.stage = "cancelling"
             await self._cancel()
         self._engine.close_idle(0)
-        self.stage = "hooks"
         await finish_app(self._lifespan, hooks, timeline.end_at, self._counters)
         await self._engine.close()
 
     async def _end_streams(self, window: float) -> None:
-        streams = [item for item in self._in_flight.items if item.end is not None]
-        random.shuffle(streams)
-        spread = min(window, len(streams) / _STREAMS_PER_SECOND)
         begin = time.monotonic()
-        for index, item in enumerate(streams):
-            due = begin + spread * (index + random.random()) / len(streams)  # noqa: S311 - jitter
-            if len(streams) > 1:
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
-            if item.end is not None:
-                self._enders.append(asyncio.create_task(self._end(item, item.end)))
+        for seconds, item in stream_schedule(self._in_flight.items, window):
+            if seconds:
+                await asyncio.sleep(max(0.0, begin + seconds - time.monotonic()))
+            self._enders.append(asyncio.create_task(self._end(item)))
 
-    async def _end(self, item: InFlightItem, end: Callable[[], Awaitable[None]]) -> None:
+    async def _end(self, item: InFlightItem) -> None:
         """End a stream, and its task too if it does not notice by itself."""
-        try:
-            await end()
-        except Exception as error:  # noqa: BLE001 - one broken client must not keep the others
-            _log.debug("a stream could not be ended: %s", error)
-        await asyncio.sleep(_UNWIND)
+        await end_stream(item)
         # A thread cannot be cancelled, and a task that waits for one would only lose sight of it.
         if item.ended and item.thread is None and item.task and item in self._in_flight.items:
             item.task.cancel()
@@ -144,22 +133,11 @@ class WorkerDrain:
     async def _cancel(self) -> None:
         items = self._in_flight.by_age()
         self.cut = len(items)
-        self._counters.items_cancelled(self.cut)
+        self.stuck = report_cut(items, self._counters)
         for item in items:
-            facts = item_facts(item)
-            self.stuck.append(f"{item.title}, {facts['age']:.1f} s, at {facts['at']}")
-            _log.error(
-                "still under way at the deadline, cutting it: %s, %.1f s old, at %s",
-                item.title,
-                facts["age"],
-                facts["at"],
-                extra={"stuck": facts},
-            )
-        for item in items:
-            item.ended = item.ended or item.kind in {ItemKind.STREAM, ItemKind.WEBSOCKET}
             if item.task is not None:
                 item.task.cancel()
-        await _first_of([self._in_flight.wait_empty()], _UNWIND)
+        await _first_of([self._in_flight.wait_empty()], UNWIND_SECONDS)
 
 
 async def finish_app(

@@ -61,7 +61,7 @@ from podready.runtime.requests.instrumentation import Instrumentation
 from podready.runtime.requests.loop_watchdog import LoopWatchdog, log_stall
 from podready.runtime.requests.middleware import Middleware, MiddlewareOptions
 from podready.runtime.requests.route import watch_frameworks, watch_wsgi
-from podready.runtime.requests.stack_location import item_facts, oldest
+from podready.runtime.requests.stack_location import MAX_SHOWN, long_running
 from podready.runtime.tracing.spans import FLUSH_SECONDS, start_tracing
 from podready.runtime.worker.drain import Timeline, WorkerDrain, finish_app
 from podready.runtime.worker.failures import report_exit, report_failure
@@ -76,11 +76,6 @@ if TYPE_CHECKING:
 
 _HEARTBEAT = 0.5
 """Seconds between heartbeats."""
-
-_OLD = 1.0
-"""Seconds after which an item is shown in /tasks; most requests end earlier."""
-
-_MAX_TASKS = 20
 
 _log = logging.getLogger("podready.worker")
 
@@ -225,7 +220,7 @@ class _Worker:
         self._check_runner.stop()
         await self._drain.run(timeline, self._config.stream_window, self._hooks)
         heartbeats.cancel()
-        stuck = self._drain.stuck[:_MAX_TASKS]
+        stuck = self._drain.stuck[:MAX_SHOWN]
         self._channel.send(Stopped(cut=self._drain.cut, stuck=stuck, log_waits=lines_wait()))
         return ExitCode.CUT if self._drain.cut and self._config.strict_exit else ExitCode.OK
 
@@ -324,7 +319,7 @@ class _Worker:
             queued=self._queued(),
             rejected=self._limit.rejected if self._limit else 0,
             cpu=time.process_time(),
-            tasks=[item_facts(item) for item in oldest(in_flight, _OLD, _MAX_TASKS)],
+            tasks=long_running(in_flight),
             registry=app_registry.has_registry(),
         )
 

@@ -9,26 +9,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from podready.runtime.requests.inflight import InFlight, InFlightItem, ItemKind
-from podready.runtime.requests.stack_location import item_facts
+from podready.runtime.requests.ending import (
+    UNWIND_SECONDS,
+    end_stream,
+    report_cut,
+    stream_schedule,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from podready.runtime.loop.loop import Loop
     from podready.runtime.process import Runtime
+    from podready.runtime.requests.inflight import InFlight, InFlightItem
     from podready.runtime.run_config import RunConfig
     from podready.runtime.tracing.spans import Tracing
 
 _POLL: Final = 0.05
-_UNWIND: Final = 1.0
-_STREAMS_PER_SECOND: Final = 100
-"""As in `drain`: streams end no faster, so that their clients do not all come back at once."""
 
 _log = logging.getLogger("podready.wrap")
 
@@ -59,14 +60,8 @@ class ProcessDrain:
         """End the streams, and let what is in flight now end before the server stops."""
         self._closing()
         items = set(self._in_flight.items)
-        streams = [item for item in items if item.end is not None]
-        window = min(self._stream_window, len(streams) / _STREAMS_PER_SECOND)
-        random.shuffle(streams)
-        for index, item in enumerate(streams):
-            jitter = random.random() if len(streams) > 1 else 0.0  # noqa: S311 - no secret
-            self._loop.call_later(
-                window * (index + jitter) / len(streams), partial(_end, item, self._in_flight)
-            )
+        for seconds, item in stream_schedule(items, self._stream_window):
+            self._loop.call_later(seconds, partial(_end, item, self._in_flight))
         self._wait_for(items)
 
     def _wait_for(self, items: set[InFlightItem]) -> None:
@@ -92,18 +87,10 @@ class ProcessDrain:
 
     def _cut(self) -> None:
         items = self._in_flight.by_age()
-        self._counters.items_cancelled(len(items))
+        report_cut(items, self._counters, _log)
         for item in items:
-            facts = item_facts(item)
-            _log.error(
-                "still under way at the deadline, cutting it: %s, %.1f s old, at %s",
-                item.title,
-                facts["age"],
-                facts["at"],
-            )
-            item.ended = item.ended or item.kind in {ItemKind.STREAM, ItemKind.WEBSOCKET}
             _cancel(item, self._in_flight)
-        self._loop.call_later(_UNWIND, self._release)
+        self._loop.call_later(UNWIND_SECONDS, self._release)
 
 
 def _end(item: InFlightItem, in_flight: InFlight) -> None:
@@ -113,12 +100,7 @@ def _end(item: InFlightItem, in_flight: InFlight) -> None:
     loop = item.task.get_loop()
 
     async def end_and_unwind() -> None:
-        try:
-            if item.end is not None:
-                await item.end()
-        except Exception as error:  # noqa: BLE001 - a broken client must not keep the others
-            _log.debug("a stream could not be ended: %s", error)
-        await asyncio.sleep(_UNWIND)
+        await end_stream(item)
         if item.ended:
             _cancel(item, in_flight)
 

@@ -32,7 +32,7 @@ from podready.runtime.requests.inflight import ItemKind
 from podready.runtime.requests.instrumentation import Instrumentation
 from podready.runtime.requests.loop_watchdog import LoopWatchdog, log_stall
 from podready.runtime.requests.route import watch_frameworks
-from podready.runtime.requests.stack_location import item_facts, oldest
+from podready.runtime.requests.stack_location import long_running
 from podready.runtime.wrap.drain import ProcessDrain
 from podready.runtime.wrap.follower import Follower
 from podready.runtime.wrap.hypercorn import hold_hypercorn
@@ -58,9 +58,7 @@ _CLAIM: Final = 0.25
 _QUIET_TRIES: Final = 20
 
 _HEARTBEAT: Final = 0.5
-_OLD: Final = 1.0
-_MAX_TASKS: Final = 20
-"""As in `worker`: the age in seconds and the number of items that /tasks shows."""
+"""Seconds between two reports to the leader."""
 
 _LIFESPAN_TIMEOUT: Final = 2.0
 """Seconds after the import in which a server that speaks lifespan has begun to."""
@@ -301,7 +299,7 @@ class InProcess:
             inflight=in_flight.count(ItemKind.REQUEST, ItemKind.TASK),
             streams=in_flight.count(ItemKind.STREAM, ItemKind.WEBSOCKET),
             cpu=time.process_time(),
-            tasks=[item_facts(item) for item in oldest(in_flight, _OLD, _MAX_TASKS)],
+            tasks=long_running(in_flight),
             registry=app_registry.has_registry(),
         )
         self._follower.report(self._health(), heartbeat)

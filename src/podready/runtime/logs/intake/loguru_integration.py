@@ -46,7 +46,7 @@ def _write(record: Record) -> bool:
 
 
 def _nothing(_message: Message) -> None:
-    """Be the sink that loguru demands; nothing gets past the filter."""
+    """Do nothing: loguru demands a sink, and the filter lets no line pass."""
 
 
 def sink(message: Message) -> None:
