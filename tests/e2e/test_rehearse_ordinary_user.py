@@ -78,7 +78,13 @@ def test_an_ordinary_user_rehearses(program: Path, home: Path, tiny: Path) -> No
         pytest.skip(f"an ordinary user cannot read podready here: {tried.stderr.strip()[-200:]}")
     argv = as_nobody(str(program), "rehearse", str(project), *SHORT, "--out", str(home / "report"))
     with subprocess.Popen(
-        argv, env=environ, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        argv,
+        env=environ,
+        cwd=home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as process:
         footprint = Footprint(process.pid)
         try:

@@ -11,6 +11,8 @@ from tests.runtime.conftest import StartPod, eventually
 from podready.runtime.requests.concurrency_limit import ConcurrencyLimit
 from podready.runtime.run_config import load_config
 
+pytestmark = pytest.mark.slow
+
 
 async def test_over_the_limit_without_a_wait() -> None:
     """The request that is one too many is refused at once; a place that is free is given."""

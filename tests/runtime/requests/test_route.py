@@ -49,6 +49,8 @@ async def route_in_flight(app: Any, path: str, gate: Barrier) -> tuple[str, str]
     stuck = item_facts(item)
     gate.open.set()
     await request
+    if isinstance(app, WsgiBridge):
+        app.close()
     return stuck.get("route", ""), route_of(item)
 
 
