@@ -11,7 +11,7 @@ import json
 import os
 import select
 import signal
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from podready.cluster.sandbox.channel import Message, send
 from podready.cluster.sandbox.rootfs import build_host_root, build_private_root, make_read_only
@@ -19,6 +19,7 @@ from podready.cluster.sandbox.syscalls import (
     CLONE_NEWNS,
     CLONE_NEWPID,
     adopt_orphans,
+    die_with,
     die_with_parent,
     drop_capability,
     setns,
@@ -27,6 +28,7 @@ from podready.cluster.sandbox.syscalls import (
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
 # What Docker and containerd leave a container (capability numbers of <linux/capability.h>):
 # chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw
@@ -41,7 +43,7 @@ def run_container(control: socket.socket, order: Message, log: int, helper: int)
     try:
         if order["apart"]:
             unshare(CLONE_NEWPID)
-        pid, failure = _fork_first(lambda: _become_first(order, log))
+        pid, failure = _fork_first(lambda shim: _become_first(order, log, shim))
     except OSError as error:
         _tell_failure(control, order, {"errno": error.errno, "what": str(error.filename)})
     else:
@@ -55,7 +57,7 @@ def run_command(control: socket.socket, order: Message, output: int, helper: int
     try:
         if order["apart"]:
             _enter(order["inside"])
-        pid, failure = _fork_first(lambda: _become_command(order, output))
+        pid, failure = _fork_first(lambda shim: _become_command(order, output, shim))
     except OSError as error:
         _tell_failure(control, order, {"errno": error.errno, "what": str(error.filename)})
     else:
@@ -100,22 +102,26 @@ def _enter(pid: int) -> None:
         os.close(fd)
 
 
-def _fork_first(become: Any) -> tuple[int, Message | None]:
-    """Fork `become` and return its pid and, when it could not execute, what failed."""
+def _fork_first(become: Callable[[int], None]) -> tuple[int, Message | None]:
+    """Fork `become` and return its pid and, when it could not execute, what failed.
+
+    `become` gets a pidfd of this process.
+    """
     inner, outer = os.pipe()
-    shim = os.getpid()
+    shim = os.pidfd_open(os.getpid())
     pid = os.fork()
     if pid == 0:
         os.close(inner)
-        die_with_parent(shim)
-        _run_to_exec(become, outer)
+        die_with(shim)
+        _run_to_exec(lambda: become(shim), outer)
     os.close(outer)
+    os.close(shim)
     with os.fdopen(inner, "rb") as report:
         failure = report.read()
     return pid, json.loads(failure) if failure else None
 
 
-def _run_to_exec(become: Any, outer: int) -> NoReturn:
+def _run_to_exec(become: Callable[[], None], outer: int) -> NoReturn:
     """Call `become`, which ends in execve; write into `outer` why it did not."""
     try:
         become()
@@ -127,7 +133,7 @@ def _run_to_exec(become: Any, outer: int) -> NoReturn:
     os._exit(127)
 
 
-def _become_first(order: Message, log: int) -> None:
+def _become_first(order: Message, log: int, shim: int) -> None:
     """In the new PID namespace: build the root, drop all privileges not needed, execute."""
     os.setsid()
     if order["apart"]:
@@ -140,21 +146,21 @@ def _become_first(order: Message, log: int) -> None:
             make_read_only(order["mounts"])
     else:
         build_host_root(order["mounts"])
-    _execute(order, log)
+    _execute(order, log, shim)
 
 
-def _become_command(order: Message, output: int) -> None:
+def _become_command(order: Message, output: int, shim: int) -> None:
     os.setsid()
-    _execute(order, output)
+    _execute(order, output, shim)
 
 
-def _execute(order: Message, output: int) -> None:
+def _execute(order: Message, output: int, shim: int) -> None:
     os.chdir(order["cwd"])
     _set_streams(output)
     for number in range(_LAST_CAPABILITY + 1 if order["apart"] else 0):
         if number not in _KEPT_CAPABILITIES and not drop_capability(number):
             break
-    _set_user(order["uid"], order["gid"])
+    _set_user(order["uid"], order["gid"], shim)
     _reset_signals()
     argv, env = order["argv"], order["env"]
     try:
@@ -163,17 +169,16 @@ def _execute(order: Message, output: int) -> None:
         raise OSError(error.errno, error.strerror, argv[0]) from error
 
 
-def _set_user(uid: int | None, gid: int | None) -> None:
+def _set_user(uid: int | None, gid: int | None, shim: int) -> None:
     """Become the image's user, where the process may (never in a user namespace of one id)."""
     if uid is None and gid is None:
         return
-    parent = os.getppid()
     os.setgroups([])
     if gid is not None:
         os.setresgid(gid, gid, gid)
     if uid is not None:
         os.setresuid(uid, uid, uid)
-    die_with_parent(parent)  # a change of credentials clears it
+    die_with(shim)  # a change of credentials clears it
 
 
 def _set_streams(output: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 from typing import Final
 
 CLONE_NEWNS: Final = 0x00020000
@@ -86,7 +87,18 @@ def die_with_parent(parent: int, number: int = 9) -> None:
     between fork and prctl.
     """
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0), "PR_SET_PDEATHSIG")
-    if os.getppid() not in (parent, 0):  # 0: the parent is outside our PID namespace
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def die_with(handle: int) -> None:
+    """Ask for SIGKILL when the parent ends; end now when it has ended already.
+
+    `handle` is a pidfd that the parent opened on itself before the fork: in a PID namespace of
+    its own a process sees parent 0, whether the parent outside is alive or not.
+    """
+    _checked(_libc.prctl(_PR_SET_PDEATHSIG, 9, 0, 0, 0), "PR_SET_PDEATHSIG")
+    if select.select([handle], [], [], 0)[0]:
         os._exit(1)
 
 
