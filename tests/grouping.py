@@ -7,8 +7,16 @@ from typing import Final
 
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
+MEASURING: Final = (
+    "tests/e2e/test_rehearse_cli.py",
+    "tests/e2e/test_rehearse_database.py",
+    "tests/e2e/test_rehearse_examples.py",
+    "tests/e2e/test_rehearse_ordinary_user.py",
+    "tests/examples/test_image.py",  # measures nothing, but fills the disk's queue with images
+)
+"""Rehearsals whose verdict counts: one at a time."""
+
 WHOLE_FILES: Final = (
-    "tests/examples/test_image.py",  # one Docker engine
     "tests/runtime/app/ready_made/test_postgres.py",  # one server
     "tests/test_leftovers.py",  # one run of pytest
 )
@@ -20,7 +28,7 @@ _CASE: Final = re.compile(r"\[.*?-(?:uvicorn|granian)\b")
 def group_of(test: str) -> str:
     """Return the group of a test by its node id; most are alone."""
     file = test.partition("::")[0]
-    if file.startswith("tests/e2e/"):  # rehearsals measure: one at a time
+    if file in MEASURING:
         return "rehearsals"
     if file.startswith("tests/frameworks/") and (case := _CASE.search(test)):
         return f"{file}{case[0]}"  # one pod for each case

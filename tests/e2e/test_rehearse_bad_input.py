@@ -138,7 +138,7 @@ def test_what_is_wrong_on_paper(
         ),
         pytest.param(
             deployment("path: /readyz", "path: /nonsense"),
-            ["was not ready after 4 s", "Readiness probe failed", "404", "(pod tiny-"],
+            ["was not ready after 15 s", "Readiness probe failed", "404", "(pod tiny-"],
             [],
             id="never ready",
         ),
@@ -161,7 +161,7 @@ def test_what_is_wrong_when_it_starts(
 ) -> None:
     """Found by starting it: the pod's event or the app's own last lines, and a quick end."""
     broken(tiny)
-    done = rehearse(tiny, *SHORT, "--start-timeout", "4s")
+    done = rehearse(tiny, *SHORT, "--start-timeout", "15s")
     for part in told:
         assert part in message(done)
     shown = "\n".join(line for line in done.err.splitlines() if line.startswith("  | "))

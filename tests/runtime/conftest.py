@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 
 
 def eventually(condition: Callable[[], Any], what: str, timeout: float = TIMEOUT) -> Any:

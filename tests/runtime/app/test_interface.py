@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import io
-import operator
 from collections.abc import AsyncIterator, Callable, Iterator
 from importlib import import_module
 from typing import Any
@@ -277,7 +276,7 @@ NO_APPS = {
     "factory generator": (factory_generator, "is a generator function"),
     "endless": (endless, "do not say whether it is an ASGI or a WSGI app: add --interface asgi"),
     "werkzeug": (werkzeug_app, "do not say whether it is an ASGI or a WSGI app"),
-    "builtin": (operator.itemgetter(0), "do not say whether"),
+    "builtin": (max, "do not say whether"),
     "builtin of one": (len, "takes 1 argument"),
     "instance of one": (OneArgument(), "takes 1 argument"),
     "broken instance": (NotCallable(), "do not say whether"),
@@ -315,7 +314,7 @@ def test_what_is_no_app(app: Any, sentence: str) -> None:
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("app", [endless, werkzeug_app, operator.itemgetter(0)])
+@pytest.mark.parametrize("app", [endless, werkzeug_app, max])
 def test_the_user_decides_where_parameters_do_not(app: Any) -> None:
     """--interface is believed when nothing speaks against it."""
     assert interface_of(app, "main:app", "wsgi") is Interface.WSGI

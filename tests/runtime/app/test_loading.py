@@ -259,13 +259,13 @@ def test_what_never_becomes_ready(
 LIES = {
     "not awaitable": ("def app(a, b, c): return 7", ("--lifespan", "off")),
     "wrong number": (
-        "import operator\napp = operator.itemgetter(0)",
+        "app = max",
         ("--lifespan", "off", "--interface", "asgi"),
     ),
     "coroutine for WSGI": ("def app(a, b): return later()\nasync def later(): ...", ()),
     "None for WSGI": ("def app(a, b): ...", ()),
     "limited": ("def app(a, b): ...", ("--max-concurrency", "5")),
-    "WSGI of C": ("import operator\napp = operator.itemgetter(0)", ("--interface", "wsgi")),
+    "WSGI of C": ("app = max", ("--interface", "wsgi")),
 }
 
 

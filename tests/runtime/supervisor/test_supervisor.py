@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -286,11 +285,9 @@ def test_a_worker_that_dies_is_replaced(start_pod: StartPod) -> None:
 
 def test_interrupt_stops_without_delay(start_pod: StartPod) -> None:
     """Ctrl-C skips the drain delay, which exists for endpoint lists only."""
-    pod = start_pod(HELLO, "--drain-delay", "10s", "--grace-period", "30s").ready()
-    begin = time.monotonic()
+    pod = start_pod(HELLO, "--drain-delay", "10m", "--grace-period", "20m").ready()
     pod.send(signal.SIGINT)
     assert pod.end() == 0
-    assert time.monotonic() - begin < 9
 
 
 def test_a_second_sigterm_ends_the_drain(start_pod: StartPod) -> None:
@@ -342,10 +339,8 @@ def test_work_cut_at_the_deadline(start_pod: StartPod, tmp_path: Path) -> None:
     with pod.connect() as client:
         client.sendall(b"GET /never HTTP/1.1\r\nHost: x\r\nX-Request-ID: abc-1\r\n\r\n")
         eventually(lambda: pod.workers()[0].get("inflight") == 1, "the request is in flight")
-        begin = time.monotonic()
         pod.send(signal.SIGTERM)
         assert pod.end() == 70
-        assert time.monotonic() - begin < 4
     stuck = pod.line("still under way at the deadline")["stuck"]
     assert stuck["request_id"] == "abc-1"
     assert "cut: GET /never, " in (tmp_path / "termination").read_text()
@@ -368,10 +363,8 @@ def test_a_stuck_thread_does_not_keep_the_process(start_pod: StartPod) -> None:
     with pod.connect() as client:
         client.sendall(b"GET /never HTTP/1.1\r\nHost: x\r\n\r\n")
         eventually(lambda: pod.workers()[0].get("inflight") == 1, "the request is in flight")
-        begin = time.monotonic()
         pod.send(signal.SIGTERM)
         assert pod.end() == 0
-        assert time.monotonic() - begin < 4
     assert "main.py:4 in app" in pod.line("still under way at the deadline")["stuck"]["at"]
 
 

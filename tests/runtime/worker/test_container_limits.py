@@ -23,7 +23,7 @@ async def app(scope, receive, send):
         while True:
             hoard.append(b"x" * 2**20)
     if scope["path"] == "/burn":
-        end = time.thread_time() + 0.4
+        end = time.thread_time() + 0.75
         while time.thread_time() < end:
             pass
     await send({"type": "http.response.start", "status": 200,
@@ -120,10 +120,10 @@ def test_a_worker_that_is_out_of_memory(group: Callable[[str], Group], start_pod
 def test_a_pod_that_is_held_back_is_not_restarted(
     group: Callable[[str], Group], start_pod: StartPod
 ) -> None:
-    """With 5 % of a CPU, 0.4 s of work silence the worker for 8 s; /livez stays 200 meanwhile."""
+    """With 5 % of a CPU, 0.75 s of work silence the worker for 15 s; /livez stays 200 meanwhile."""
     cpu = group("cpu")
     pod = start_pod(
-        APP, "--stall-timeout", "2s", "--grace-period", "60s", prefix=cpu.prefix()
+        APP, "--stall-timeout", "5s", "--grace-period", "60s", prefix=cpu.prefix()
     ).ready()
     worker = pod.workers()[0]["pid"]
     cpu.limit_cpu(0.05)
@@ -137,7 +137,7 @@ def test_a_pod_that_is_held_back_is_not_restarted(
         burning.join(0.2)
     assert set(probes) == {200}
     assert answers == [b"ok"]
-    assert time.monotonic() - begin > 4  # else nothing was held back, and nothing shown
+    assert time.monotonic() - begin > 10  # else nothing was held back, and nothing shown
     cpu.limit_cpu(10)
     assert pod.workers()[0]["pid"] == worker
     assert pod.stop() == 0
