@@ -82,11 +82,14 @@ def _modules_of_tests() -> frozenset[str]:
     return frozenset(
         name
         for name, module in tuple(sys.modules.items())
-        if (getattr(module, "__file__", None) or "").startswith(_TEMPORARY)
+        if (file := getattr(module, "__file__", None) or "").startswith(_TEMPORARY)
+        and not file.startswith(_OURS)
     )
 
 
 _TEMPORARY: Final = ("/tmp/", "/var/tmp/")
+_OURS: Final = (f"{Path(__file__).parents[1]}/", f"{sys.prefix}/", f"{sys.base_prefix}/")
+"""A checkout or an environment may lie in a temporary folder, too."""
 
 
 def _forget_modules(before: frozenset[str]) -> None:
