@@ -239,3 +239,32 @@ def test_slow_loris_at_the_admin_port(start_pod: StartPod) -> None:
             connections.enter_context(client).sendall(b"GET /livez HTT")
         assert pod.probe("/livez")[0] == 200
         assert pod.stop() == 0
+
+
+def test_a_stream_that_a_task_group_sends_ends_quietly(start_pod: StartPod) -> None:
+    """The error of a `send` that came too late is in an exception group then, and no failure."""
+    pod = start_pod(
+        """
+        import asyncio
+
+        async def tell(send):
+            while True:
+                await send({"type": "http.response.body", "body": b"data: 1\\n\\n",
+                            "more_body": True})
+                await asyncio.sleep(0.05)
+
+        async def app(scope, receive, send):
+            assert scope["type"] == "http"
+            await send({"type": "http.response.start", "status": 200,
+                        "headers": [(b"content-type", b"text/event-stream")]})
+            async with asyncio.TaskGroup() as group:
+                group.create_task(tell(send))
+        """
+    ).ready()
+    with pod.connect() as client:
+        client.sendall(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+        eventually(lambda: pod.workers()[0].get("streams") == 1, "the stream is in flight")
+        pod.send(signal.SIGTERM)
+        assert b"data: 1" in read_all(client)
+    assert pod.end() == 0
+    assert pod.errors() == []

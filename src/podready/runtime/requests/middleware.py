@@ -201,6 +201,8 @@ class Middleware:
 
 def _caused_by_drain(error: BaseException, item: InFlightItem) -> bool:
     """Whether the drain made the app raise: by a cancelled task, or by the error of `send`."""
+    if isinstance(error, BaseExceptionGroup):  # what a task group makes of it
+        return all(_caused_by_drain(each, item) for each in error.exceptions)
     if isinstance(error, asyncio.CancelledError):
         return item.ended
     return isinstance(error, OSError) and item.closed
