@@ -11,6 +11,7 @@ MEASURING: Final = (
     "tests/e2e/test_rehearse_cli.py",
     "tests/e2e/test_rehearse_database.py",
     "tests/e2e/test_rehearse_examples.py",
+    "tests/e2e/test_rehearse_interrupted.py",
     "tests/e2e/test_rehearse_ordinary_user.py",
     "tests/examples/test_image.py",  # measures nothing, but fills the disk's queue with images
 )
